@@ -79,7 +79,8 @@ def create_app(
     )
     for part in (api, api_agents, api_seed, commands, docs_page, events, login, pages):
         app.include_router(part.router)
-    app.mount("/static", VersionedFiles(directory=STATIC, check_dir=False), name="static")
+    files = VersionedFiles(directory=STATIC, packages=[("arena.page", "static")], check_dir=False)
+    app.mount("/static", files, name="static")
     app.add_exception_handler(HTTPException, with_page(errors.on_http_error))
     app.add_exception_handler(RequestValidationError, with_page(errors.on_invalid))
     app.add_exception_handler(ArenaError, with_page(errors.on_arena_error))

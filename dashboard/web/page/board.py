@@ -9,24 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from arena.page.intervals import IntervalAxis, Plot, interval_axis
+from arena.page.series import HOLD_STRATEGY
 from dashboard.model.results import AgentStanding, HaltResult, Leaderboard, Verdict, VerdictRow
 from dashboard.web.page import formats
-from dashboard.web.page.scales import Scale, Tick, scale, ticks
-from dashboard.web.page.series import HOLD_STRATEGY
 
 PERCENT = 100.0
 SLOTS_MAX = 12
 """Most entrants whose rank set is drawn as slots."""
-PLOT_TICKS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """An interval: places in percent of the width, None if unknown."""
-
-    low: float | None
-    high: float | None
-    dot: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,41 +56,33 @@ class Board:
     Attributes:
         rows: Entrants, best first.
         unjudged: Agents that the newest verdict does not have.
-        ticks, zero, hold: Places on the axis of the plot, in percent of its width.
-        hold_words: The return of buy-and-hold.
+        axis: The axis of the interval plots.
     """
 
     rows: tuple[Row, ...]
     unjudged: tuple[Row, ...]
-    ticks: tuple[Tick, ...]
-    zero: float
-    hold: float | None
-    hold_words: str
+    axis: IntervalAxis
 
 
 def board(found: Leaderboard, verdict: Verdict | None, styles: Mapping[str, str]) -> Board:
     """Lay out the leaderboard."""
     judged = verdict.rows if verdict is not None else ()
-    hold = _hold(found, verdict)
     shown = [row.return_low for row in judged] + [row.return_high for row in judged]
-    shown += [_point(row) for row in judged] + [hold, 0.0]
+    shown += [_point(row) for row in judged]
     known = {one.agent: one for one in found.agents}
     rest = [one for one in found.agents if one.alive and not _is_judged(one, judged)]
     if verdict is None:
         shown += [_share(one) for one in rest]
-    axis = scale([value for value in shown if value is not None], PERCENT)
+    axis = interval_axis(shown, _hold(found, verdict))
     halts = {one.scope: one for one in found.halted}
-    rows = tuple(_judged_row(row, verdict, known, styles, axis, halts) for row in judged if verdict)
-    percents = Scale(axis.low * PERCENT, axis.high * PERCENT, PERCENT)
     return Board(
-        rows=rows,
+        rows=tuple(
+            _judged_row(row, verdict, known, styles, axis, halts) for row in judged if verdict
+        ),
         unjudged=tuple(
             _live_row(one, styles, axis if verdict is None else None, halts) for one in rest
         ),
-        ticks=tuple(Tick(percents.at(v), words) for v, words in ticks(percents, PLOT_TICKS)),
-        zero=axis.at(0.0),
-        hold=None if hold is None else axis.at(hold),
-        hold_words=formats.share(hold),
+        axis=axis,
     )
 
 
@@ -129,7 +111,7 @@ def _judged_row(
     verdict: Verdict,
     known: Mapping[str, AgentStanding],
     styles: Mapping[str, str],
-    axis: Scale,
+    axis: IntervalAxis,
     halts: Mapping[str, HaltResult],
 ) -> Row:
     accounts = [known[name] for name in row.agents if name in known]
@@ -154,14 +136,10 @@ def _judged_row(
         costs=_costs(accounts),
         trades=f"{sum(one.trades for one in accounts):,}",
         skipped=f"{sum(one.skipped_snapshots for one in accounts):,}",
-        plot=Plot(*(_place(axis, v) for v in (row.return_low, row.return_high, _point(row)))),
+        plot=axis.plot(row.return_low, row.return_high, _point(row)),
         separated=_separated(row, verdict),
         halted=halts.get(row.agents[0]) if len(row.agents) == 1 else None,
     )
-
-
-def _place(axis: Scale, value: float | None) -> float | None:
-    return None if value is None else axis.at(value)
 
 
 def _tag(kind: str, agents: int) -> str:
@@ -190,10 +168,9 @@ def _separated(row: VerdictRow, verdict: Verdict) -> str:
 def _live_row(
     one: AgentStanding,
     styles: Mapping[str, str],
-    axis: Scale | None,
+    axis: IntervalAxis | None,
     halts: Mapping[str, HaltResult],
 ) -> Row:
-    value = _share(one)
     return Row(
         name=one.agent,
         agents=(one.agent,),
@@ -210,7 +187,7 @@ def _live_row(
         costs=_costs([one]),
         trades=f"{one.trades:,}",
         skipped=f"{one.skipped_snapshots:,}",
-        plot=Plot(None, None, None if axis is None or value is None else axis.at(value)),
+        plot=Plot(None, None, None) if axis is None else axis.plot(None, None, _share(one)),
         separated="",
         halted=halts.get(one.agent),
     )

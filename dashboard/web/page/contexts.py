@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from arena.page.line_chart import Curve, line_chart
+from arena.page.series import OTHER, styles
 from dashboard.model.results import (
     EquityCurves,
     Leaderboard,
@@ -17,12 +19,12 @@ from dashboard.model.results import (
 )
 from dashboard.web.page import formats
 from dashboard.web.page.board import board
-from dashboard.web.page.charts import drawdown_chart, return_chart
-from dashboard.web.page.series import OTHER, styles
 
 Context = Mapping[str, Any]  # Any: results, by the names that the templates use.
 STREAM_MAX = 60
 """Newest turns in the reasoning stream."""
+RETURNS_PX, DRAWDOWNS_PX = 300, 110
+"""Heights of the charts."""
 DETECTABLE_MAX = 1.0
 """A larger difference is not drawn: no reader can use it."""
 
@@ -133,7 +135,7 @@ def prepare(name: str, given: Context) -> Context:
 
 
 def _standings(found: Leaderboard, verdict: Verdict | None) -> dict[str, object]:
-    line_styles = styles(found.agents)
+    line_styles = styles((one.agent, one) for one in found.agents)
     return {
         "board": found,
         "verdict": verdict,
@@ -145,9 +147,20 @@ def _standings(found: Leaderboard, verdict: Verdict | None) -> dict[str, object]
 
 
 def _curves(found: EquityCurves, line_styles: Mapping[str, str]) -> dict[str, object]:
+    """The return of every agent since its opening, and its loss from its high; in percent."""
+    returns, drawdowns = [], []
+    for one in found.curves:
+        style, whole = line_styles.get(one.agent, OTHER), float(one.opening)
+        values = [
+            None if v is None or not whole else (float(v) / whole - 1) * 100 for v in one.values
+        ]
+        returns.append(Curve(one.agent, style, values))
+        drawdowns.append(
+            Curve(one.agent, style, [None if v is None else -float(v) for v in one.drawdowns_pct])
+        )
     return {
-        "returns": return_chart(found, line_styles),
-        "drawdowns": drawdown_chart(found, line_styles),
+        "returns": line_chart(found.times, returns, RETURNS_PX),
+        "drawdowns": line_chart(found.times, drawdowns, DRAWDOWNS_PX),
     }
 
 

@@ -1,61 +1,29 @@
-"""Figures, times and untrusted text as the page writes them. Pure.
+"""Figures as the page writes them: those of every page, and those of the dashboard. Pure."""
 
-A number has its sign with a true minus; times are in UTC; an unknown value is a dash.
-"""
-
-from datetime import UTC, datetime
 from decimal import Decimal
 
-from arena.visible_text import visible
+from arena.page.formats import (
+    UNKNOWN,
+    at_ms,
+    clean,
+    clock,
+    gain,
+    interval,
+    iso,
+    minus,
+    money,
+    pct,
+    ranks,
+    share,
+    stamp,
+)
 from dashboard import text
 
-UNKNOWN = "–"
-TEXT_CHARS_MAX = 20_000
-"""Characters of one text on a page; the rest is in the API."""
-
-
-def minus(words: str) -> str:
-    """A number with a true minus instead of a hyphen."""
-    return words.replace("-", "−")
-
-
-def pct(value: Decimal | float | None, digits: int = 2) -> str:
-    """A percentage with its sign: "+3.75 %"."""
-    return UNKNOWN if value is None else f"{_signed(value, digits)} %"
-
-
-def share(value: float | None, digits: int = 2) -> str:
-    """A share as a signed percentage: 0.0375 is "+3.75 %"."""
-    return UNKNOWN if value is None else pct(value * 100, digits)
-
-
-def interval(low: float | None, high: float | None) -> str:
-    """The bounds of shares: "−4.07 to +12.21 %"."""
-    if low is None or high is None:
-        return UNKNOWN
-    if low == high:
-        return "constant"
-    return f"{_signed(low * 100)} to {_signed(high * 100)} %"
-
-
-def ranks(low: int, high: int) -> str:
-    """A set of ranks: "1-8", "3"."""
-    return str(low) if low == high else f"{low}–{high}"
-
-
-def _signed(value: Decimal | float, digits: int = 2) -> str:
-    words = f"{value:+,.{digits}f}"
-    return minus(words) if any(char in "123456789" for char in words) else words[1:]
-
-
-def money(value: Decimal | None, digits: int = 2) -> str:
-    """An amount: "100,412.77"."""
-    return UNKNOWN if value is None else minus(f"{value:,.{digits}f}")
-
-
-def gain(value: Decimal | None, digits: int = 2) -> str:
-    """A change of an amount, with its sign."""
-    return UNKNOWN if value is None else _signed(value, digits)
+__all__ = [
+    "UNKNOWN", "at_ms", "bps", "clean", "clock", "cost", "duration", "gain", "interval", "iso",
+    "milliseconds", "minus", "money", "pct", "price", "quantity", "ranks", "share", "shown_model",
+    "span", "stamp",
+]  # fmt: skip
 
 
 def quantity(value: Decimal | None) -> str:
@@ -97,33 +65,6 @@ def span(seconds: int) -> str:
 def milliseconds(value: float | None) -> str:
     """A latency: "7 ms", "12.3 s"."""
     return UNKNOWN if value is None else text.milliseconds(value)
-
-
-def clock(moment: datetime | None) -> str:
-    """A time of day in UTC: "12:03:41"."""
-    return UNKNOWN if moment is None else f"{moment.astimezone(UTC):%H:%M:%S}"
-
-
-def stamp(moment: datetime | None) -> str:
-    """A day and time in UTC: "Sun 29 Nov 12:03:41"."""
-    return UNKNOWN if moment is None else f"{moment.astimezone(UTC):%a %d %b %H:%M:%S}"
-
-
-def iso(moment: datetime) -> str:
-    """A time for programs."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def at_ms(ms: int) -> str:
-    """A day and time of Unix milliseconds."""
-    return stamp(datetime.fromtimestamp(ms / 1000, UTC))
-
-
-def clean(words: str, limit: int = TEXT_CHARS_MAX) -> str:
-    """Untrusted text with its invisible characters as escapes; cut, with a note, at a limit."""
-    if len(words) <= limit:
-        return visible(words)
-    return f"{visible(words[:limit])}… ({len(words) - limit:,} more characters)"
 
 
 def shown_model(model: str, scripted: bool | None) -> str:

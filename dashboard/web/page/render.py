@@ -9,11 +9,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 
-from arena import __version__
-from arena.plural import counted
+from arena.page.environment import page_environment
 from dashboard.web.page import formats, words
 
 FILTERS = (
@@ -47,25 +45,9 @@ def page_parts(names: Sequence[str], context: Mapping[str, object]) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("dashboard.web.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_visible,
-    )
-    environment.filters |= {one.__name__: one for one in FILTERS}
-    environment.filters |= {"path": _path, "plus": _plus, "record_text": _record_text}
-    environment.globals |= {"version": __version__, "counted": counted}
+    environment = page_environment("dashboard.web.page", FILTERS)
+    environment.filters |= {"path": _path, "record_text": _record_text}
     return environment
-
-
-def _visible(value: object) -> object:
-    """Show invisible characters in every text that a template prints."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return formats.clean(value)
-    return value
 
 
 def _path(name: str) -> str:
@@ -76,7 +58,3 @@ def _path(name: str) -> str:
 def _record_text(value: str) -> str:
     """The bytes of a record, from base64, as text."""
     return base64.b64decode(value).decode(errors="replace")
-
-
-def _plus(number: float, more: float) -> float:
-    return round(number + more, 2)

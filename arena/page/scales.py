@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from arena.page.formats import minus
+
 STEPS = (1, 2, 2.5, 5, 10)
 TIME_STEPS_S = (
     1, 5, 10, 30, 60, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400,
@@ -39,7 +41,7 @@ def scale(values: list[float], length: float, margin: float = 0.05) -> Scale:
     return Scale(low - span * margin, high + span * margin, length)
 
 
-def ticks(axis: Scale, count: int) -> tuple[tuple[float, str], ...]:
+def ticks(axis: Scale, count: int, *, signed: bool = True) -> tuple[tuple[float, str], ...]:
     """Round values on an axis with their labels, at most about `count`."""
     step = nice_step((axis.high - axis.low) / count)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
@@ -47,7 +49,7 @@ def ticks(axis: Scale, count: int) -> tuple[tuple[float, str], ...]:
         digits += 1
     first = math.ceil(axis.low / step - 1e-9)
     last = math.floor(axis.high / step + 1e-9)
-    return tuple((k * step, _label(k * step, digits)) for k in range(first, last + 1))
+    return tuple((k * step, _label(k * step, digits, signed)) for k in range(first, last + 1))
 
 
 def nice_step(raw: float) -> float:
@@ -56,8 +58,8 @@ def nice_step(raw: float) -> float:
     return next(s * power for s in STEPS if s * power >= raw * (1 - 1e-9))
 
 
-def _label(value: float, digits: int) -> str:
-    words = f"{value:+.{digits}f}".replace("-", "−")
+def _label(value: float, digits: int, signed: bool) -> str:
+    words = minus(f"{value:{'+' if signed else ''},.{digits}f}")
     return words if any(char in "123456789" for char in words) else "0"
 
 
