@@ -1,28 +1,36 @@
 """README's commands work in their order, in a folder that has only the clone."""
 
+import contextlib
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from operations.localbroker.ports import choose_ports
 from operations.main import COMMANDS
 from operations.specs.arena_spec import load_spec
 from routers.strategy import load_strategy
 from tests.operations.commands.cli import ROOT
 from tests.readme_walk import (
+    BESIDE,
     EXIT_CODES,
     LEFT_OUT,
+    OUTPUTS,
     SHORTER,
     ReadmeCommand,
     files_of,
     left_out_lines,
     make_targets,
     steps_of,
+    with_port,
 )
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,6 +38,8 @@ STEPS = steps_of(TEXT)
 NEEDS_BROKER = re.compile(r"arena (demo|compete run|up)\b")
 STEP_DEADLINE_S = 300.0
 """Far more than any command needs here: the machine may be busy."""
+ANSWER_DEADLINE_S = 90.0
+"""For the first turns and orders of an arena that has just started."""
 HIDDEN = ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX", "ARENA_STEP", "DATABASE_URL")
 LEFT_IN = ("examples", "Makefile", "scripts", "README.md")
 """The parts of the clone that the walk uses."""
@@ -76,8 +86,10 @@ def test_every_rule_of_the_walk_is_used() -> None:
     """Every pattern of the list matches a command in README."""
     texts = [step.text for step in STEPS]
     kinds = [pattern for pattern, _ in LEFT_OUT[2:]]
-    unused = [
-        p for p in (*kinds, *(p for p, _ in SHORTER)) if not any(re.search(p, t) for t in texts)
+    kinds += [pattern for pattern, _ in (*SHORTER, *OUTPUTS)]
+    unused = [pattern for pattern in kinds if not any(re.search(pattern, t) for t in texts)]
+    unused += [
+        pattern for pattern, _, _ in BESIDE if not any(re.search(pattern, s.run) for s in STEPS)
     ]
 
     assert [] == unused
@@ -109,28 +121,72 @@ def test_line_that_is_not_a_command_is_refused(text: str, error: str) -> None:
 
 def _walk(folder: Path, broker_address: str) -> list[str]:
     wrong = []
-    for step in STEPS:
-        if not step.run:
-            continue
-        began = time.monotonic()
-        broker = broker_address if NEEDS_BROKER.match(step.run) else None
-        done = _run(step, folder, broker)
-        print(f"{step.run}: exit code {done.returncode}, {time.monotonic() - began:.1f} s")
-        output = f"{done.stdout[-800:]}\n{done.stderr[-800:]}"
-        if done.returncode != EXIT_CODES.get(step.text, 0) or "Traceback" in output:
-            wrong.append(f"README.md:{step.line}: {step.run}: {done.returncode}\n{output}")
+    port, section = choose_ports(0).client, 0
+    with contextlib.ExitStack() as beside:
+        for step in STEPS:
+            if not step.run:
+                continue
+            if step.ready or step.section != section:
+                beside.close()
+            section = step.section
+            began = time.monotonic()
+            broker = broker_address if NEEDS_BROKER.match(step.run) else None
+            if step.ready:
+                beside.enter_context(_running(step, folder, broker, port))
+                continue
+            done = _run(step, folder, broker, port)
+            while step.output and not _is_expected(step, done):
+                if time.monotonic() - began > ANSWER_DEADLINE_S:
+                    break
+                time.sleep(0.5)
+                done = _run(step, folder, broker, port)
+            print(f"{step.run}: exit code {done.returncode}, {time.monotonic() - began:.1f} s")
+            output = f"{done.stdout[-800:]}\n{done.stderr[-800:]}"
+            if not _is_expected(step, done) or "Traceback" in output:
+                wrong.append(f"README.md:{step.line}: {step.run}: {done.returncode}\n{output}")
     return wrong
 
 
+def _is_expected(step: ReadmeCommand, done: "subprocess.CompletedProcess[str]") -> bool:
+    has_output = re.search(step.output, done.stdout) is not None
+    return done.returncode == EXIT_CODES.get(step.text, 0) and has_output
+
+
+@contextlib.contextmanager
+def _running(step: ReadmeCommand, folder: Path, broker: str | None, port: int) -> Iterator[None]:
+    """A command in the background, from the line with which it is ready until the block ends."""
+    process = subprocess.Popen(
+        ["/bin/bash", "-c", f"exec {with_port(step, port)}"],
+        env=_environment(broker),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    lines: list[str] = []
+    try:
+        for line in process.stdout:
+            lines.append(line)
+            if re.search(step.ready, line):
+                break
+        else:
+            raise AssertionError(f"{step.run}: {''.join(lines[-20:])}")
+        reading = threading.Thread(target=process.stdout.read, daemon=True)
+        reading.start()
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(STEP_DEADLINE_S)
+
+
 def _run(
-    step: ReadmeCommand, folder: Path, broker: str | None
+    step: ReadmeCommand, folder: Path, broker: str | None, port: int = 0
 ) -> "subprocess.CompletedProcess[str]":
-    environ = {name: value for name, value in os.environ.items() if name not in HIDDEN}
-    servers = {} if broker is None else {"KAFKA_BOOTSTRAP_SERVERS": broker}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
     return subprocess.run(
-        ["/bin/bash", "-c", step.run],
-        env=environ | servers | {"PYTHONPATH": str(ROOT), "PATH": path},
+        ["/bin/bash", "-c", with_port(step, port)],
+        env=_environment(broker),
         cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -138,3 +194,10 @@ def _run(
         timeout=STEP_DEADLINE_S,
         check=False,
     )
+
+
+def _environment(broker: str | None) -> dict[str, str]:
+    environ = {name: value for name, value in os.environ.items() if name not in HIDDEN}
+    servers = {} if broker is None else {"KAFKA_BOOTSTRAP_SERVERS": broker}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
+    return environ | servers | {"PYTHONPATH": str(ROOT), "PATH": path}

@@ -1,5 +1,6 @@
 """REST gives the answers of the read model."""
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,6 +13,7 @@ from dashboard.web.static_files import static_url
 from tests.dashboard.scenario import Scenario
 from tests.dashboard.views import view_of
 from tests.dashboard.web.serving import Served, serving
+from tests.operations.commands.cli import ROOT
 
 STEPS = 12
 
@@ -196,6 +198,17 @@ async def test_documentation_loads_nothing_from_elsewhere(served: Served) -> Non
     for path in spec["paths"]:
         assert path in page
     assert "<script" not in page
+
+
+async def test_document_has_every_path(served: Served) -> None:
+    """docs/rest.md has the paths and methods of the description, and no others."""
+    spec = (await served.client.get("/api/openapi.json")).json()
+    described = {
+        f"{method.upper()} {path}" for path, one in spec["paths"].items() for method in one
+    }
+    rows = (ROOT / "docs/rest.md").read_text(encoding="utf-8")
+
+    assert described == set(re.findall(r"^\| `([A-Z]+ \S+)` \|", rows, re.MULTILINE))
 
 
 async def test_static_file_with_a_version_is_kept(served: Served) -> None:
