@@ -48,6 +48,9 @@ RECORDED: Final = "recorded"
 RECORDED_FROM: Final = "recorded candles of "
 """Prefix of that label if it also names the files."""
 SOURCE_CHARS_MAX: Final = 300
+SPEED_MIN: Final = 0.01
+SPEED_MAX: Final = 3_600.0
+"""The speeds that `arena exchange` can have; another one is not believed."""
 
 Content = TypeVar("Content")
 
@@ -79,14 +82,19 @@ def is_loopback(url: str) -> bool:
 
 
 def origin_of(headers: Mapping[str, str]) -> Origin | None:
-    """The origin in the headers of the simulated exchange; None for a real venue."""
+    """The origin in the headers of the simulated exchange; None for a real venue.
+
+    A speed that is not a number or that no exchange can have counts as 1.
+    """
     if "x-arena-speed" not in headers:
         return None
     label = headers.get("x-arena-simulated", "")[:SOURCE_CHARS_MAX]
     source = label.removeprefix(RECORDED_FROM) if label.startswith(RECORDED_FROM) else ""
     try:
-        speed = max(1e-6, float(headers["x-arena-speed"]))
+        speed = float(headers["x-arena-speed"])
     except ValueError:
+        speed = 1.0
+    if not SPEED_MIN <= speed <= SPEED_MAX:  # true of NaN, too
         speed = 1.0
     return Origin(simulated=True, speed=speed, recorded=label.startswith(RECORDED), source=source)
 

@@ -150,9 +150,22 @@ async def test_requests_are_spread_over_time(client: CoinbaseRest) -> None:
 
 
 def test_origin_is_read_from_headers() -> None:
-    """The real venue sends none; an invalid speed still means a simulation."""
+    """The real venue sends none."""
     assert origin_of({}) is None
-    assert origin_of({"x-arena-speed": "x"}) is not None
+    for speed in (0.01, 1.0, 60.0, 3600.0):
+        found = origin_of({"x-arena-speed": f"{speed:g}"})
+        assert (True, speed) == (found and found.simulated, found and found.speed)
+
+
+@pytest.mark.parametrize(
+    "speed", ["x", "", "nan", "-nan", "inf", "-inf", "-60", "0", "-0", "1e-9", "3601", "1e308"]
+)
+def test_impossible_speed_is_not_believed(speed: str) -> None:
+    """It still means a simulation, at the speed of real time."""
+    origin = origin_of({"x-arena-speed": speed})
+
+    assert origin is not None
+    assert (True, 1.0) == (origin.simulated, origin.speed)
 
 
 @pytest.mark.parametrize("prices", [(), (Path("BTC-USD.csv"),)])
