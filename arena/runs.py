@@ -52,6 +52,8 @@ class ProcessRecord(BaseModel):
         restarts: Number of restarts.
         exit_code: Exit code of the newest end.
         note: Why the supervisor gave it up, or "".
+        kind: Name of its kind; "" in records of older versions.
+        since: Wall time at which it got its state; None in records of older versions.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,6 +66,8 @@ class ProcessRecord(BaseModel):
     restarts: int = 0
     exit_code: int | None = None
     note: str = ""
+    kind: str = ""
+    since: datetime | None = None
 
 
 class RunRecord(BaseModel):

@@ -16,6 +16,7 @@ from arena.agent_health import DeadAgent, dead_agents_of
 from arena.liveness import WAITING_FOR, feed_down, market_warning, silent_after_s
 from arena.messages import Heartbeat
 from arena.node import ERROR
+from arena.process_kinds import KINDS
 from arena.runs import ProcessRecord, RunRecord
 from arena.supervision import SUPERVISOR, ProcessAddress, stopped_processes
 from arena.visible_text import one_line
@@ -27,6 +28,10 @@ FORGOTTEN_AFTER = timedelta(days=1)
 SUSPENDED = "suspended; continue it with SIGCONT"
 COUNTERS_SHOWN = 6
 DEAD_CHARS_MAX = 1_000
+FIRST_BEAT_S = 30.0
+"""A process that starts sends its first heartbeat within this time, also on a busy machine."""
+SILENT_KINDS = frozenset(kind.name for kind in KINDS if kind.writes_nothing or not kind.uses_kafka)
+"""The kinds that send no heartbeats."""
 ROUTERS = frozenset({"router", "routers"})
 
 LocalState = Literal["gone", "suspended"]
@@ -107,7 +112,7 @@ def process_rows(
     shown.sort(key=lambda row: (row.kind, row.name))
     if run is not None:
         seen = {beat.pid for beat, _ in found if beat.host == host}
-        rows = [_from_process(p, host) for p in run.processes if p.pid not in seen]
+        rows = [_from_process(p, host, now) for p in run.processes if p.pid not in seen]
         for row in rows:
             address = None if row.pid is None else ProcessAddress(host, row.pid)
             why = "" if address is None else stopped.get(address, "")
@@ -188,9 +193,12 @@ def _of_end(process: ProcessRecord) -> str:
     return process.note or f"{process.state}, exit code {process.exit_code}"
 
 
-def _from_process(process: ProcessRecord, host: str) -> ProcessStatus:
+def _from_process(process: ProcessRecord, host: str, now: datetime) -> ProcessStatus:
     """A process of the run without a heartbeat: it sends none, not yet, or it is down."""
     health = _of_state(process)
+    words = "runs; sends no heartbeat" if health == "unknown" else _of_end(process)
+    if health == "unknown" and _is_starting(process, now):
+        health, words = "starting", "no heartbeat yet"
     return ProcessStatus(
         kind=process.name,
         name="",
@@ -201,8 +209,15 @@ def _from_process(process: ProcessRecord, host: str) -> ProcessStatus:
         restarts=process.restarts,
         counters={},
         gauges={},
-        words="runs; sends no heartbeat" if health == "unknown" else _of_end(process),
+        words=words,
     )
+
+
+def _is_starting(process: ProcessRecord, now: datetime) -> bool:
+    """True in the first seconds of a process that sends heartbeats."""
+    if process.since is None or process.kind in SILENT_KINDS:
+        return False
+    return (now - process.since).total_seconds() < FIRST_BEAT_S
 
 
 def dead_agents(

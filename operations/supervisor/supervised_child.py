@@ -94,6 +94,8 @@ class SupervisedChild:
             restarts=max(0, self.starts - 1),
             exit_code=self.exit_code,
             note=self.note,
+            kind=self.spec.kind,
+            since=self.since,
         )
 
     def report(self) -> SupervisedProcess:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+import pytest
 from pydantic import JsonValue
 
 from arena.agent_health import DeadAgent
@@ -185,6 +186,31 @@ def test_process_without_heartbeat_has_the_supervisors_state() -> None:
     run = run_of(("exchange", 7, "running"), ("router-a", 8, "given_up"), ("tools", 9, "running"))
 
     assert healths(beat("tools", 9, 1.0), run=run) == {7: "unknown", 8: "down", 9: "ok"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "age_s", "health", "words"),
+    [
+        ("router", 0.0, "starting", "no heartbeat yet"),
+        ("router", -2.0, "starting", "no heartbeat yet"),  # the broker's clock is behind
+        ("web", 29.0, "starting", "no heartbeat yet"),
+        ("router", 31.0, "unknown", "runs; sends no heartbeat"),
+        ("exchange", 0.0, "unknown", "runs; sends no heartbeat"),
+        ("dashboard", 0.0, "unknown", "runs; sends no heartbeat"),
+    ],
+)
+def test_process_that_starts_has_no_heartbeat_yet(
+    kind: str, age_s: float, health: str, words: str
+) -> None:
+    """For its first seconds, unless its kind never sends any."""
+    run = run_of(("some", 7, "running"))
+    since = NOW - timedelta(seconds=age_s)
+    process = run.processes[0].model_copy(update={"kind": kind, "since": since})
+    run = run.model_copy(update={"processes": (process,)})
+
+    (row,) = process_rows([], run, host="host", now=NOW, interval_s=5.0)
+
+    assert (health, words) == (row.health, row.words)
 
 
 def test_row_has_the_supervisors_restarts() -> None:
