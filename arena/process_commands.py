@@ -13,12 +13,25 @@ from arena.bus.base import LATEST, Bus, LogReader
 from arena.errors import ArenaError, UsageError
 from arena.liveness import is_alive, parse_heartbeat
 from arena.messages import Heartbeat, ProcessCommand
-from arena.supervision import COMMAND_AGE_S_MAX, CommandOutcome, Supervised, supervised_of
+from arena.supervision import (
+    COMMAND_AGE_S_MAX,
+    EXECUTOR,
+    Action,
+    CommandOutcome,
+    Supervised,
+    SupervisedProcess,
+    effect_text,
+    supervised_of,
+)
 from arena.unknown_names import listed, unknown_name
 from arena.visible_text import one_line
 
 START_ONE = "start one with `arena up ARENA.toml`"
 READ_S = 0.2
+
+
+class NotConfirmed(ArenaError):
+    """A command was sent, and its supervisor did not report an outcome in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +126,61 @@ def supervisor_of(fit: Sequence[RunningSupervisor], process: str) -> RunningSupe
     return having[0]
 
 
+def effect_of(target: RunningSupervisor, process: SupervisedProcess, action: Action) -> str:
+    """What a command means for the arena, for people; "" if nothing is to be said."""
+    return effect_text(process.kind, action, lock_step=target.report.lock_step)
+
+
+def needs_yes(process: SupervisedProcess, action: Action) -> bool:
+    """True if a command must be confirmed before it is sent: it stops all orders."""
+    return process.kind == EXECUTOR and action == "stop"
+
+
+def new_command(
+    target: RunningSupervisor,
+    process: str,
+    action: Action,
+    *,
+    reason: str,
+    by: str,
+    command_id: str,
+    at: datetime,
+) -> ProcessCommand:
+    """A command to a supervisor.
+
+    Args:
+        target: The supervisor.
+        process: Name of the process.
+        action: What to do with it.
+        reason: Reason for people.
+        by: The sender, such as "cli/<host>".
+        command_id: A new id.
+        at: Time of this moment.
+    """
+    return ProcessCommand(
+        command_id=command_id,
+        host=target.host,
+        run=target.report.run,
+        process=process,
+        action=action,
+        reason=reason,
+        by=by,
+        issued_at=at,
+    )
+
+
+async def send_command(bus: Bus, target: RunningSupervisor, command: ProcessCommand) -> None:
+    """Append a command, and return when the broker has it.
+
+    Args:
+        bus: Connected.
+        target: The supervisor that the command is for.
+        command: The command; it gets the time of this moment.
+    """
+    command = command.model_copy(update={"issued_at": bus.clock.now()})
+    await bus.append(topics.SUPERVISION.name, command, key=target.host)
+
+
 async def send_and_confirm(
     bus: Bus, target: RunningSupervisor, command: ProcessCommand, wait_s: float
 ) -> CommandOutcome:
@@ -125,18 +193,18 @@ async def send_and_confirm(
         wait_s: Seconds to wait.
 
     Raises:
-        ArenaError: The supervisor did not report it in time, or has ended.
+        NotConfirmed: The supervisor did not report it in time.
+        ArenaError: It has ended.
     """
     beats = await bus.log_reader(topics.HEARTBEATS.name, start=LATEST)
     seen: list[CommandOutcome] = []
-    command = command.model_copy(update={"issued_at": bus.clock.now()})
     try:
-        await bus.append(topics.SUPERVISION.name, command, key=target.host)
+        await send_command(bus, target, command)
         async with bus.clock.timeout(wait_s):
             return await _outcome(beats, target.node, command.command_id, seen)
     except TimeoutError:
         so_far = seen[-1].text if seen else "its supervisor has not answered"
-        raise ArenaError(
+        raise NotConfirmed(
             f"the {command.action} of {command.process} was not confirmed within "
             f"{wait_s:g} s: {one_line(so_far)}",
             remedy=f"`arena process list` shows its state; a supervisor that reads the command "

@@ -248,7 +248,7 @@ WEB = ProcessKind(
     second_process="is another page, on another port",
     commands=(Command("web", "dashboard.web.cli:web", "Show the arena in a browser."),),
     reads=(*DASHBOARD.reads, topics.COMMANDS, topics.PROMPTED, topics.INBOX),
-    writes=(topics.CONTROL,),
+    writes=(topics.CONTROL, topics.SUPERVISION),
     older_account="cli",
     spec_table="web",
 )

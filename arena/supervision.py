@@ -65,7 +65,7 @@ class SupervisedProcess(MessagePart):
         kind: The kind in `arena.process_kinds`.
         state: "stopped" after a command or at the end of the run; "failed" if it is not restarted.
         pid: Process id of the newest start; None before the first.
-        since: When it got its state, by the supervisor's clock.
+        since: When it got its state, or was started again, by the supervisor's clock.
         note: Why it failed or was killed; "" otherwise.
         commandable: False if no command can stop it, because it owns the terminal.
         command: The newest command that it obeyed; None before the first.

@@ -190,6 +190,7 @@ SHELLS = (
     "dashboard/web/hub.py",
     "dashboard/web/pages.py",
     "dashboard/web/process.py",
+    "dashboard/web/process_commands.py",
     "dashboard/web/server.py",
     "dashboard/web/state.py",
     "operations/bench/call_benchmark.py",

@@ -14,6 +14,7 @@ from arena.agent_health import DeadAgent
 from arena.currency import cash_digits
 from arena.messages import Evaluation, LeaderboardRow, Turn
 from arena.money import PriceUnits, notional_units, unit_cost
+from arena.process_commands import RunningSupervisor, running_supervisors
 from dashboard.model.equity_curves import thin, value_before
 from dashboard.model.halts import HaltRow
 from dashboard.model.processes import ProcessRow
@@ -47,6 +48,7 @@ class Frame:
         evaluation: The judge's newest evaluation, or None.
         halts: Halts in force.
         other_accounts: Accounts that are not a contestant's, such as an operator's.
+        supervisors: Supervisors that run, with their reports.
     """
 
     now: datetime
@@ -62,6 +64,7 @@ class Frame:
     evaluation: Evaluation | None = None
     halts: tuple[HaltRow, ...] = ()
     other_accounts: tuple[AgentRow, ...] = ()
+    supervisors: tuple[RunningSupervisor, ...] = ()
 
     def row(self, agent: str) -> AgentRow | None:
         """The ranking row of an agent."""
@@ -108,6 +111,7 @@ def build_frame(
             for name, account in sorted(accounts.items())
             if name not in colours
         ),
+        supervisors=tuple(running_supervisors(view.processes.newest.values(), now)),
     )
 
 

@@ -125,7 +125,8 @@ class Processes:
     def rows(self, now: datetime) -> list[ProcessRow]:
         """Processes with a heartbeat within `GONE_AFTER_S`, and stopped ones, by kind and name.
 
-        A process that a command has stopped is shown as long as its supervisor is.
+        A process that a command has stopped is shown as long as its supervisor is. One that ended
+        is left out if a supervisor has started another in its place.
         """
         recent = [b for b in self.newest.values() if _age_s(b, now) <= GONE_AFTER_S]
         supervised = supervised_processes(recent)
@@ -134,11 +135,18 @@ class Processes:
         if stopped:
             shown |= {b.node: b for b in self.newest.values() if _address(b) in stopped}
         rows = [_row(beat, now, supervised.get(_address(beat))) for beat in shown.values()]
+        started = {_place(row) for row in rows if row.process and row.alive}
+        rows = [row for row in rows if row.process or row.alive or _place(row) not in started]
         return sorted(rows, key=lambda row: (row.kind, row.name, row.node))
 
 
 def _joined(texts: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(text for text in texts if text))
+
+
+def _place(row: ProcessRow) -> str:
+    """The id without the pid: processes of one place follow each other."""
+    return row.node.rpartition("/")[0]
 
 
 def _address(beat: Heartbeat) -> ProcessAddress:

@@ -35,6 +35,7 @@ from dashboard.model.results import (
     VerdictRow,
 )
 from dashboard.model.rows import PositionRow, ReadStatus
+from dashboard.model.supervisor_results import supervisors
 from dashboard.model.view import ArenaView
 
 CURVE_POINTS = 300
@@ -352,6 +353,7 @@ def health(frame: Frame, reading: ReadStatus) -> Health:
         malformed=summary.malformed,
         malformed_newest=summary.malformed_newest,
         broken_log=summary.broken_log,
+        supervisors=supervisors(frame.supervisors, frame.processes),
     )
 
 

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 import arena
 from arena.errors import ArenaError
+from arena.supervision import ProcessAddress
 from dashboard.model.arena_reader import ArenaReader
 from dashboard.model.trace import Tracer
 from dashboard.web import (
@@ -22,6 +23,7 @@ from dashboard.web import (
     events,
     login,
     pages,
+    process_commands,
 )
 from dashboard.web.error_pages import with_page
 from dashboard.web.guard import Guard
@@ -33,6 +35,7 @@ from dashboard.web.state import GZIP_BYTES_MIN, GZIP_LEVEL, Web
 from dashboard.web.static_files import STATIC, VersionedFiles
 
 WRITES_MAX = 4
+COMMANDS_MAX = 8
 DESCRIPTION = """What the terminal and the page show, as JSON.
 
 Money is text with all its digits. Times are UTC. Reads are open on this machine; a write needs
@@ -47,6 +50,7 @@ def create_app(
     *,
     token: str = "",
     by: str = "web",
+    own: ProcessAddress | None = None,
 ) -> ASGIApp:
     """The app behind its guard.
 
@@ -56,6 +60,7 @@ def create_app(
         hub: Sends changes to viewers; the caller runs it. None for a new one, not run.
         token: The token; "" to refuse every write.
         by: Who writes, in the records.
+        own: This process; None if it is not a process of the arena.
     """
     app = FastAPI(
         title="The arena",
@@ -76,8 +81,12 @@ def create_app(
         failures=failures,
         by=by,
         writes=asyncio.Semaphore(WRITES_MAX),
+        commands=asyncio.Semaphore(COMMANDS_MAX),
+        own=own,
     )
-    for part in (api, api_agents, api_seed, commands, docs_page, events, login, pages):
+    for part in (
+        api, api_agents, api_seed, commands, docs_page, events, login, pages, process_commands,
+    ):  # fmt: skip
         app.include_router(part.router)
     files = VersionedFiles(directory=STATIC, packages=[("arena.page", "static")], check_dir=False)
     app.mount("/static", files, name="static")

@@ -66,7 +66,7 @@ def web(
 ) -> None:
     """Show the arena in a browser, and answer programs: REST under /api/v1, live events.
 
-    Reads are open on this machine; a halt or resume needs the token. It prints its address when it
+    Reads are open on this machine; every command needs the token. It prints its address when it
     answers. Without a broker's address it shows the newest run here, even if that has ended.
 
     Example: arena web --run last
@@ -93,7 +93,7 @@ def web(
             token_file=token_file or arena.settings.home / TOKEN_FILE,
             allowed_hosts=tuple(allow_host or ()),
         )
-        run_node("web", "", arena.settings, serve, options, bus=bus, read_only=over)
+        run_node("web", "web", arena.settings, serve, options, bus=bus, read_only=over)
 
 
 def _identity(arena: ArenaLocation, now: datetime, *, over: bool) -> "RunIdentity":

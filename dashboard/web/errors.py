@@ -32,6 +32,14 @@ class NotReady(ArenaError):
         super().__init__(f"still reading the records: {share:.0%}", remedy="try again in a second")
 
 
+class Conflict(ArenaError):
+    """What was asked for cannot be done in this state of the arena."""
+
+
+class Busy(ArenaError):
+    """Too many requests of this kind are being answered."""
+
+
 class ErrorDetail(BaseModel):
     """What went wrong.
 
@@ -96,6 +104,10 @@ async def on_arena_error(_request: Request, error: Exception) -> Response:
         status = 422
     elif isinstance(error, NotReady | BrokerUnavailable):
         status, headers = 503, {"Retry-After": "1"}
+    elif isinstance(error, Busy):
+        status, headers = 429, {"Retry-After": "5"}
+    elif isinstance(error, Conflict):
+        status = 409
     else:
         status = 500
     return error_answer(status, str(error.args[0]), error.remedy, headers)

@@ -26,7 +26,7 @@ async def login_page(request: Request, web: WebState) -> HTMLResponse:
 @router.post(LOGIN)
 async def login(request: Request, web: WebState) -> Response:
     """Take the token of the form, and answer with the cookie."""
-    fields = _fields(await request.body())
+    fields = form_fields(await request.body())
     target = local_path(fields.get("next", "/"))
     clock = web.reader.clock
     if not web.sessions.is_token(fields.get("token", "")):
@@ -56,7 +56,7 @@ async def logout(request: Request, web: WebState) -> Response:
     return answer
 
 
-def _fields(body: bytes) -> dict[str, str]:
+def form_fields(body: bytes) -> dict[str, str]:
     """The fields of a form; {} if it cannot be read."""
     try:
         found = parse_qs(body.decode("ascii"), max_num_fields=FIELDS_MAX)

@@ -1,7 +1,8 @@
 """The process `arena web`: reads topics like every dashboard, and answers browsers and programs.
 
-Reads what `dashboard.model.topic_follower` reads; writes halts and resumes to `arena.control`, a
-checkpoint of its view to `<home>/checkpoints`, and at the first start a token.
+Reads what `dashboard.model.topic_follower` reads; writes halts and resumes to `arena.control`,
+commands to supervisors to `arena.supervision`, a checkpoint of its view to `<home>/checkpoints`,
+and at the first start a token.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp
 
 from arena.fold_checkpoint import CheckpointFile
 from arena.node import Node
+from arena.supervision import ProcessAddress
 from arena.tasks import run_until_first_ends
 from dashboard.model.arena_reader import ArenaReader
 from dashboard.model.topic_follower import TopicFollower
@@ -44,7 +46,8 @@ async def serve(node: Node, options: WebOptions) -> None:
         await follower.open()
         reader = ArenaReader(node.bus, node.clock, follower, run=options.run, boot=node.new_name())
         hub = Hub(reader, hide_prompts=options.hide_prompts)
-        app = create_app(reader, options, hub, token=token, by=f"web/{node.host}")
+        own = ProcessAddress(node.host, node.pid)
+        app = create_app(reader, options, hub, token=token, by=f"web/{node.host}", own=own)
         node.status = "running"
         await run_until_first_ends(
             follower.follow(),

@@ -12,6 +12,7 @@ import orjson
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
+from arena.supervision import ProcessAddress
 from dashboard.model import queries, run_queries
 from dashboard.model.arena_reader import ArenaReader, Moment
 from dashboard.model.hidden_prompts import without_prompts
@@ -42,7 +43,9 @@ class Web:
         tracer: Finds the records of orders.
         failures: The wrong tokens of clients.
         by: Who writes, in the records: "web/<host>".
-        writes: Limits the commands that are confirmed at the same time.
+        writes: Limits the halts that are confirmed at the same time.
+        commands: Limits the commands to supervisors that are confirmed at the same time.
+        own: This process, to know commands for it; None if it is not a process of the arena.
     """
 
     reader: ArenaReader
@@ -53,6 +56,8 @@ class Web:
     failures: Failures
     by: str
     writes: asyncio.Semaphore
+    commands: asyncio.Semaphore
+    own: ProcessAddress | None = None
 
     @property
     def can_write(self) -> bool:

@@ -26,6 +26,9 @@ from arena.node import run_async
 from arena.options import AsJson, Prefix, Run, Servers
 from arena.process_commands import (
     RunningSupervisor,
+    effect_of,
+    needs_yes,
+    new_command,
     send_and_confirm,
     supervisor_of,
     supervisors_of,
@@ -33,12 +36,7 @@ from arena.process_commands import (
 from arena.run_lookup import ArenaLocation, find_arena
 from arena.runs import find_run
 from arena.settings import Settings
-from arena.supervision import (
-    EXECUTOR,
-    Action,
-    SupervisedProcess,
-    effect_text,
-)
+from arena.supervision import Action, SupervisedProcess
 from arena.visible_text import one_line
 from operations.commands.aligned_lines import aligned_lines
 from operations.commands.supervisors import read_supervisors
@@ -245,11 +243,11 @@ async def _command(location: ArenaLocation, request: Request, *, yes: bool, as_j
         target = supervisor_of(fit, request.process)
         process = target.report.process(request.process)
         assert process is not None, "the supervisor was found by it"
-        effect = effect_text(process.kind, request.action, lock_step=target.report.lock_step)
-        if process.kind == EXECUTOR and request.action == "stop" and not yes:
+        effect = effect_of(target, process, request.action)
+        if needs_yes(process, request.action) and not yes:
             _ask(effect, as_json=as_json)
         began_s = asyncio.get_running_loop().time()
-        outcome = await send_and_confirm(bus, target, new_command(target, request), request.wait_s)
+        outcome = await send_and_confirm(bus, target, _command_of(request, target), request.wait_s)
         took_s = asyncio.get_running_loop().time() - began_s
     finally:
         await bus.close()
@@ -279,15 +277,13 @@ def _ask(effect: str, *, as_json: bool) -> None:
         raise ArenaError("nothing was changed")
 
 
-def new_command(target: RunningSupervisor, request: Request) -> ProcessCommand:
-    """The command of a request to a supervisor, with a new id."""
-    return ProcessCommand(
-        command_id=str(uuid4()),
-        host=target.host,
-        run=target.report.run,
-        process=request.process,
-        action=request.action,
+def _command_of(request: Request, target: RunningSupervisor) -> ProcessCommand:
+    return new_command(
+        target,
+        request.process,
+        request.action,
         reason=request.reason,
         by=f"cli/{socket.gethostname()}",
-        issued_at=datetime.now(UTC),
+        command_id=str(uuid4()),
+        at=datetime.now(UTC),
     )

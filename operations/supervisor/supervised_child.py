@@ -51,7 +51,7 @@ class SupervisedChild:
         restart_at_s: Monotonic time of the next start in state "restarting".
         ending: Set while it ends because of a command.
         is_held: A command stopped it; only a command starts it again.
-        since: When it got its state, wall time.
+        since: When it got its state, or was started again; wall time.
         command: The newest command that it obeyed.
     """
 
@@ -78,8 +78,8 @@ class SupervisedChild:
         return self._state
 
     def enter(self, state: ProcessState, now: datetime) -> None:
-        """Change its state at a wall time."""
-        if state != self._state:
+        """Change its state at a wall time; "running" is entered by every start."""
+        if state != self._state or state == "running":
             self.since = now
         self._state = state
 

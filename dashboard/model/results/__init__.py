@@ -11,11 +11,14 @@ from dashboard.model.results.agents import AgentDetail
 from dashboard.model.results.base import Kind, Result
 from dashboard.model.results.health import (
     AgentCosts,
+    CommandResult,
     Costs,
     Health,
     ProcessHealth,
     Runs,
     RunSummary,
+    SupervisedResult,
+    SupervisorResult,
 )
 from dashboard.model.results.markets import (
     Candles,
@@ -62,6 +65,7 @@ __all__ = [
     "AgentStanding",
     "Agents",
     "Candles",
+    "CommandResult",
     "Costs",
     "DeadAgentResult",
     "EquityCurveResult",
@@ -88,6 +92,8 @@ __all__ = [
     "RulesResult",
     "RunSummary",
     "Runs",
+    "SupervisedResult",
+    "SupervisorResult",
     "Symbols",
     "ToolCallResult",
     "Trace",

@@ -65,6 +65,74 @@ class ProcessHealth(Result):
     process: str = ""
 
 
+class CommandResult(Result):
+    """A command to a supervisor, and what became of it.
+
+    Attributes:
+        action: "start", "stop" or "restart".
+        by: Who asked. reason: Why, in the sender's words.
+        state: "pending", "done", "refused", "failed", or "replaced" by a later command.
+        text: What happened, in words.
+        at: When this was decided, by the supervisor's clock.
+    """
+
+    command_id: str
+    process: str
+    action: str
+    by: str
+    reason: str
+    state: str
+    text: str
+    at: Utc
+
+
+class SupervisedResult(Result):
+    """A process that a supervisor started, or could start.
+
+    Attributes:
+        name: Its name in commands.
+        state: "waiting", "running", "restarting", "finished", "failed" or "stopped".
+        pid: Process id of the newest start; None before the first.
+        since: When it got its state, or was started again, by the supervisor's clock.
+        note: Why it failed, was killed or was stopped; "" otherwise.
+        commands: The commands that would change it; empty if it takes none.
+        nodes: Its rows in `Health.processes`; a process without heartbeats has none.
+    """
+
+    name: str
+    kind: str
+    state: str
+    pid: int | None
+    since: Utc
+    restarts: int
+    note: str
+    commands: tuple[str, ...]
+    nodes: tuple[str, ...]
+
+
+class SupervisorResult(Result):
+    """A supervisor that runs and receives commands: `arena up`, `demo` or `compete run`.
+
+    Attributes:
+        node: Its row in `Health.processes`.
+        run: Name of its run in commands.
+        lock_step: True if the market waits for every agent.
+        age_s: Age of the heartbeat with this report, in seconds.
+        processes: In the order in which they are started.
+        outcomes: Of the newest commands, newest first, also of those that were refused.
+        left_out: Number of processes that did not fit in the report.
+    """
+
+    node: str
+    host: str
+    run: str
+    lock_step: bool
+    age_s: float
+    processes: tuple[SupervisedResult, ...]
+    outcomes: tuple[CommandResult, ...]
+    left_out: int
+
+
 class Health(Result):
     """The state of processes, feed and records.
 
@@ -74,6 +142,7 @@ class Health(Result):
         broker_silent_s: Seconds since which the broker does not answer; None while it does.
         malformed: Records that the reader could not decode; `malformed_newest` is the newest.
         broken_log: Error in `account.events`, or "".
+        supervisors: The supervisors that run, by host and run.
     """
 
     ready: bool
@@ -87,6 +156,7 @@ class Health(Result):
     malformed: int
     malformed_newest: str
     broken_log: str
+    supervisors: tuple[SupervisorResult, ...] = ()
 
 
 class RunSummary(Result):

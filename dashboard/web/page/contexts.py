@@ -11,7 +11,6 @@ from dashboard.model.results import (
     EquityCurves,
     Leaderboard,
     PriceHistory,
-    ProcessHealth,
     Trade,
     TurnDetail,
     TurnSummary,
@@ -19,6 +18,7 @@ from dashboard.model.results import (
 )
 from dashboard.web.page import formats
 from dashboard.web.page.board import board
+from dashboard.web.page.supervision import command_lines, process_tables
 
 Context = Mapping[str, Any]  # Any: results, by the names that the templates use.
 STREAM_MAX = 60
@@ -38,7 +38,6 @@ class Site:
         ended: "ended 22:39" if the run has ended; "" while it runs.
         live: True if the page follows the arena.
         writable: True if commands are possible.
-        commands: True if processes can be started and stopped.
     """
 
     page: str
@@ -47,7 +46,6 @@ class Site:
     now: datetime
     live: bool
     writable: bool
-    commands: bool
     logged_in: bool
     public: bool
     hides_prompts: bool
@@ -111,14 +109,16 @@ def prepare(name: str, given: Context) -> Context:
             now=given["now"],
             live=not given["ended"] and "leaderboard" in given,
             writable=given["can_write"],
-            commands=given.get("can_command", False),
             logged_in=given["logged_in"],
             public=given["public"],
             hides_prompts=given["hide_prompts"],
         ),
     }
     if name == "nodes":
-        found["commands_of"] = commands_of
+        found |= {
+            "tables": process_tables(given["health"]),
+            "commands": command_lines(given["health"]),
+        }
     if "leaderboard" in given:
         found |= _standings(given["leaderboard"], given.get("verdict"))
     if "curves" in given:
@@ -242,27 +242,6 @@ def order_words(order: Trade) -> str:
     verb = "Bought" if order.action == "buy" else "Sold"
     what = f"{formats.quantity(order.quantity)} {order.product_id}"
     return f"{verb} {what} at {formats.price(order.price)}"
-
-
-def commands_of(process: ProcessHealth) -> tuple[tuple[str, str], ...]:
-    """The commands that make sense for a process, each with what it does."""
-    if not process.alive:
-        return (("start", "Its supervisor starts it again."),)
-    return (
-        ("restart", "It stops cleanly and starts again; others wait or take over."),
-        ("stop", _WHEN_STOPPED.get(process.kind, "It stays stopped until it is started again.")),
-    )
-
-
-_WHEN_STOPPED = {
-    "tools": "No order is filled by this executor until it runs again.",
-    "executor": "No order is filled by this executor until it runs again.",
-    "connector": "No snapshot is published until it or a standby runs.",
-    "router": "Its agents do not decide until it runs again.",
-    "chat-node": "Agents of this model get no answer until it runs again.",
-    "judge": "No verdict is made until it runs again.",
-}
-"""Kind of process -> what stops with it."""
 
 
 def _market(history: PriceHistory | None, trades: Sequence[Trade], agent: str) -> dict[str, object]:

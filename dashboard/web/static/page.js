@@ -133,8 +133,7 @@ document.addEventListener("click", ({ target }) => {
   if (!choice) return;
   if (choice.dataset.show) {
     document.body.dataset.show = choice.dataset.show;
-    const all = choice.parentElement.querySelectorAll("[data-show]");
-    for (const one of all) one.setAttribute("aria-pressed", String(one === choice));
+    for (const one of choice.parentElement.querySelectorAll("[data-show]")) one.setAttribute("aria-pressed", String(one === choice));
     return;
   }
   const isPaused = choice.getAttribute("aria-pressed") !== "true";
@@ -143,37 +142,43 @@ document.addEventListener("click", ({ target }) => {
   else { delete document.body.dataset.paused; note(["turn"]); }
 });
 
-document.addEventListener("click", ({ target }) => {
-  const button = target.closest("[data-ask]");
-  if (!button) return;
-  const dialog = byId("ask"), { ask, words, post, body, reason } = button.dataset;
-  const texts = { "ask-title": ask, "ask-words": words, "ask-do": button.textContent, "ask-error": "" };
-  for (const [id, text] of Object.entries(texts)) byId(id).textContent = text;
-  byId("ask-reason").hidden = reason === undefined;
-  const form = byId("ask-form");
-  form.onsubmit = async (event) => {
-    if (event.submitter?.value !== "do") return;
-    event.preventDefault();
-    const why = reason === undefined ? {} : { reason: form.elements.reason.value };
-    byId("ask-do").disabled = true;
-    byId("ask-error").textContent = (await send(post, { ...JSON.parse(body), ...why })) ?? "";
-    byId("ask-do").disabled = false;
-    if (!byId("ask-error").textContent) dialog.close();
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-ask]");
+  if (!button || event.ctrlKey || event.metaKey) return;
+  event.preventDefault(); // Without this module it is a link to a form.
+  const dialog = byId("ask"), form = byId("ask-form"), { ask, words, post, body, reason } = button.dataset;
+  const [action, cancel] = [byId("ask-do"), byId("ask-cancel")];
+  const say = (text, error = "") => { byId("ask-words").textContent = text; byId("ask-error").textContent = error; };
+  [byId("ask-title").textContent, action.textContent, cancel.textContent] = [ask, ask.slice(0, -1), "Cancel"];
+  [byId("ask-reason").hidden, action.hidden, action.disabled] = [reason === undefined, false, false];
+  const submit = async (asked) => {
+    if (asked.submitter?.value !== "do") return;
+    asked.preventDefault();
+    const sent = { ...JSON.parse(body), ...(reason === undefined ? {} : { reason: form.elements.reason.value }) };
+    cancel.focus(), (action.disabled = true);
+    say("Sent. Waiting for the answer.");
+    const { error, text, state } = await send(post, sent);
+    if (form.onsubmit !== submit) return; // Another question is open now.
+    say(text ? `${state === "done" ? "Done" : "Not confirmed yet"}: ${text}.` : words, error);
+    [action.disabled, action.hidden, byId("ask-reason").hidden] = [false, Boolean(text), Boolean(text) || reason === undefined];
+    if (text) cancel.textContent = "Close";
+    else if (!error) dialog.close();
   };
+  form.onsubmit = submit;
+  say(words);
   form.reset();
   dialog.showModal();
 });
 
-// Send a command; returns why it was refused, or null.
+// Send a command; returns the answer, or why it was refused as `error`.
 async function send(address, body) {
   try {
-    const headers = { "Content-Type": "application/json" };
-    const answer = await fetch(address, { method: "POST", headers, body: JSON.stringify(body) });
-    if (answer.ok) { note(["halt", "health"]); return null; }
-    const { error } = await answer.json();
-    return [error.message, error.remedy].filter(Boolean).join("; ");
+    const options = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+    const answer = await fetch(address, options), found = await answer.json();
+    if (answer.ok) { note(["halt", "health"]); return found; }
+    return { error: [found.error.message, found.error.remedy].filter(Boolean).join("; ") };
   } catch (error) {
-    return `Not sent: ${error.message}`;
+    return { error: `No answer: ${error.message}` };
   }
 }
 
@@ -192,16 +197,12 @@ async function drawPrices() {
     rightPriceScale: { borderColor: colour("rule") },
     handleScroll: { mouseWheel: false }, handleScale: { mouseWheel: false },
   };
-  const style = {
-    upColor: colour("bg"), downColor: colour("ink3"), borderColor: colour("ink3"),
-    wickColor: colour("ink3"), lastValueVisible: false, priceLineVisible: false,
-  };
+  const grey = colour("ink3"), style = { upColor: colour("bg"), downColor: grey, borderColor: grey, wickColor: grey };
   if (!prices) {
-    const chart = charts.createChart(box, options), series = chart.addSeries(charts.CandlestickSeries, style);
+    const chart = charts.createChart(box, options), series = chart.addSeries(charts.CandlestickSeries, { lastValueVisible: false, priceLineVisible: false });
     prices = { chart, series, marks: charts.createSeriesMarkers(series, []), count: 0 };
   }
-  prices.chart.applyOptions(options);
-  prices.series.applyOptions(style);
+  prices.chart.applyOptions(options), prices.series.applyOptions(style);
   const rows = (id) => [...byId(id).tBodies[0].rows];
   const bars = rows("candle-table").map((row) => {
     const [open, high, low, close] = [...row.cells].slice(1).map((cell) => Number(cell.textContent));
@@ -240,7 +241,6 @@ async function verify(box) {
   const hex = (buffer) => [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   const utf8 = (text) => new TextEncoder().encode(text);
   const join = (arrays) => new Uint8Array(arrays.flatMap((array) => [...array]));
-
   const valueOf = ({ literal, step, path, z_as_offset: zone }) => {
     if (literal !== null) return utf8(literal);
     if (!path.length) return bytes.get(step);

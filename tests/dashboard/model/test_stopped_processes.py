@@ -87,3 +87,16 @@ def test_process_has_the_name_that_its_supervisor_knows() -> None:
     assert {"mo": "router-mo", "j": "", "r": ""} == {
         row.name: row.process for row in processes.rows(NOW)
     }
+
+
+def test_process_that_was_started_again_hides_the_one_before() -> None:
+    """Whether it reported its end or was killed; one that runs beside it is shown."""
+    after = beat("router", "mo", 17, 1.0)
+    for before in (beat("router", "mo", 16, 60.0, "stopping"), beat("router", "mo", 16, 60.0)):
+        processes = Processes()
+        for one in (before, after, supervisor("running")):
+            processes.beat(one, int(one.at.timestamp() * 1_000))
+        assert [17, 5] == [int(row.node.rpartition("/")[2]) for row in processes.rows(NOW)]
+
+    processes.beat(beat("router", "mo", 18, 1.0), int(NOW.timestamp() * 1_000) - 1_000)
+    assert 3 == len(processes.rows(NOW))

@@ -10,6 +10,7 @@ import httpx
 from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
+from arena.supervision import ProcessAddress
 from arena.tasks import run_until_first_ends
 from dashboard.model.arena_reader import ArenaReader
 from dashboard.model.topic_follower import TopicFollower
@@ -42,7 +43,12 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    scenario: Scenario, options: WebOptions | None = None, *, boot: str = "boot", token: str = ""
+    scenario: Scenario,
+    options: WebOptions | None = None,
+    *,
+    boot: str = "boot",
+    token: str = "",
+    own: ProcessAddress | None = None,
 ) -> AsyncIterator[Served]:
     """Publish a scenario and serve it.
 
@@ -51,6 +57,7 @@ async def serving(
         options: Options of the app.
         boot: Name of this process in the ids of events.
         token: The token for writes.
+        own: The process of the app, as its supervisor knows it.
     """
     options = options or WebOptions()
     bus, clock = MemoryBus(), SystemClock()
@@ -61,7 +68,7 @@ async def serving(
     await follower.open()
     reader = ArenaReader(bus, clock, follower, run=options.run, boot=boot)
     hub = Hub(reader, hide_prompts=options.hide_prompts)
-    app = create_app(reader, options, hub, token=token, by="web/tests")
+    app = create_app(reader, options, hub, token=token, by="web/tests", own=own)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
 
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:

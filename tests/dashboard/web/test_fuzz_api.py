@@ -20,7 +20,7 @@ from tests.dashboard.web.serving import HOST, Served, serving
 EXAMPLES = 20
 TOKEN = "a-token-that-only-tests-use"
 ENDLESS = "/api/v1/events"
-ANSWERS = {200, 202, 400, 404, 405, 413, 422, 503}
+ANSWERS = {200, 202, 400, 404, 405, 409, 413, 422, 503}
 
 
 class Target:

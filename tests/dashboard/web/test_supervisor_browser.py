@@ -1,13 +1,23 @@
-"""In a browser: log in, halt and resume; an order is verified, and a changed byte shows."""
+"""In a browser: log in, halt and resume, restart processes; an order is verified."""
 
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from arena.settings import Settings
+from dashboard.model.results import Health, SupervisedResult
+from dashboard.web.cli import TOKEN_FILE
+from operations.localbroker.ports import choose_ports
 from tests.browser import (
+    DEADLINE_S,
     MARKS,
     Browser,
     axe_violations,
@@ -21,6 +31,8 @@ from tests.dashboard.scenario import Scenario
 from tests.dashboard.web.live_server import LiveArena, live_arena
 from tests.dashboard.web.test_page_browser import SIZES, show, wait
 from tests.integration.test_one_process import played
+from tests.operations.commands.cli import ROOT, environment
+from tests.operations.commands.test_up import SPEC
 
 pytestmark = MARKS
 TOKEN = "a-token-of-this-test"
@@ -118,3 +130,101 @@ def test_other_pages_pass_axe_at_phone_width(browser: Browser, arena: LiveArena,
 
     assert [] == axe_violations(browser)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+
+
+@contextmanager
+def supervised_page(settings: Settings, folder: Path) -> Iterator[str]:
+    """The address of the page of a real `arena up`, with its processes on a real broker."""
+    spec, port = folder / "ARENA.toml", choose_ports(0).client
+    spec.write_text(SPEC)
+    words = ("up", str(spec), "--no-dashboard", "--web-port", str(port))
+    with (folder / "up.log").open("wb") as output:
+        up = subprocess.Popen(
+            [sys.executable, "-m", "arena", *words], env=environment(settings), cwd=ROOT,
+            stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        up.terminate()
+        up.wait(40)
+
+
+def health(url: str) -> Health:
+    """What the page's REST says of processes."""
+    return Health.model_validate_json(httpx.get(f"{url}/api/v1/health").raise_for_status().content)
+
+
+def supervised(url: str, name: str, before: SupervisedResult | None = None) -> SupervisedResult:
+    """A running process, as the page's REST shows it.
+
+    Args:
+        url: Address of the page.
+        name: Name of the process.
+        before: An earlier answer: wait for another start.
+    """
+    end_s = time.monotonic() + DEADLINE_S
+    while True:
+        found: list[SupervisedResult] = []
+        with suppress(httpx.HTTPError):  # it starts, or starts again
+            found = [p for up in health(url).supervisors for p in up.processes if p.name == name]
+        for one in found:
+            if one.state == "running" and one.nodes and (not before or one.pid != before.pid):
+                return one
+        assert time.monotonic() < end_s, found
+        time.sleep(0.1)
+
+
+def restart(browser: Browser, name: str, reason: str) -> str:
+    """Restart a process by keyboard; return what the dialog says of it."""
+    find(browser, f"[data-ask='Restart {name}?']").send_keys(Keys.ENTER)
+    wait(browser, "return document.querySelector('#ask').open")
+    assert "Cancel" == browser.switch_to.active_element.text
+    find(browser, "#ask [name=reason]").send_keys(reason)
+    find(browser, "#ask-do").click()
+    wait(browser, "return document.querySelector('#ask-do').hidden")
+    words: str = find(browser, "#ask-words").text
+    return words
+
+
+@pytest.mark.timeout(300)
+def test_processes_restart_from_the_page(
+    browser: Browser, settings: Settings, tmp_path: Path
+) -> None:
+    """A chat node, and then the page's own process, which the open page survives."""
+    with supervised_page(settings, tmp_path) as url:
+        node, own = supervised(url, "chat-node-rules"), supervised(url, "web")
+        (up,) = health(url).supervisors
+        line = f"p-{up.host}-{up.run}-chat-node-rules"
+        path = f"/processes/{up.host}/{up.run}/chat-node-rules/restart"
+        assert 401 == httpx.post(f"{url}/api/v1{path}", json={}).status_code
+        show(browser, f"{url}/nodes", SIZES[0])
+        assert [] == browser.find_elements(By.CSS_SELECTOR, "#processes [data-ask]")
+        browser.get(f"{url}/login?next=/nodes")
+        find(browser, "#token").send_keys((settings.home / TOKEN_FILE).read_text().strip())
+        find(browser, "main form button").click()
+        wait(browser, "return document.querySelector('#live')?.textContent === 'Live'")
+        forget_logs(browser)
+
+        said = restart(browser, "chat-node-rules", "a <b>new</b> key")
+        assert said.startswith("Done: started, pid "), said
+        assert [] == axe_violations(browser)
+        save_picture(browser, tmp_path / "restarted.png")
+        find(browser, "#ask-cancel").click()
+        after = supervised(url, "chat-node-rules", node)
+        assert after.since > node.since
+        row = "return document.getElementById(arguments[0]).textContent.includes(arguments[1])"
+        wait(browser, row, line, f"{after.since:%H:%M:%S}")
+        wait(browser, row, "processes", "a <b>new</b> key")
+        assert [] == axe_violations(browser)
+        assert [] == browser.get_log("browser")
+
+        browser.execute_script("window.mine = true")
+        assert "the process of this page" in restart(browser, "web", "")
+        find(browser, "#ask-cancel").click()
+        supervised(url, "web", own)
+        wait(browser, row, "processes", "restart web")
+        live = "return document.querySelector('#live')?.textContent === 'Live'"
+        wait(browser, live)
+        assert browser.execute_script("return window.mine")
+        save_picture(browser, tmp_path / "processes.png")

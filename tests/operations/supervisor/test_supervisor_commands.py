@@ -130,15 +130,17 @@ def test_stopped_process_stays_stopped_until_it_is_started(
 
 
 def test_restart_ends_the_process_and_starts_it(commanded: Callable[..., _Commanded]) -> None:
-    """It has another pid, and no crash is counted, however often."""
+    """It has another pid and a later start, and no crash is counted, however often."""
     run = commanded(python("node", FOREVER))
-    pids = {run.process().pid}
+    pids, starts = {run.process().pid}, [run.process().since]
 
     for _ in range(QUICK.crashes_max + 2):
         assert "done" == run.obey("restart").state
         pids.add(run.process().pid)
+        starts.append(run.process().since)
 
     assert QUICK.crashes_max + 3 == len(pids)
+    assert sorted(set(starts)) == starts
     assert "running" == run.process().state
 
 
