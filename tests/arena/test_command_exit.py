@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from arena.command_exit import report_error
+from tests.operations.localbroker.processes import enable_ctrl_c
 
 DEADLINE_S = 60
 NOWHERE = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
@@ -23,7 +24,7 @@ def run(
     tmp_path: Path,
     *words: str | bytes,
     environ: dict[str, str] | None = None,
-    before: Callable[[], None] | None = None,
+    before: Callable[[], None] = enable_ctrl_c,
     to: str = "",
 ) -> subprocess.CompletedProcess[bytes]:
     """Run `arena` with a separate home."""
@@ -112,7 +113,7 @@ run_command(command)
 
 
 def program(
-    tmp_path: Path, body: str, before: Callable[[], None] | None = None, **environ: str
+    tmp_path: Path, body: str, before: Callable[[], None] = enable_ctrl_c, **environ: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command that consists of these statements."""
     return subprocess.run(
@@ -239,7 +240,11 @@ def test_signal_ends_a_command_that_is_still_loading(number: signal.Signals, cod
         f" os.kill(os.getpid(), {number:d}); time.sleep({DEADLINE_S})"
     )
     done = subprocess.run(
-        [sys.executable, "-c", body], capture_output=True, timeout=DEADLINE_S, check=False
+        [sys.executable, "-c", body],
+        capture_output=True,
+        preexec_fn=enable_ctrl_c,
+        timeout=DEADLINE_S,
+        check=False,
     )
 
     assert (code, b"", b"") == (done.returncode, done.stdout, done.stderr)

@@ -117,6 +117,7 @@ class Deaf:
     """A client, or a fetcher, whose close hangs, because the link to its broker is cut."""
 
     cancelled = False
+    leader_lookups = 0
     next_offsets: Mapping[tuple[str, int], int] = MappingProxyType({})
 
     async def stop(self) -> None:
