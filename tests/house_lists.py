@@ -24,7 +24,6 @@ OWNERS = {
     "starlette": ("dashboard/web/",),
     "uvicorn": ("dashboard/web/",),
     "rich": ("dashboard/", "operations/commands/", "arena/progress_bars.py", "arena/tables.py"),
-    "plotly": ("judge/report/",),
     "arch": ("judge/",),
     "sqlalchemy": ("ledger/",),
     "alembic": ("ledger/",),

@@ -18,7 +18,7 @@ from dashboard import text as dashboard_text
 from dashboard.alerts import texts as alert_texts
 from judge import leaderboard_text
 from judge.report import formats as report_formats
-from judge.report import plots, tables
+from judge.report import tables
 from ledger import cli_reconcile, compare, reconcile, render
 from ledger.audit import checker, trace, trace_format, verify
 from ledger.statements import Sheet
@@ -113,7 +113,6 @@ RENDERERS: dict[str, Callable[[str], str]] = {
     "dashboard line": dashboard_text.one_line,
     "judge": evaluation,
     "report": lambda text: report_formats.quote(text, 500),
-    "report chart": plots.label,
     "report.md": lambda text: tables.markdown_text(report_formats.quote(text, 500)),
     "ledger --csv": lambda text: render.as_csv(sheet(text)).replace("\r\n", "\n"),
     "ledger --json": lambda text: render.as_json(sheet(text)),
@@ -130,7 +129,7 @@ RENDERERS: dict[str, Callable[[str], str]] = {
         )
     ),
 }  # fmt: skip
-MANY_LINES = {"dashboard", "report", "report chart", "ledger --csv"}
+MANY_LINES = {"dashboard", "report", "ledger --csv"}
 """Renderers that keep line breaks: of paragraphs and quoted fields."""
 
 

@@ -14,18 +14,29 @@ from markupsafe import Markup
 
 from arena import __version__
 from arena.page import formats
+from arena.page.verdict_words import pieces
 from arena.plural import counted
 
 Filter = Callable[..., Any]  # Any: a filter takes and gives what its template wants.
 
 
-def page_environment(package: str, filters: Iterable[Filter] = ()) -> Environment:
+def page_environment(
+    package: str, filters: Iterable[Filter] = (), *, chars_max: int | None = None
+) -> Environment:
     """The templates of a room's package, and those that all pages share.
 
     Args:
         package: Package with a folder `templates`.
         filters: Functions for its templates, under their own names.
+        chars_max: Characters of a text that are printed; None for all.
     """
+
+    def shown(value: object) -> object:
+        """What a template prints: of text, invisible characters as escapes."""
+        if isinstance(value, str) and not isinstance(value, Markup):
+            return formats.clean(value, len(value) if chars_max is None else chars_max)
+        return value
+
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(package), PackageLoader("arena.page")]),
         autoescape=True,
@@ -35,16 +46,9 @@ def page_environment(package: str, filters: Iterable[Filter] = ()) -> Environmen
         finalize=shown,
     )
     environment.filters |= {one.__name__: one for one in filters}
-    environment.filters["plus"] = _plus
+    environment.filters |= {"plus": _plus, "pieces": pieces}
     environment.globals |= {"version": __version__, "counted": counted}
     return environment
-
-
-def shown(value: object) -> object:
-    """What a template prints: of text, invisible characters as escapes."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return formats.clean(value)
-    return value
 
 
 @cache

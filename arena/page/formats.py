@@ -10,9 +10,6 @@ from arena.visible_text import visible
 
 UNKNOWN = "–"
 MINUS = "−"
-TEXT_CHARS_MAX = 20_000
-"""Characters of one text on a page; the rest is in the API."""
-
 Number = Decimal | float
 
 
@@ -77,7 +74,7 @@ def at_ms(ms: int) -> str:
     return stamp(datetime.fromtimestamp(ms / 1000, UTC))
 
 
-def clean(words: str, limit: int = TEXT_CHARS_MAX) -> str:
+def clean(words: str, limit: int) -> str:
     """Untrusted text with its invisible characters as escapes; cut, with a note, at a limit."""
     if len(words) <= limit:
         return visible(words)

@@ -25,7 +25,7 @@ class IntervalAxis:
 
     Attributes:
         ticks, zero, hold: Places in percent of the width.
-        hold_words: The return of buy-and-hold.
+        hold_words: Name and return of buy-and-hold.
     """
 
     scale: Scale
@@ -39,8 +39,10 @@ class IntervalAxis:
         return Plot(*(None if v is None else self.scale.at(v) for v in (low, high, point)))
 
 
-def interval_axis(values: Iterable[float | None], hold: float | None) -> IntervalAxis:
-    """An axis that shows these shares, zero, and the return of buy-and-hold."""
+def interval_axis(
+    values: Iterable[float | None], hold: float | None, name: str = "hold"
+) -> IntervalAxis:
+    """An axis that shows these shares, zero, and the return of buy-and-hold under its name."""
     found = scale([v for v in (*values, hold, 0.0) if v is not None], PERCENT)
     percents = Scale(found.low * PERCENT, found.high * PERCENT, PERCENT)
     return IntervalAxis(
@@ -48,5 +50,5 @@ def interval_axis(values: Iterable[float | None], hold: float | None) -> Interva
         ticks=tuple(Tick(percents.at(v), words) for v, words in ticks(percents, TICKS)),
         zero=found.at(0.0),
         hold=None if hold is None else found.at(hold),
-        hold_words=formats.share(hold),
+        hold_words=f"{name} {formats.share(hold)}",
     )

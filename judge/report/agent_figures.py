@@ -22,7 +22,7 @@ def _main_figures(found: Metrics, unit: str, currency: str) -> tuple[tuple[str, 
     of_main = f", {currency}" if found.wallets else ""
     periods = formats.UNKNOWN if found.drawdown_periods is None else f"{found.drawdown_periods:,}"
     return (
-        (f"equity, {currency}", formats.usd(found.equity_usd, digits)),
+        (f"equity, {currency}", formats.money(found.equity_usd, digits)),
         (f"over the {MARKET}", formats.change(found.excess_return)),
         (f"volatility a {unit}", formats.share(found.volatility, 1 if unit == "year" else 3)),
         (f"Sortino a {unit}", formats.number(found.sortino, 2 if unit == "year" else 3)),
@@ -35,7 +35,7 @@ def _main_figures(found: Metrics, unit: str, currency: str) -> tuple[tuple[str, 
         ("turnover", formats.number(found.turnover)),
         ("win rate", formats.share(found.win_rate)),
         ("profit factor", formats.number(found.profit_factor)),
-        (f"expectancy, {currency}", formats.change_usd(found.expectancy_usd, digits)),
+        (f"expectancy, {currency}", formats.gain(found.expectancy_usd, digits)),
         ("held on average", formats.duration(found.average_hold_s)),
         (
             f"biggest win, loss{of_main}",
@@ -45,7 +45,7 @@ def _main_figures(found: Metrics, unit: str, currency: str) -> tuple[tuple[str, 
 
 
 def _both(win: float | None, loss: float | None, digits: int) -> str:
-    return f"{formats.change_usd(win, digits)}, {formats.change_usd(loss, digits)}"
+    return f"{formats.gain(win, digits)}, {formats.gain(loss, digits)}"
 
 
 def _wallet_figures(found: Metrics) -> list[tuple[str, str]]:
@@ -54,9 +54,9 @@ def _wallet_figures(found: Metrics) -> list[tuple[str, str]]:
     for one in found.wallets:
         digits = cash_digits(one.currency)
         shown += [
-            (f"equity, {one.currency}", formats.usd(one.equity_usd, digits)),
-            (f"fees, {one.currency}", formats.usd(one.fees_usd, digits)),
-            (f"expectancy, {one.currency}", formats.change_usd(one.expectancy_usd, digits)),
+            (f"equity, {one.currency}", formats.money(one.equity_usd, digits)),
+            (f"fees, {one.currency}", formats.money(one.fees_usd, digits)),
+            (f"expectancy, {one.currency}", formats.gain(one.expectancy_usd, digits)),
             (
                 f"biggest win, loss, {one.currency}",
                 _both(one.biggest_win_usd, one.biggest_loss_usd, digits),

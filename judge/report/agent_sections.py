@@ -68,7 +68,6 @@ class AgentSection:
     anchor: str
     name: str
     what: str
-    tone: str
     result: str
     counts: str
     figures: tuple[tuple[str, str], ...]
@@ -119,7 +118,6 @@ def agent_section(season: Season, number: int, figures: Sequence[tuple[str, str]
         anchor=anchor(number),
         name=formats.quote(entry.name, NAME_MAX),
         what=formats.quote(entrant_text(entry), 2 * NAME_MAX),
-        tone="gain" if (gain or 0) > 0 else "loss" if (gain or 0) < 0 else "",
         result=formats.change(gain),
         counts=f"{counted(len(fills), 'trade')}, {len(rejections):,} refused, "
         f"{counted(len(decisions), 'turn')}",
@@ -176,10 +174,10 @@ def _trade(season: Season, fill: FilledOrder, final_texts: dict[str, str]) -> Ta
             _order(fill.side, fill.quantity, fill.product_id),
             plain(formats.UNKNOWN if seen is None else _price(seen)),
             plain(_price(fill.price)),
-            plain(f"{formats.usd(fill.notional / SCALE, digits)}{unit}"),
-            plain(formats.usd(fill.fee / SCALE, digits)),
-            plain(formats.change_usd(fill.latency_cost / SCALE, digits)),
-            plain(formats.change_usd(realised, digits), realised, colored=True),
+            plain(f"{formats.money(fill.notional / SCALE, digits)}{unit}"),
+            plain(formats.money(fill.fee / SCALE, digits)),
+            plain(formats.gain(fill.latency_cost / SCALE, digits)),
+            plain(formats.gain(realised, digits), realised),
             TableCell(formats.quote(final_texts.get(fill.turn_id, ""), WHY_MAX), css="long"),
         )
     )

@@ -9,10 +9,11 @@ from dataclasses import fields, is_dataclass
 from judge.report.facts import Facts, Figures, figures
 from judge.report.matrix import make_matrix
 from judge.report.page import make_page
+from judge.report.plots import make_charts
 from judge.report.tables import ReportTable
 
 PRINTED = "printed"
-LAID_OUT = frozenset({"contents", "script_hashes", "keys"})
+LAID_OUT = frozenset({"contents", "script_hash", "keys"})
 """Fields of the page without printed figures."""
 
 
@@ -22,13 +23,19 @@ def document(facts: Facts) -> Figures:
 
 
 def printed(facts: Facts) -> Figures:
-    """Return what the page prints, by field of `Page`."""
-    page = make_page(facts, make_matrix(facts))
-    return {
+    """Return what the page prints, by field of `Page`, and the tables of its charts."""
+    matrix = make_matrix(facts)
+    page = make_page(facts, matrix)
+    texts = {
         field.name: _tree(getattr(page, field.name))
         for field in fields(page)
         if field.name not in LAID_OUT
     }
+    charts = {
+        name: {"head": list(chart.head), "rows": _tree(chart.rows)}
+        for name, chart in make_charts(facts, matrix).items()
+    }
+    return {**texts, "charts": charts}
 
 
 def _tree(value: object) -> object:

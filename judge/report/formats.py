@@ -1,34 +1,27 @@
-"""Formats figures for readers: signs, separators, a real minus, a dash for None. Pure."""
+"""Figures as the report writes them: those of every page, and those of the judge. Pure."""
 
-import re
 from datetime import timedelta
 
+from arena.page.formats import MINUS, UNKNOWN, gain, minus, money, ranks
 from arena.visible_text import visible
 from judge.formatting import figure
 
-UNKNOWN = "–"
-MINUS = "−"
+__all__ = [
+    "MINUS", "UNKNOWN", "change", "count", "duration", "gain", "llm_usd", "minus", "money",
+    "number", "p_text", "p_value", "quote", "ranks", "share", "spread",
+]  # fmt: skip
+
 NUMBER_MAX = 100_000
-
-
-def usd(amount: float | None, digits: int = 2) -> str:
-    """Return an amount of money: "100,412.77"."""
-    return UNKNOWN if amount is None else _signed(f"{amount:,.{digits}f}")
-
-
-def change_usd(amount: float | None, digits: int = 2) -> str:
-    """Return a gain or loss: "+38.20"."""
-    return UNKNOWN if amount is None else _signed(f"{amount:+,.{digits}f}")
 
 
 def share(ratio: float | None, digits: int = 1) -> str:
     """Return a share of a whole: 0.25 is "25.0 %"."""
-    return UNKNOWN if ratio is None else f"{_signed(f'{ratio * 100:.{digits}f}')} %"
+    return UNKNOWN if ratio is None else f"{minus(f'{ratio * 100:.{digits}f}')} %"
 
 
 def change(ratio: float | None, digits: int = 2) -> str:
     """Return a relative change: 0.0041 is "+0.41 %"."""
-    return UNKNOWN if ratio is None else f"{_signed(figure(ratio * 100, digits, signed=True))} %"
+    return UNKNOWN if ratio is None else f"{minus(figure(ratio * 100, digits, signed=True))} %"
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -37,7 +30,7 @@ def number(value: float | None, digits: int = 2) -> str:
         return UNKNOWN
     if abs(value) >= NUMBER_MAX:
         return f"over {NUMBER_MAX:,}" if value > 0 else f"under {MINUS}{NUMBER_MAX:,}"
-    return _signed(f"{value:,.{digits}f}")
+    return minus(f"{value:,.{digits}f}")
 
 
 def p_value(value: float) -> str:
@@ -52,7 +45,7 @@ def p_text(value: float) -> str:
 
 def spread(low: float, high: float, digits: int) -> str:
     """Return the ends of an interval: "−4.53 … −1.41"."""
-    ends = (_signed(figure(end, digits, signed=True)) for end in (low, high))
+    ends = (minus(figure(end, digits, signed=True)) for end in (low, high))
     return " … ".join(ends)
 
 
@@ -83,19 +76,7 @@ def duration(seconds: float | None) -> str:
     return " ".join(parts[:2])
 
 
-def rank_set(low: int, high: int) -> str:
-    """Return a rank set: "1" or "1–4"."""
-    return str(low) if low == high else f"{low}–{high}"
-
-
 def quote(text: str, limit: int) -> str:
     """Return untrusted text with visible characters only, cut at `limit`."""
     shown = visible(text.strip()[: 2 * limit])
     return shown if len(shown) <= limit else f"{shown[:limit].rstrip()} …"
-
-
-def _signed(text: str) -> str:
-    """Return a figure with a real minus; one that rounds to zero has no sign."""
-    if not re.search("[1-9]", text):
-        return text.lstrip("+-")
-    return text.replace("-", MINUS, 1)

@@ -111,7 +111,7 @@ def _entrant(row: LeaderboardRow, links: Mapping[str, str]) -> TableCell:
 
 
 def _ranks(row: LeaderboardRow) -> TableCell:
-    text = formats.rank_set(row.rank_low, row.rank_high)
+    text = formats.ranks(row.rank_low, row.rank_high)
     return TableCell(text, value=row.rank_low + row.rank_high / 1e4)
 
 
@@ -143,7 +143,6 @@ def _of(
     form: Callable[[float | None], str],
     note: str = "",
     *,
-    colored: bool = False,
     up: bool = False,
 ) -> LeaderboardColumn:
     """Return a column for one field of the row; if it is unknown, the notes give the reason."""
@@ -151,7 +150,7 @@ def _of(
     def cell(row: LeaderboardRow) -> TableCell:
         found = getattr(row, name)
         value = None if found is None else float(found)
-        return plain(form(value), value, colored=colored)
+        return plain(form(value), value)
 
     return LeaderboardColumn(TableHead(text, note=note, up=up), cell, name)
 
@@ -189,7 +188,6 @@ def _return_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
             "excess_return",
             formats.change,
             f"return less that of the {MARKET}, an index of all products",
-            colored=True,
         ),
         _of(
             "P(best)",
@@ -215,12 +213,12 @@ def _return_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
 def _wallet_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
     """Return the columns of amounts in further currencies; () with one currency."""
     shown = (
-        ("fees", "fees", formats.usd, ""),
-        ("slippage", "slippage", formats.usd, ""),
-        ("latency cost", "latency", formats.change_usd, ""),
-        ("equity", "equity", formats.usd, ", at the season's end"),
-        ("biggest win", "biggest_win", formats.change_usd, ""),
-        ("biggest loss", "biggest_loss", formats.change_usd, ""),
+        ("fees", "fees", formats.money, ""),
+        ("slippage", "slippage", formats.money, ""),
+        ("latency cost", "latency", formats.gain, ""),
+        ("equity", "equity", formats.money, ", at the season's end"),
+        ("biggest win", "biggest_win", formats.gain, ""),
+        ("biggest loss", "biggest_loss", formats.gain, ""),
     )
     return tuple(
         LeaderboardColumn(
@@ -250,7 +248,7 @@ def _wallet_cell(
 
 def _cost_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
     digits, unit_note = cash_digits(evaluation.currency), f"in {evaluation.currency}"
-    cash, change = partial(formats.usd, digits=digits), partial(formats.change_usd, digits=digits)
+    cash, change = partial(formats.money, digits=digits), partial(formats.gain, digits=digits)
     unit = _unit(evaluation)
     whole = _whole(evaluation)
     return (
@@ -279,7 +277,7 @@ def _cost_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
 
 def _conduct_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
     digits, unit_note = cash_digits(evaluation.currency), f"in {evaluation.currency}"
-    change, unit = partial(formats.change_usd, digits=digits), _unit(evaluation)
+    change, unit = partial(formats.gain, digits=digits), _unit(evaluation)
     found = [
         _of("win rate", "win_rate", formats.share, "of closed trades"),
         _of(f"biggest win{unit}", "biggest_win_usd", change, unit_note),

@@ -1,7 +1,8 @@
 """The report as a value, as HTML and as Markdown. Pure except for reading its own templates.
 
-The HTML is self-contained: plotly's script is inlined, nothing is loaded. A content security policy
-allows only the two scripts in the page, by their hashes, so text of a model cannot become one.
+The HTML is self-contained: look, charts and script are in it, nothing is loaded. It is whole
+without its script, which sorts tables and hides curves. A content security policy allows only that
+script, by its hash, so text of a model cannot become one.
 """
 
 import base64
@@ -9,19 +10,17 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
-import orjson
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from arena import __version__
-from arena.visible_text import visible
+from arena.page.environment import base_style, page_environment
+from arena.page.series import MARKET as MARKET_STYLE
 from judge.claim_text import claim_lines, look_text, promise_text
 from judge.formatting import sentence
 from judge.leaderboard_text import detectables_block
-from judge.report import formats, plots
+from judge.report import formats
 from judge.report.agent_figures import agent_figures
 from judge.report.agent_sections import NAME_MAX, AgentSection, agent_section, anchor
 from judge.report.facts import Facts
@@ -34,10 +33,10 @@ from judge.report.page_tables import (
     latency_table,
     offsets_table,
     pairs_table,
-    trading_costs,
     trading_entries,
     unranked_title,
 )
+from judge.report.plots import CURVES_SHOWN, curve_styles, decision_costs, make_charts
 from judge.report.sentences import (
     ALPHA_NOTE,
     agents_note,
@@ -56,21 +55,14 @@ from judge.report.tables import ReportTable, markdown_code, markdown_text
 from judge.season.assumptions import assumption_lines
 from judge.verdict_text import MARKET, detectable_title
 
-COLORS = 8
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "hexagon")
-CURVES_SHOWN = 10
-"""Curves that are visible at first; the others can be switched on."""
-
-CurveStyle = dict[str, str]
-
 
 @dataclass(frozen=True, slots=True)
 class CurveButton:
     """A button that shows or hides a curve."""
 
-    key: str
+    key: int
     name: str
+    style: str
     shown: bool
 
 
@@ -123,34 +115,33 @@ class Page:
     offsets: ReportTable
     digest: str
     options: str
-    script_hashes: str
+    script_hash: str
 
 
 def html(facts: Facts) -> str:
     """Return the page as HTML."""
     matrix = make_matrix(facts)
-    plotly = get_plotlyjs().replace("</script", "<\\/script")
-    script = _template("page.js")
-    page = make_page(facts, matrix, script_hashes=f"{_hash(plotly)} {_hash(script)}")
-    # Markup: files of this package, and JSON in which no character can end a script element.
-    return _render(
-        "page.html.j2",
-        escaped=True,
-        page=page,
-        style=Markup(_template("style.css")),
-        script=Markup(script),
-        plotly=Markup(plotly),
-        charts=_embed(make_charts(facts, matrix)),
-        curve_styles=_embed(curve_styles(facts)),
+    script = _file("page.js")
+    # Markup: files of this package and of the ground.
+    return (
+        _environment(escaped=True)
+        .get_template("page.html.j2")
+        .render(
+            page=make_page(facts, matrix, script_hash=_hash(script)),
+            charts=make_charts(facts, matrix),
+            style=Markup(base_style() + _file("report.css")),
+            script=Markup(script),
+        )
     )
 
 
 def markdown(facts: Facts) -> str:
     """Return the report as Markdown, without charts."""
-    return _render("report.md.j2", escaped=False, page=make_page(facts, make_matrix(facts)))
+    page = make_page(facts, make_matrix(facts))
+    return _environment(escaped=False).get_template("report.md.j2").render(page=page)
 
 
-def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -> Page:
+def make_page(facts: Facts, matrix: Matrix | None, *, script_hash: str = "") -> Page:
     """Return the values of the page, without its charts."""
     season, evaluation = facts.season, facts.board.evaluation
     has_intervals = any(row.return_interval for row in evaluation.rows)
@@ -200,7 +191,7 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         has_latency=any(latency_bps(facts, n) for n in trading_entries(facts)),
         latency=latency_table(facts),
         decisions_note=decisions_note(facts),
-        has_llm_cost=bool(_decision_costs(facts)),
+        has_llm_cost=bool(decision_costs(facts)),
         decisions=decisions_table(facts),
         agents_note=agents_note(),
         agents=_agent_sections(facts),
@@ -210,45 +201,8 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         offsets=offsets_table(facts),
         digest=season.account_digest,
         options=options_line(facts),
-        script_hashes=script_hashes,
+        script_hash=script_hash,
     )
-
-
-def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, plots.Chart]:
-    """Return HTML id -> chart."""
-    season = facts.season
-    charts = {
-        "chart-equity": plots.equity_chart(season),
-        "chart-drawdowns": plots.drawdown_chart(season),
-    }
-    labels = [plots.label(name) for name in season.names]
-    rows = [
-        (plots.label(row.agent), found.value, found.low, found.high, entrant.places[0])
-        for row, entrant in zip(
-            facts.board.rows, (facts.entrants[n] for n in facts.ranking), strict=True
-        )
-        if (found := row.return_interval) is not None
-    ]
-    if rows:
-        window, held = facts.board.window, season.hold
-        hold = float(held[window.end] / held[window.begin] - 1)
-        charts["chart-returns"] = plots.interval_chart(rows, hold)
-    if matrix is not None:
-        charts["chart-matrix"] = plots.heat_chart(
-            matrix.strategies, matrix.models, matrix.cells, matrix.dead
-        )
-    if trading := trading_entries(facts):
-        names = [labels[n] for n in trading]
-        unit = plots.WEALTH_INDEX if season.parts else season.assumptions.currency
-        charts["chart-costs"] = plots.cost_chart(names, trading_costs(facts), unit)
-        bps = [latency_bps(facts, n) for n in trading]
-        if any(bps):
-            charts["chart-latency"] = plots.latency_chart(names, bps)
-    if costs := _decision_costs(facts):
-        charts["chart-decisions"] = plots.decision_chart(
-            [plots.label(name) for name in costs], list(costs.values())
-        )
-    return charts
 
 
 def _agent_sections(facts: Facts) -> tuple[AgentSection, ...]:
@@ -259,37 +213,14 @@ def _agent_sections(facts: Facts) -> tuple[AgentSection, ...]:
     )
 
 
-def curve_styles(facts: Facts) -> list[CurveStyle]:
-    """Return colour, dash and symbol of each entry.
-
-    The repeats of a cell share colour and symbol and differ by dash; baselines are grey. If every
-    pair of colour and dash is used, they repeat.
-    """
-    found: list[CurveStyle] = []
-    cells: dict[tuple[str, str], int] = {}
-    repeats: dict[tuple[str, str], int] = {}
-    for entry in facts.season.entries:
-        group = ("", "") if entry.kind == "baseline" else (entry.strategy, entry.model)
-        repeat = repeats[group] = repeats.get(group, -1) + 1
-        if entry.kind == "baseline":
-            color, turn = "--base", repeat + 1
-        else:
-            cell = cells.setdefault(group, len(cells))
-            color, turn = f"--c{cell % COLORS}", repeat + cell // COLORS
-        symbol = SYMBOLS[(repeat if entry.kind == "baseline" else cells[group]) % len(SYMBOLS)]
-        found.append({"color": color, "dash": DASHES[turn % len(DASHES)], "symbol": symbol})
-    return found
-
-
 def _keys(facts: Facts) -> tuple[CurveButton, ...]:
-    names = [formats.quote(name, NAME_MAX) for name in facts.season.names]
-    many = len(names) > CURVES_SHOWN
+    names, found = facts.season.names, curve_styles(facts)
     return (
         *(
-            CurveButton(str(n), names[n], not many or at < CURVES_SHOWN)
+            CurveButton(n, formats.quote(names[n], NAME_MAX), found[names[n]], at < CURVES_SHOWN)
             for at, n in enumerate(facts.order)
         ),
-        CurveButton("hold", MARKET, shown=True),
+        CurveButton(len(names), MARKET, MARKET_STYLE, shown=True),
     )
 
 
@@ -316,43 +247,19 @@ def _contents(
     return tuple((anchor, text) for anchor, text, there in listed if there)
 
 
-def _decision_costs(facts: Facts) -> dict[str, float]:
-    """Return name -> dollars per decision, for entries with a cost, most expensive first."""
-    found = {
-        facts.season.names[n]: cost
-        for n in facts.order
-        if (cost := facts.metrics[n].usd_per_decision)
-    }
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
-
-
-def _render(name: str, *, escaped: bool, **given: object) -> str:
-    environment = Environment(
-        autoescape=escaped,
-        undefined=StrictUndefined,
-        trim_blocks=False,
-        keep_trailing_newline=True,
-        finalize=_finalize,
-    )
-    environment.filters |= {"text": markdown_text, "code": markdown_code}
-    return environment.from_string(_template(name)).render(**given)
+@cache
+def _environment(*, escaped: bool) -> Environment:
+    environment = page_environment("judge.report", (markdown_text, markdown_code))
+    if not escaped:
+        environment = environment.overlay(
+            autoescape=False, trim_blocks=False, lstrip_blocks=False, keep_trailing_newline=True
+        )
+    return environment
 
 
 @cache
-def _template(name: str) -> str:
+def _file(name: str) -> str:
     return (files("judge.report") / "templates" / name).read_text(encoding="utf-8")
-
-
-def _finalize(value: object) -> object:
-    """Make invisible characters visible in everything that a template prints."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _embed(tree: Any) -> Markup:  # Any: a JSON tree.
-    text = orjson.dumps(tree, option=orjson.OPT_SERIALIZE_NUMPY).decode()
-    for mark in "<>&\u2028\u2029":
-        text = text.replace(mark, f"\\u{ord(mark):04x}")
-    return Markup(text)
 
 
 def _hash(script: str) -> str:

@@ -151,11 +151,11 @@ def latency_table(facts: Facts) -> ReportTable:
             cells = (
                 name_cell(formats.quote(facts.season.names[index], NAME_MAX), under, anchor(index)),
                 plain(formats.count(one.trades), one.trades),
-                plain(formats.usd(one.traded_usd, digits), one.traded_usd),
-                plain(formats.usd(one.fees_usd, digits), one.fees_usd),
-                plain(formats.usd(one.slippage_usd, digits), one.slippage_usd),
-                plain(formats.change_usd(one.latency_usd, digits), one.latency_usd),
-                plain(formats.change_usd(bps), bps),
+                plain(formats.money(one.traded_usd, digits), one.traded_usd),
+                plain(formats.money(one.fees_usd, digits), one.fees_usd),
+                plain(formats.money(one.slippage_usd, digits), one.slippage_usd),
+                plain(formats.gain(one.latency_usd, digits), one.latency_usd),
+                plain(formats.gain(bps), bps),
                 plain(formats.duration(took), took),
                 plain(formats.number(metrics.turnover), metrics.turnover),
             )

@@ -1,229 +1,129 @@
-"""The report's charts as plotly figures without colours, which the page adds. Pure.
+"""The report's charts as values: places of lines, intervals and bars, and their figures. Pure.
 
-The `meta` of a trace says what it shows (`{"entry": 3}`, `{"role": "hold"}`); the page chooses
-colour, dash and symbol from it. So one figure serves the light and dark themes and the printer.
+Every chart has its figures as a table (`head`, `rows`), which `figures.json` has too.
 """
 
-from collections.abc import Collection, Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import orjson
-import plotly.graph_objects as go
 
 from arena.currency import cash_digits
+from arena.page.intervals import IntervalAxis, Plot, interval_axis
+from arena.page.line_chart import Curve, LineChart, line_chart
+from arena.page.scales import Scale
+from arena.page.series import MARKET as MARKET_STYLE
+from arena.page.series import styles
 from judge.metrics_returns import drawdowns
 from judge.report import formats
-from judge.season import FloatArray, Season
+from judge.report.agent_sections import NAME_MAX, anchor
+from judge.report.facts import Facts
+from judge.report.matrix import Matrix
+from judge.report.page_tables import latency_bps, trading_costs, trading_entries
+from judge.season import FloatArray
 from judge.verdict_text import MARKET
 
-POINTS_MAX = 2_000
-"""Most points of one curve."""
+POINTS_MAX = 700
+"""Most points of one curve: a screen shows no more."""
 CHART_POINTS_MAX = 24_000
-"""Most points of a chart; with more than twelve curves each one has fewer."""
-ROW_PX = 26
-TITLED_PX = 28
-"""Room above a chart for text."""
-LABEL_CHARS_MAX = 80
-LABEL_SHARE = 0.3
-"""Room for the figure next to the longest bar, as a share of the range of all bars."""
+"""Most points of a chart; with many curves each one has fewer."""
+CURVES_SHOWN = 10
+"""Curves that are visible at first; the others can be switched on."""
+EQUITY_PX, DRAWDOWNS_PX = 400, 260
 WEALTH_INDEX = "wealth index"
 """Unit of the equity of accounts in several currencies (`judge.season.currencies`)."""
 INDEX_DIGITS = 6
-COST_SHARE = "mean over the currencies of cost over starting cash"
-PATTERNS = ("", "/", "x")
-
-Chart = dict[str, Any]  # Any: a plotly figure's JSON.
+SHADES = 3
+"""Shades of a gain, and of a loss, in the matrix."""
 
 
-def label(name: str) -> str:
-    """Return a name with escaped tags, which plotly would interpret."""
-    return escape(formats.quote(name, LABEL_CHARS_MAX), quote=False)
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What names a row of a chart: HTML id of the entry's section, and its line style."""
+
+    name: str
+    link: str
+    style: str
+    baseline: bool
 
 
-def equity_chart(season: Season) -> Chart:
-    """Return each entry's equity over venue time, and the equal-weight market."""
-    unit = WEALTH_INDEX if season.parts else season.assumptions.currency
-    hover = f"%{{y:,.{_digits(unit)}f}} {unit}"
-    traces = [
-        _line(season, season.equity[:, n], name, {"entry": n}, hover)
-        for n, name in enumerate(map(label, season.names))
-    ]
-    traces.append(_line(season, season.hold, MARKET, {"role": "hold"}, hover))
-    return _chart(traces, xaxis={"type": "date"}, yaxis={"tickformat": _ticks(unit)})
+@dataclass(frozen=True, slots=True)
+class IntervalChart:
+    """Returns with their intervals, best first."""
+
+    axis: IntervalAxis
+    named: tuple[Named, ...]
+    plots: tuple[Plot, ...]
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
-def drawdown_chart(season: Season) -> Chart:
-    """Return each entry's fall below its highest equity so far."""
-    traces = [
-        _line(season, -drawdowns(season.equity[:, n]), name, {"entry": n}, "%{y:.2%}")
-        for n, name in enumerate(map(label, season.names))
-    ]
-    traces.append(_line(season, -drawdowns(season.hold), MARKET, {"role": "hold"}, "%{y:.2%}"))
-    return _chart(traces, xaxis={"type": "date"}, yaxis={"tickformat": ".1%"})
+@dataclass(frozen=True, slots=True)
+class BarChart:
+    """Bars from zero, one after the other for each kind of amount.
 
-
-def interval_chart(rows: Sequence[tuple[str, float, float, float, int]], hold: float) -> Chart:
-    """Return each entry's return with its interval, best on top, and the equal-weight market.
-
-    Args:
-        rows: Name, return, low, high and index of the entry; best first.
-        hold: Return of the equal-weight market.
+    Attributes:
+        zero: Place of zero in percent of the width.
+        bars: Of each row: place and width of each bar, in percent.
     """
-    traces = [
-        go.Scatter(
-            x=[value],
-            y=[name],
-            mode="markers",
-            name=name,
-            meta={"entry": n},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [high - value],
-                "arrayminus": [value - low],
-            },
-            hovertemplate="%{y}: %{x:+.2%}<extra></extra>",
-        )
-        for name, value, low, high, n in rows
-    ]
-    chart = _chart(
-        traces,
-        xaxis={"title": {"text": "return over the season"}, "tickformat": ".1%"},
-        yaxis={"autorange": "reversed", "type": "category"},
-        height=ROW_PX * len(rows) + 90,
-        top=TITLED_PX,
-    )
-    chart["layout"]["shapes"] = [
-        {"type": "line", "x0": hold, "x1": hold, "y0": 0, "y1": 1, "yref": "paper"}
-    ]
-    chart["layout"]["annotations"] = [
-        {
-            "x": hold, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False,
-            "text": f"{MARKET} {formats.change(hold)}",
-        }
-    ]  # fmt: skip
-    return chart
+
+    zero: float
+    named: tuple[Named, ...]
+    bars: tuple[tuple[tuple[float, float], ...], ...]
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
-def heat_chart(
-    strategies: Sequence[str],
-    models: Sequence[str],
-    cells: Sequence[Sequence[float | None]],
-    dead: Collection[tuple[int, int]] = (),
-) -> Chart:
-    """Return the heat map of mean returns of each strategy (row) with each model (column).
+@dataclass(frozen=True, slots=True)
+class MatrixChart:
+    """Mean returns of strategies (rows) and models (columns), shaded by size.
 
-    Args:
-        strategies: Names of the rows.
-        models: Names of the columns.
-        cells: Mean returns; None without a ranked agent.
-        dead: Row and column of the cells to label "dead".
+    Attributes:
+        shades: Of each cell "up-1" to "up-3", "down-1" to "down-3", or "".
     """
-    known = [abs(v) for row in cells for v in row if v is not None]
-    bound = max(known, default=0.0) or 0.01
-    trace = go.Heatmap(
-        x=list(models),
-        y=list(strategies),
-        z=[list(row) for row in cells],
-        zmin=-bound,
-        zmax=bound,
-        meta={"role": "heat"},
-        texttemplate="%{z:+.2%}",
-        hovertemplate="%{y} × %{x}: %{z:+.2%}<extra></extra>",
-        xgap=3,
-        ygap=3,
-        showscale=False,
-    )
-    chart = _chart(
-        [trace],
-        xaxis={"type": "category", "side": "top", "title": {"text": "model"}},
-        yaxis={"type": "category", "autorange": "reversed", "title": {"text": "strategy"}},
-        height=56 * len(strategies) + 110,
-        top=TITLED_PX,
-    )
-    chart["layout"]["annotations"] = [
-        {"x": models[column], "y": strategies[row], "text": "dead", "showarrow": False}
-        for row, column in sorted(dead)
-    ]
-    return chart
+
+    shades: tuple[tuple[str, ...], ...]
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
-def cost_chart(
-    names: Sequence[str], costs: Sequence[tuple[str, Sequence[float]]], currency: str
-) -> Chart:
-    """Return the trading costs of each entry: stacked bars, one pattern per kind of cost.
-
-    Args:
-        names: Names of the entries.
-        costs: Kind of cost, and its amount for each entry.
-        currency: Currency of the amounts, or `WEALTH_INDEX`.
-    """
-    digits = _digits(currency)
-    traces = [
-        go.Bar(
-            x=list(amounts),
-            y=list(names),
-            orientation="h",
-            name=kind,
-            meta={"role": "cost", "kind": n},
-            marker={"pattern": {"shape": PATTERNS[n % len(PATTERNS)]}},
-            hovertemplate=f"%{{y}}: {kind} %{{x:,.{digits}f}} {currency}<extra></extra>",
-        )
-        for n, (kind, amounts) in enumerate(costs)
-    ]
-    title = COST_SHARE if currency == WEALTH_INDEX else currency
-    return _bars(traces, len(names), title, {"tickformat": _ticks(currency)}, showlegend=True)
+Chart = LineChart | IntervalChart | BarChart | MatrixChart
 
 
-def _digits(unit: str) -> int:
-    return INDEX_DIGITS if unit == WEALTH_INDEX else cash_digits(unit)
+def curve_styles(facts: Facts) -> dict[str, str]:
+    """Return entry -> classes of its line; beyond six cells the colours are used again."""
+    return styles(((one.name, one) for one in facts.season.entries), grey=False)
 
 
-def _ticks(unit: str) -> str:
-    return ",.0f" if _digits(unit) == 2 else ",.6~f"
+def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, Chart]:
+    """Return the charts by name, without those that have nothing to show."""
+    named = _named(facts)
+    found: dict[str, Chart | None] = {
+        "returns": _returns(facts, named),
+        "equity": _equity(facts, named),
+        "drawdowns": _drawdowns(facts, named),
+        "matrix": None if matrix is None else matrix_chart(matrix),
+        "costs": _costs(facts, named),
+        "latency": _latency(facts, named),
+        "decisions": _decisions(facts, named),
+    }
+    return {name: chart for name, chart in found.items() if chart is not None}
 
 
-def latency_chart(names: Sequence[str], bps: Sequence[float]) -> Chart:
-    """Return the latency costs in bps of the traded notional; a bar to the left is a gain."""
-    trace = go.Bar(
-        x=list(bps),
-        y=list(names),
-        orientation="h",
-        meta={"role": "single"},
-        texttemplate="%{x:+.2f}",
-        textposition="outside",
-        cliponaxis=False,
-        hovertemplate="%{y}: %{x:+.3f} bps<extra></extra>",
-    )
-    low, high = min(0.0, *bps), max(0.0, *bps)
-    room = LABEL_SHARE * (high - low)
-    ends = [low - room * (low < 0), high + room * (high > 0)]
-    return _bars([trace], len(names), "bps of what was traded", {"range": ends})
+def decision_costs(facts: Facts) -> dict[int, float]:
+    """Return entry -> dollars a decision, for entries with a cost, most expensive first."""
+    found = {n: cost for n in facts.order if (cost := facts.metrics[n].usd_per_decision)}
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def decision_chart(names: Sequence[str], dollars: Sequence[float]) -> Chart:
-    """Return the cost of model calls per decision, in US dollars."""
-    trace = go.Bar(
-        x=list(dollars),
-        y=list(names),
-        orientation="h",
-        meta={"role": "single"},
-        texttemplate="$%{x:.4f}",
-        textposition="auto",
-        hovertemplate="%{y}: $%{x:.5f} a decision<extra></extra>",
-    )
-    return _bars([trace], len(names), "$ per decision", {"tickformat": "$.4~f"})
+def curve_points(entries: int) -> int:
+    """Return the most points of one curve, of so many entries and the market."""
+    return min(POINTS_MAX, CHART_POINTS_MAX // (entries + 1))
 
 
-def curve_points(season: Season) -> int:
-    """Return the most points of one curve of this season."""
-    return min(POINTS_MAX, CHART_POINTS_MAX // (len(season.entries) + 1))
-
-
-def thin(values: FloatArray, limit: int = POINTS_MAX) -> "np.ndarray[Any, np.dtype[np.intp]]":
+def thin(values: FloatArray, limit: int) -> "np.ndarray[Any, np.dtype[np.intp]]":
     """Return indices of at most `limit` points: both ends, and each segment's extremes.
 
     Args:
@@ -243,51 +143,175 @@ def thin(values: FloatArray, limit: int = POINTS_MAX) -> "np.ndarray[Any, np.dty
     return np.array(sorted(indices))
 
 
-def _line(
-    season: Season, values: FloatArray, name: str, meta: dict[str, object], shown: str
-) -> go.Scatter:
-    indices = thin(values, curve_points(season))
-    return go.Scatter(
-        x=season.times[indices].astype("datetime64[ms]").astype(np.float64),
-        y=values[indices],
-        mode="lines",
-        name=name,
-        meta=meta,
-        hovertemplate=f"%{{x|%d %b %H:%M:%S}}  {shown}<extra>%{{fullData.name}}</extra>",
+def bar_chart(
+    head: Sequence[str],
+    named: Sequence[Named],
+    amounts: Sequence[Sequence[float]],
+    texts: Sequence[Sequence[str]],
+) -> BarChart:
+    """Return bars, each row's stacked from zero.
+
+    Args:
+        head: Name of the rows, then of each kind of amount.
+        named: The rows.
+        amounts: [rows][kinds], all of one sign in a row.
+        texts: The same in words.
+    """
+    totals = [sum(one) for one in amounts]
+    low, high = min(0.0, *totals), max(0.0, *totals)
+    scale = Scale(low, high if high > low else low + 1.0, 100.0)
+    bars = []
+    for row in amounts:
+        ends = [sum(row[:n]) for n in range(len(row) + 1)]
+        places = [(scale.at(min(pair)), scale.at(max(pair))) for pair in pairwise(ends)]
+        bars.append(tuple((at, round(end - at, 2)) for at, end in places))
+    rows = tuple((one.name, *words) for one, words in zip(named, texts, strict=True))
+    return BarChart(scale.at(0.0), tuple(named), tuple(bars), tuple(head), rows)
+
+
+def matrix_chart(matrix: Matrix) -> MatrixChart:
+    """Return the matrix; a cell whose agents are all dead says so."""
+    known = [abs(value) for row in matrix.cells for value in row if value is not None]
+    bound = max(known, default=0.0) or 0.01
+    rows = tuple(
+        (
+            strategy,
+            *(
+                "dead" if (at, n) in matrix.dead else formats.change(value)
+                for n, value in enumerate(matrix.cells[at])
+            ),
+        )
+        for at, strategy in enumerate(matrix.strategies)
+    )
+    return MatrixChart(
+        shades=tuple(tuple(_shade(value, bound) for value in row) for row in matrix.cells),
+        head=("strategy", *matrix.models),
+        rows=rows,
     )
 
 
-def _bars(
-    traces: list[go.Bar],
-    rows: int,
-    title: str,
-    xaxis: dict[str, object],
-    *,
-    showlegend: bool = False,
-) -> Chart:
-    return _chart(
-        traces,
-        barmode="relative",
-        showlegend=showlegend,
-        xaxis={"title": {"text": title}, **xaxis},
-        yaxis={"type": "category", "autorange": "reversed"},
-        height=ROW_PX * rows + 90,
-        top=TITLED_PX,
+def _shade(value: float | None, bound: float) -> str:
+    steps = 0 if value is None else round(abs(value) / bound * SHADES)
+    return f"{'up' if value and value > 0 else 'down'}-{steps}" if steps else ""
+
+
+def _named(facts: Facts) -> list[Named]:
+    found = curve_styles(facts)
+    return [
+        Named(formats.quote(one.name, NAME_MAX), anchor(n), found[one.name], one.kind == "baseline")
+        for n, one in enumerate(facts.season.entries)
+    ]
+
+
+def _returns(facts: Facts, named: Sequence[Named]) -> IntervalChart | None:
+    rows = [
+        (row, row.return_interval, named[facts.entrants[n].places[0]])
+        for row, n in zip(facts.board.rows, facts.ranking, strict=True)
+    ]
+    known = [(row, found, one) for row, found, one in rows if found is not None]
+    if not known:
+        return None
+    window, held = facts.board.window, facts.season.hold
+    hold = float(held[window.end] / held[window.begin] - 1)
+    ends = [value for _, one, _ in known for value in (one.low, one.high)]
+    axis = interval_axis(ends, hold, MARKET)
+    return IntervalChart(
+        axis=axis,
+        named=tuple(
+            Named(formats.quote(row.agent, NAME_MAX), one.link, one.style, one.baseline)
+            for row, _, one in known
+        ),
+        plots=tuple(axis.plot(one.low, one.high, one.value) for _, one, _ in known),
+        head=("entry", "return", f"{facts.verdict.confidence:.0%} interval, %"),
+        rows=tuple(
+            (
+                formats.quote(row.agent, NAME_MAX),
+                formats.change(one.value),
+                formats.spread(one.low * 100, one.high * 100, 2),
+            )
+            for row, one, _ in known
+        ),
     )
 
 
-def _chart(traces: Sequence[object], **layout: Any) -> Chart:  # Any: plotly's layout tree.
-    """Return a validated figure without a template, with the common layout."""
-    figure = go.Figure(data=list(traces))
-    figure.update_layout(
-        template=None,
-        showlegend=layout.pop("showlegend", False),
-        autosize=True,
-        hovermode="closest",
-        margin={"l": 8, "r": 12, "t": layout.pop("top", 12), "b": 8},
-        **layout,
-    )
-    figure.update_xaxes(automargin=True)
-    figure.update_yaxes(automargin=True)
-    found: Chart = orjson.loads(figure.to_json())
+def _curves(facts: Facts, named: Sequence[Named], columns: Mapping[int, FloatArray]) -> list[Curve]:
+    """Return the curves of the entries and of the market, which is the last column."""
+    limit = curve_points(len(named))
+    shown = set(facts.order[:CURVES_SHOWN])
+    found = []
+    for n, values in columns.items():
+        is_market = n == len(named)
+        found.append(
+            Curve(
+                MARKET if is_market else named[n].name,
+                MARKET_STYLE if is_market else named[n].style,
+                values.tolist(),
+                thin(values, limit).tolist(),
+                visible=is_market or n in shown,
+            )
+        )
     return found
+
+
+def _times(facts: Facts) -> list[int]:
+    found: list[int] = facts.season.times.astype("datetime64[ms]").astype(np.int64).tolist()
+    return found
+
+
+def _equity(facts: Facts, named: Sequence[Named]) -> LineChart:
+    season = facts.season
+    columns = {n: season.equity[:, n] for n in range(len(named))} | {len(named): season.hold}
+    digits = INDEX_DIGITS if season.parts else cash_digits(season.assumptions.currency)
+
+    def words(value: float | None) -> str:
+        return formats.money(value, digits)
+
+    return line_chart(_times(facts), _curves(facts, named, columns), EQUITY_PX, words, signed=False)
+
+
+def _drawdowns(facts: Facts, named: Sequence[Named]) -> LineChart:
+    season = facts.season
+    columns = {n: -100 * drawdowns(season.equity[:, n]) for n in range(len(named))}
+    columns[len(named)] = -100 * drawdowns(season.hold)
+    return line_chart(_times(facts), _curves(facts, named, columns), DRAWDOWNS_PX)
+
+
+def _costs(facts: Facts, named: Sequence[Named]) -> BarChart | None:
+    season, trading = facts.season, trading_entries(facts)
+    if not trading:
+        return None
+    kinds = trading_costs(facts)
+    amounts = list(zip(*(values for _, values in kinds), strict=True))
+    digits = INDEX_DIGITS if season.parts else cash_digits(season.assumptions.currency)
+    unit = WEALTH_INDEX if season.parts else season.assumptions.currency
+    return bar_chart(
+        ("entry", *(f"{kind}, {unit}" for kind, _ in kinds)),
+        [named[n] for n in trading],
+        amounts,
+        [[formats.money(value, digits) for value in row] for row in amounts],
+    )
+
+
+def _latency(facts: Facts, named: Sequence[Named]) -> BarChart | None:
+    trading = trading_entries(facts)
+    bps = [latency_bps(facts, n) for n in trading]
+    if not any(bps):
+        return None
+    return bar_chart(
+        ("entry", "bps of what was traded"),
+        [named[n] for n in trading],
+        [[value] for value in bps],
+        [[formats.gain(value)] for value in bps],
+    )
+
+
+def _decisions(facts: Facts, named: Sequence[Named]) -> BarChart | None:
+    costs = decision_costs(facts)
+    if not costs:
+        return None
+    return bar_chart(
+        ("entry", "$ a decision"),
+        [named[n] for n in costs],
+        [[value] for value in costs.values()],
+        [[formats.llm_usd(value)] for value in costs.values()],
+    )

@@ -97,7 +97,7 @@ def curves_caption(facts: Facts) -> str:
     text = f"{unit}, marked at the best bid before each snapshot's orders. "
     text += f"Dotted: {MARKET}."
     points = len(facts.season.times)
-    if points > (most := curve_points(facts.season)):
+    if points > (most := curve_points(len(facts.season.entries))):
         text += (
             f" Of {points:,} points at most {most:,} of each curve are drawn: the lowest and "
             "highest of each stretch, so no extreme is lost; equity.parquet holds all."

@@ -128,11 +128,9 @@ def tone(amount: float | None, text: str) -> str:
     return "gain" if amount > 0 else "loss"
 
 
-def plain(text: str, value: float | None = None, *, colored: bool = False) -> TableCell:
+def plain(text: str, value: float | None = None) -> TableCell:
     """Return the cell of a figure, sorted by its value; an unknown one sorts last."""
-    return TableCell(
-        text, value="" if value is None else value, css=tone(value, text) if colored else ""
-    )
+    return TableCell(text, value="" if value is None else value)
 
 
 def name_cell(name: str, under: str = "", link: str = "") -> TableCell:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import plotly
 import pyarrow as pa
 
 from arena import __version__
@@ -195,7 +194,7 @@ def _pages(written: Mapping[str, str], folder: Path, *, comparable: bool) -> Ite
             lines = zip(reported.splitlines(), written[name].splitlines(), strict=False)
             at = next((n for n, (a, b) in enumerate(lines, 1) if a != b), 0)
             where = f"from line {at}" if at else "at its end"
-            yield f"{name} differs from the recomputed one {where} (plotly {plotly.__version__})"
+            yield f"{name} differs from the recomputed one {where}"
 
 
 def _compare(

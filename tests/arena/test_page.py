@@ -39,7 +39,7 @@ class Agent:
         (formats.ranks(1, 4), "1–4"),
         (formats.ranks(2, 2), "2"),
         (formats.at_ms(0), "Thu 01 Jan 00:00:00"),
-        (formats.clean("a\u202eb"), r"a\u202eb"),
+        (formats.clean("a\u202eb", 9), r"a\u202eb"),
         (formats.clean("abcdef", 4), "abcd… (2 more characters)"),
     ],
 )
@@ -82,7 +82,7 @@ def test_interval_axis_has_zero_and_hold() -> None:
     assert plot.high is not None
     assert 0 < plot.low < axis.zero < axis.hold < plot.high < 100
     assert plot.dot is None
-    assert "+1.00 %" == axis.hold_words
+    assert "hold +1.00 %" == axis.hold_words
     assert "0" in [tick.words for tick in axis.ticks]
 
 

@@ -17,6 +17,7 @@ from tests.browser import (
     DEADLINE_S,
     MARKS,
     Browser,
+    axe_violations,
     emulate,
     find,
     forget_logs,
@@ -49,14 +50,14 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def show(
     browser: Browser, page: Path, size: tuple[int, int] = DESKTOP, *, dark: bool = False
 ) -> None:
-    """Load the page at a size and in a colour scheme, and wait until its charts are drawn."""
+    """Load the page at a size and in a colour scheme, and wait for its script."""
     resize(browser, size, mobile=size != DESKTOP)
     emulate(browser, dark=dark)
     browser.get("about:blank")
     forget_logs(browser)
     browser.get(page.as_uri())
     WebDriverWait(browser, DEADLINE_S).until(
-        lambda b: b.execute_script("return document.documentElement.dataset.ready") == "yes"
+        lambda b: b.execute_script("return document.documentElement.className") == "js"
     )
 
 
@@ -66,21 +67,24 @@ def picture(browser: Browser, page: Path, name: str) -> None:
 
 
 def curves(browser: Browser, chart: str) -> int:
-    """The curves drawn in a chart."""
-    return len(browser.find_elements(By.CSS_SELECTOR, f"#{chart} .scatterlayer .trace"))
+    """The curves that are visible in the chart of a section."""
+    found = browser.find_elements(By.CSS_SELECTOR, f"#{chart} .chart .line")
+    return sum(one.is_displayed() for one in found)
 
 
 def test_the_page_loads_without_requests_or_errors(browser: Browser, page: Path) -> None:
     """Only the file is requested, the console is empty, every chart is drawn."""
     show(browser, page)
     requests = [url for url in requested(browser) if not url.startswith("data:")]
-    charts = [c.get_attribute("id") for c in browser.find_elements(By.CSS_SELECTOR, ".chart")]
-    drawn = browser.find_elements(By.CSS_SELECTOR, ".chart .main-svg:first-child")
+    lines = browser.find_elements(By.CSS_SELECTOR, ".chart .line")
+    tables = browser.find_elements(By.CSS_SELECTOR, "table.drawn, table.matrix")
 
     assert [page.as_uri()] == requests
     assert [] == browser.get_log("browser")
     assert "2026-11-21T09-12-03: competition report" == browser.title
-    assert 7 == len(charts) == len(drawn)
+    assert 2 * (15 + 1) == len(lines)
+    assert 5 == len(tables)
+    assert all(one.size["width"] > 100 for one in lines if one.is_displayed())
     picture(browser, page, "desktop")
 
 
@@ -106,7 +110,7 @@ def test_a_link_opens_an_agents_section(browser: Browser, page: Path) -> None:
     link.click()
     WebDriverWait(browser, DEADLINE_S).until(lambda b: agent.get_attribute("open") is not None)
 
-    assert agent.find_element(By.CSS_SELECTOR, "dl.figures").is_displayed()
+    assert agent.find_element(By.CSS_SELECTOR, "dl.facts").is_displayed()
     agent.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
     WebDriverWait(browser, DEADLINE_S).until(lambda b: agent.get_attribute("open") is None)
 
@@ -114,15 +118,15 @@ def test_a_link_opens_an_agents_section(browser: Browser, page: Path) -> None:
 def test_a_legend_button_hides_a_curve_in_both_charts(browser: Browser, page: Path) -> None:
     """A second press shows it again in equity and drawdowns."""
     show(browser, page)
-    before = curves(browser, "chart-equity"), curves(browser, "chart-drawdowns")
+    before = curves(browser, "equity"), curves(browser, "drawdowns")
     key = find(browser, "#equity .keys button[data-key][aria-pressed=true]")
     number = key.get_attribute("data-key")
     key.send_keys(Keys.SPACE)
-    WebDriverWait(browser, DEADLINE_S).until(lambda b: curves(b, "chart-equity") < before[0])
+    WebDriverWait(browser, DEADLINE_S).until(lambda b: curves(b, "equity") < before[0])
 
     assert (before[0] - 1, before[1] - 1) == (
-        curves(browser, "chart-equity"),
-        curves(browser, "chart-drawdowns"),
+        curves(browser, "equity"),
+        curves(browser, "drawdowns"),
     )
     pressed = {
         button.get_attribute("aria-pressed")
@@ -132,7 +136,7 @@ def test_a_legend_button_hides_a_curve_in_both_charts(browser: Browser, page: Pa
     }
     assert {"false"} == pressed
     key.click()
-    WebDriverWait(browser, DEADLINE_S).until(lambda b: curves(b, "chart-equity") == before[0])
+    WebDriverWait(browser, DEADLINE_S).until(lambda b: curves(b, "equity") == before[0])
 
 
 def test_a_click_sorts_a_column(browser: Browser, page: Path) -> None:
@@ -152,6 +156,29 @@ def test_a_click_sorts_a_column(browser: Browser, page: Path) -> None:
     assert sorted(unsorted) == fees()
     cell = browser.find_element(By.CSS_SELECTOR, "table.leaderboard thead th:nth-child(9)")
     assert "ascending" == cell.get_attribute("aria-sort")
+
+
+def test_the_page_is_whole_without_its_script(browser: Browser, page: Path) -> None:
+    """Charts and figures are there; buttons that would do nothing are not."""
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.get(page.as_uri())
+        keys = browser.find_elements(By.CSS_SELECTOR, ".keys button")
+        assert 0 < curves(browser, "equity") == curves(browser, "drawdowns")
+        assert keys
+        assert not any(one.is_displayed() for one in keys)
+        picture(browser, page, "without-script")
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing(browser: Browser, page: Path, dark: bool) -> None:
+    """Contrast, names and roles are right in both schemes, also inside an agent's section."""
+    show(browser, page, dark=dark)
+    browser.execute_script("document.querySelector('details.agent').open = true")
+
+    assert [] == axe_violations(browser)
 
 
 @pytest.mark.parametrize(("size", "dark"), [(PHONE, False), (PHONE, True), (SMALL, False)])
@@ -183,7 +210,7 @@ def test_the_dark_scheme_changes_page_and_charts(browser: Browser, page: Path) -
     def colours() -> tuple[str, str]:
         paper, ink = browser.execute_script(
             "return [getComputedStyle(document.body).backgroundColor,"
-            "getComputedStyle(document.querySelector('#chart-equity .xtick text')).fill]"
+            "getComputedStyle(document.querySelector('#equity .plot text')).fill]"
         )
         return paper, ink
 
@@ -192,7 +219,7 @@ def test_the_dark_scheme_changes_page_and_charts(browser: Browser, page: Path) -
     emulate(browser, dark=True)
     WebDriverWait(browser, DEADLINE_S).until(lambda b: colours()[1] != day[1])
 
-    assert ("rgb(253, 253, 251)", "rgb(21, 23, 26)") == (day[0], colours()[0])
+    assert ("rgb(255, 255, 255)", "rgb(17, 20, 23)") == (day[0], colours()[0])
     assert [] == browser.get_log("browser")
     picture(browser, page, "dark")
 
@@ -206,4 +233,4 @@ def test_print_is_light_and_shows_whole_tables(browser: Browser, page: Path) -> 
         "getComputedStyle(document.querySelector('.scroll')).overflowX]"
     )
 
-    assert ("rgb(253, 253, 251)", "visible") == (paper, flow)
+    assert ("rgb(255, 255, 255)", "visible") == (paper, flow)

@@ -1,5 +1,6 @@
 """Seasons of accounts in several currencies: a wealth index, and amounts per currency."""
 
+import re
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +19,8 @@ from judge.metrics_currencies import currency_amounts
 from judge.metrics_returns import max_drawdown, total_return
 from judge.report.compare import compare_runs
 from judge.report.facts import ReportOptions, figures, make_facts, read_facts
-from judge.report.page import html, make_charts, markdown
+from judge.report.page import html, markdown
+from judge.report.plots import make_charts
 from judge.report.verify import verify_report
 from judge.report.write import write_report
 from judge.season import Season
@@ -237,8 +239,9 @@ async def test_report_shows_every_amount_in_its_currency(tmp_path: Path) -> None
     assert "hold_usd" not in tree["season"]
     assert "equity_USDT" in tree["entries"][0]
     assert "binance:BTCUSDT" in markdown(facts)
-    hover = make_charts(facts, None)["chart-equity"]["data"][0]["hovertemplate"]
-    assert "wealth index" in hover
+    charts = make_charts(facts, None)
+    assert all(re.fullmatch(r"[01]\.\d{6}", cell) for cell in charts["equity"].rows[0][1:])
+    assert "fees, wealth index" in charts["costs"].head
 
 
 def test_runs_of_other_currencies_are_not_compared(season: Season) -> None:

@@ -12,14 +12,17 @@ from urllib.parse import quote
 from jinja2 import Environment
 
 from arena.page.environment import page_environment
-from dashboard.web.page import formats, words
+from dashboard.web.page import formats
 
 FILTERS = (
     formats.pct, formats.share, formats.interval, formats.ranks, formats.money, formats.gain,
     formats.quantity, formats.price, formats.cost, formats.bps, formats.duration,
     formats.milliseconds, formats.clock, formats.stamp, formats.iso, formats.at_ms,
-    formats.shown_model, formats.span, words.pieces,
+    formats.shown_model, formats.span,
 )  # fmt: skip
+
+TEXT_CHARS_MAX = 20_000
+"""Characters of one text on a page; the rest is in the API."""
 
 
 def page(name: str, context: Mapping[str, object]) -> str:
@@ -45,7 +48,7 @@ def page_parts(names: Sequence[str], context: Mapping[str, object]) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = page_environment("dashboard.web.page", FILTERS)
+    environment = page_environment("dashboard.web.page", FILTERS, chars_max=TEXT_CHARS_MAX)
     environment.filters |= {"path": _path, "record_text": _record_text}
     return environment
 

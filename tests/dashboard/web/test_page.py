@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 import pytest
 
 from arena import topics
+from arena.page.verdict_words import pieces
 from dashboard.model import queries
-from dashboard.web.page import words
 from dashboard.web.static_files import STATIC
 from tests.dashboard.failing_scenario import ALWAYS, WRONG_KEY, FailingScenario
 from tests.dashboard.model.test_verdict import WORDS, judged
@@ -181,7 +181,7 @@ async def test_turn_page_has_the_exact_prompt() -> None:
 )
 def test_pieces_of_the_verdict_are_the_whole_verdict(verdict: str) -> None:
     """Typesetting changes sizes, not words."""
-    assert verdict == "".join(piece.words for piece in words.pieces(verdict))
+    assert verdict == "".join(piece.words for piece in pieces(verdict))
 
 
 def test_own_module_stays_small() -> None:

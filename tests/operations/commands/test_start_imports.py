@@ -48,14 +48,14 @@ KINDS = {
 
 TEXT_CALLS = "chat_nodes.text_calls"
 UNUSED = (
-    *("arch", "httpx", "jinja2", "narwhals", "numpy", "openai", "pandas", "plotly", "psycopg"),
+    *("arch", "httpx", "jinja2", "narwhals", "numpy", "openai", "pandas", "psycopg"),
     *("pyarrow", "pygments", "rich", "scipy", "sqlalchemy", "statsmodels", TEXT_CALLS),
 )
 NEEDED = {
     "connector": {"httpx"},
     "ledger": {"psycopg", "sqlalchemy"},
     "judge": {"numpy"},
-    "report": {"jinja2", "narwhals", "numpy", "plotly", "pyarrow"},
+    "report": {"jinja2", "numpy", "pyarrow"},
 }
 
 

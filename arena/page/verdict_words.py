@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from dashboard.web.page import formats
+from arena.visible_text import visible
 
 HERO_CHARS = 90
 """A longer first sentence has a smaller size."""
@@ -22,8 +22,8 @@ class Piece(NamedTuple):
 
 
 def pieces(verdict: str) -> tuple[Piece, ...]:
-    """Cut a verdict; the texts of the pieces, joined, are the verdict as `formats.clean` has it."""
-    sentences = _SENTENCES.split(formats.clean(verdict))
+    """Cut a verdict; the joined texts of the pieces are the verdict, as visible characters."""
+    sentences = _SENTENCES.split(visible(verdict))
     found = _first(sentences[0])
     for index, words in enumerate(sentences[1:]):
         if words == " ":
