@@ -195,6 +195,8 @@ SHELLS = (
     "operations/bench/call_benchmark.py",
     "operations/bench/kafka_relay.py",
     "operations/bench/load_generator.py",
+    "operations/bench/page.py",
+    "operations/bench/page_clients.py",
     "operations/bench/processes.py",
     "operations/bench/relay_benchmark.py",
     "operations/bench/scenarios.py",

@@ -25,6 +25,8 @@ MOMENT_S = 0.1
 IDLE_MOMENT_S = 1.0
 """Age at which a moment of a running arena is replaced without new records: ages change."""
 READY_POLL_S = 0.02
+ANSWERS_MAX = 256
+"""Answers that a moment keeps; the moment of a run that has ended lasts forever."""
 
 Answer = TypeVar("Answer")
 
@@ -71,9 +73,16 @@ class Moment:
             compute: Computes it.
         """
         if name not in self._answers:
-            self._answers[name] = compute()
+            answer = compute()
+            while len(self._answers) >= ANSWERS_MAX:
+                del self._answers[next(iter(self._answers))]
+            self._answers[name] = answer
         found: Answer = self._answers[name]  # type: ignore[assignment]  # the type of the name
         return found
+
+    def known(self, name: str) -> object:
+        """The answer of an earlier call of `once` with this name; None if there is none."""
+        return self._answers.get(name)
 
 
 class ArenaReader:
@@ -158,17 +167,22 @@ class ArenaReader:
         await self._follower.changed.wait()
         self._follower.changed.clear()
 
-    def moment(self) -> Moment:
-        """The newest moment; a new one if the last is too old."""
+    def moment(self, *, max_age_s: float = MOMENT_S) -> Moment:
+        """The newest moment; a new one if the last is too old.
+
+        Args:
+            max_age_s: Seconds for which records that came after the moment may be missing in it.
+        """
         now_s, version = self.clock.monotonic(), self.view.version
         last = self._moment
         if last is not None:
             age_s = now_s - last.at_s
-            if age_s < MOMENT_S or (
+            if age_s < max_age_s or (
                 last.version == version and (self.run.ended or age_s < IDLE_MOMENT_S)
             ):
                 return last
-        frame = build_frame(self.view, self._follower.now())
+        # Trades are read from the history, with all digits.
+        frame = build_frame(self.view, self._follower.now(), trades=0)
         number = 1 if last is None else last.number + 1
         self._moment = Moment(number, version, frame, now_s)
         return self._moment

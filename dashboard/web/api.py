@@ -64,9 +64,9 @@ async def trades(
     cursor: Cursor = None,
 ) -> Response:
     """Decided orders, the newest first, with the price seen and the price paid."""
-    await web.moment()
-    page = await web.reader.history.trades(web.reader.view, agent, limit, cursor)
-    return web.page(request, page)
+    history, view = web.reader.history, web.reader.view
+    name = f"trades {(agent, limit, cursor)}"
+    return await web.page_of(request, name, lambda: history.trades(view, agent, limit, cursor))
 
 
 @router.get("/trace/{order_id}", response_model=Trace)

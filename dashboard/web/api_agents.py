@@ -40,9 +40,12 @@ async def turns(
     request: Request, web: WebState, agent: AgentName, limit: Limit = 20, cursor: Cursor = None
 ) -> Response:
     """An agent's turns, the newest first."""
-    await web.moment()
-    page = await web.reader.history.turns(web.reader.view, agent, limit, cursor)
-    return web.page(request, page_without_words(page) if web.options.hide_prompts else page)
+
+    async def read() -> TurnPage:
+        page = await web.reader.history.turns(web.reader.view, agent, limit, cursor)
+        return page_without_words(page) if web.options.hide_prompts else page
+
+    return await web.page_of(request, f"turns {(agent, limit, cursor)}", read)
 
 
 @router.get("/turns/{turn_id}", response_model=TurnDetail)

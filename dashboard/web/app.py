@@ -41,6 +41,18 @@ DESCRIPTION = """What the terminal and the page show, as JSON.
 Money is text with all its digits. Times are UTC. Reads are open on this machine; a write needs
 `Authorization: Bearer TOKEN`, and `arena web` prints the file of the token at its start."""
 OPENAPI = "/api/openapi.json"
+PARTS = (
+    api,
+    api_agents,
+    api_seed,
+    commands,
+    docs_page,
+    events,
+    login,
+    pages,
+    process_commands,
+)
+ROUTERS = tuple(part.router for part in PARTS)
 
 
 def create_app(
@@ -84,10 +96,8 @@ def create_app(
         commands=asyncio.Semaphore(COMMANDS_MAX),
         own=own,
     )
-    for part in (
-        api, api_agents, api_seed, commands, docs_page, events, login, pages, process_commands,
-    ):  # fmt: skip
-        app.include_router(part.router)
+    for router in ROUTERS:
+        app.include_router(router)
     files = VersionedFiles(directory=STATIC, packages=[("arena.page", "static")], check_dir=False)
     app.mount("/static", files, name="static")
     app.add_exception_handler(HTTPException, with_page(errors.on_http_error))

@@ -20,6 +20,8 @@ from dashboard.web.sse import encode_event, newest_seen
 
 STATE_GAP_S = 0.2
 """The least time between two events of the same state."""
+SNAPSHOT_GAP_S = 0.1
+"""The same if a snapshot came since: the leaderboard follows the snapshots."""
 HEALTH_GAP_S = 1.0
 """The least time between two events of the state of processes: every one has new ages."""
 CHANGE_GAP_S = 0.04
@@ -61,6 +63,7 @@ class Hub:
         }
         self._chunks: dict[int, bytes] = {}
         self._states_at_s = self._health_at_s = float("-inf")
+        self._snapshot_offset = -1
 
     async def run(self) -> None:
         """Look for changes while there are viewers, until cancelled."""
@@ -69,7 +72,7 @@ class Hub:
             if not self.viewers:
                 self._viewer_came.clear()
                 await self._viewer_came.wait()
-            left_s = self._states_at_s + STATE_GAP_S - clock.monotonic()
+            left_s = self._states_due_s() - clock.monotonic()
             with contextlib.suppress(TimeoutError):
                 async with clock.timeout(max(0.0, left_s) if dirty else IDLE_S):
                     await self._reader.next_change()
@@ -82,7 +85,7 @@ class Hub:
             return False
         before = self._sequence
         self._publish_changes(await self._changes())
-        due = self._reader.clock.monotonic() >= self._states_at_s + STATE_GAP_S
+        due = self._reader.clock.monotonic() >= self._states_due_s()
         if due:
             self._publish_states()
         if self._sequence != before:
@@ -90,6 +93,11 @@ class Hub:
             self._published.set()
             self._published = asyncio.Event()
         return due
+
+    def _states_due_s(self) -> float:
+        """Monotonic seconds at which the state is looked at again, if it has changed."""
+        is_new = self._reader.view.market.newest_offset != self._snapshot_offset
+        return self._states_at_s + (SNAPSHOT_GAP_S if is_new else STATE_GAP_S)
 
     async def _changes(self) -> ChangeCursor:
         if self._cursor is None:
@@ -109,7 +117,8 @@ class Hub:
     def _publish_states(self) -> None:
         reader = self._reader
         self._states_at_s = reader.clock.monotonic()
-        moment = reader.moment()
+        self._snapshot_offset = reader.view.market.newest_offset
+        moment = reader.moment(max_age_s=0.0)
         view, frame, run = reader.view, moment.frame, reader.run
         board = queries.leaderboard(view, frame, run=run.name, ended=run.ended)
         self._set_state("leaderboard", board)

@@ -2,7 +2,7 @@
 
 import asyncio
 import gzip
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -130,6 +130,23 @@ class Web:
             body = moment.once(f"{name}\ngzip", lambda: gzip.compress(plain, GZIP_LEVEL))
         return Response(body, media_type=JSON, headers=headers)
 
+    async def page_of(
+        self, request: Request, name: str, read: Callable[[], Awaitable[BaseModel]]
+    ) -> Response:
+        """A page of entries as JSON; read and encoded once a moment for all viewers.
+
+        Args:
+            request: The request.
+            name: Name of the page, with everything that it depends on besides the moment.
+            read: Reads the page.
+        """
+        moment = await self.moment()
+        body = moment.known(name)
+        if not isinstance(body, bytes):
+            encoded = json_of(await read())
+            body = moment.once(name, lambda: encoded)
+        return self._page(request, body)
+
     def page(self, request: Request, result: BaseModel) -> Response:
         """A result that one viewer asked for as JSON; its ETag is of the content.
 
@@ -137,7 +154,9 @@ class Web:
             request: The request.
             result: The result.
         """
-        body = json_of(result)
+        return self._page(request, json_of(result))
+
+    def _page(self, request: Request, body: bytes) -> Response:
         etag = f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
         if matches(request, etag):
             return Response(status_code=304, headers=cache_headers(etag))
@@ -150,7 +169,16 @@ def web_of(request: Request) -> Web:
     return found
 
 
-WebState = Annotated[Web, Depends(web_of)]
+async def _web(request: Request) -> Web:
+    """The same for routes.
+
+    FastAPI runs a dependency that is not asynchronous in a thread, so that every request would wait
+    for one: for milliseconds on a busy machine.
+    """
+    return web_of(request)
+
+
+WebState = Annotated[Web, Depends(_web)]
 
 
 def json_of(result: BaseModel | None) -> bytes:

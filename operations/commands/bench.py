@@ -3,7 +3,7 @@
 One turn is: one market event -> the model asks for `execute_trade` -> the fill -> the model ends
 the turn. The broker is a fresh local Kafka (or `KAFKA_BOOTSTRAP_SERVERS`), the model an instant
 stub behind a real HTTP endpoint. Compare the figures with the raw relay of the same run: ratios
-differ less between machines.
+differ less between machines. The page is measured beside a demo.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from arena.settings import Settings
 
 DEFAULT_AGENTS = "1,3,10,30"
 TABLE_COLUMNS = 132
+PARTS = ("relay", "floor", "stub", "scripted", "two-tools", "one-process", "page")
 PROCESS_EACH_MAX = 10
 """Up to this many agents get their own process; more share one process."""
 
@@ -35,22 +36,22 @@ def bench(
         Path | None,
         typer.Option("--json", help="Also write all figures to FILE as JSON.", metavar="FILE"),
     ] = None,
-    only: Annotated[
-        str, typer.Option(help="Parts to run, comma-separated.")
-    ] = "relay,floor,stub,scripted,two-tools,one-process",
+    only: Annotated[str, typer.Option(help="Parts to run, comma-separated.")] = ",".join(PARTS),
+    viewers: Annotated[int, typer.Option(help="Viewers of the page at once.", min=1)] = 500,
 ) -> None:
-    """Measure turns per second, CPU per turn, latency, bytes and memory.
+    """Measure turns per second, CPU per turn, latency, bytes and memory, and the page.
 
-    Takes about six minutes; nothing else should run on the machine.
+    Takes about eight minutes; nothing else should run on the machine. The page alone takes two, or
+    half a minute with `--only page --seconds 2`.
 
     Example: arena bench --agents 1,3 --json bench.json
     """
     require_writable(json_file, "--json")
     counts = _counts(agents)
-    parts = {part.strip() for part in only.split(",")}
+    parts = _parts(only)
     home = Path(tempfile.mkdtemp(prefix="arena-bench-"))
     try:
-        results = _measure(home, counts, seconds, parts)
+        results = _measure(home, counts, seconds, parts, viewers)
     finally:
         shutil.rmtree(home, ignore_errors=True)
     _print_table(results)
@@ -71,10 +72,22 @@ def _counts(text: str) -> list[int]:
     return counts
 
 
+def _parts(text: str) -> set[str]:
+    parts = {part.strip() for part in text.split(",")}
+    if unknown := parts - {*PARTS}:
+        raise UsageError(
+            f"--only was {text!r}: unknown part {', '.join(sorted(unknown))}",
+            remedy=f"give some of {','.join(PARTS)}",
+        )
+    return parts
+
+
 # Any: figures of mixed types, for JSON.
-def _measure(home: Path, counts: list[int], seconds: float, parts: set[str]) -> dict[str, Any]:
+def _measure(
+    home: Path, counts: list[int], seconds: float, parts: set[str], viewers: int
+) -> dict[str, Any]:
     from arena.progress_bars import draw_progress
-    from operations.bench import meter, scenarios
+    from operations.bench import meter, page, scenarios
     from operations.localbroker.broker_lookup import find_or_start_broker
 
     results: dict[str, Any] = {"machine": dict(meter.machine()), "runs": []}
@@ -99,6 +112,9 @@ def _measure(home: Path, counts: list[int], seconds: float, parts: set[str]) -> 
                 )
             )
             results["runs"].append(figures)
+        if "page" in parts:
+            _print_measuring("the page beside a demo")
+            results["page"] = page.measure_page(settings, home, seconds=seconds, viewers=viewers)
     return results
 
 
@@ -161,7 +177,38 @@ def _print_table(results: dict[str, Any]) -> None:
         table.add_column(name, justify="right")
     for run in results["runs"]:
         table.add_row(*_row(run, results))
-    console.print(table)
+    if results["runs"]:
+        console.print(table)
+    for line in page_lines(results.get("page", {})):
+        console.print(line)
+
+
+def page_lines(found: dict[str, Any]) -> list[str]:
+    """The figures of the page as text.
+
+    Args:
+        found: The figures of `operations.bench.page.page_figures`; none for no line.
+    """
+    if not found:
+        return []
+    many = found["viewers"]
+    return [
+        "page of arena web, beside a demo with six agents:",
+        f"  topic to page: {_span(found, 'turn')}, leaderboard {_span(found, 'leaderboard')}",
+        f"  REST at {found['rest_per_s']}/s: {_span(found, 'rest')},"
+        f" {found['rest_cpu']:.0%} of a core",
+        f"  memory {found['memory_mb']:.0f} MB; CPU {found['idle_cpu']:.1%} of a core without"
+        f" viewers, {found['viewer_cpu']:.1%} with one",
+        f"  {many} viewers: {found['viewers_memory_mb']:.0f} MB, {found['viewers_cpu']:.0%} of a"
+        f" core, topic to page {_span(found, 'viewers_turn')}",
+    ]
+
+
+def _span(found: dict[str, Any], name: str) -> str:
+    count = found[f"{name}_count"]
+    if not count:
+        return "nothing came"
+    return f"p50 {found[f'{name}_p50_ms']:.0f} ms, p99 {found[f'{name}_p99_ms']:.0f} ms (n {count})"
 
 
 def _row(run: dict[str, Any], results: dict[str, Any]) -> list[str]:

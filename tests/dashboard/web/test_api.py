@@ -2,12 +2,20 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 
-from dashboard.model import queries
+from dashboard.model import arena_reader, queries
 from dashboard.model.frame import build_frame
+from dashboard.model.history import History
 from dashboard.model.results import Leaderboard, TurnPage
+from dashboard.model.view import ArenaView
+from dashboard.web.app import ROUTERS
 from dashboard.web.options import WebOptions
 from dashboard.web.static_files import static_url
 from tests.dashboard.scenario import Scenario
@@ -198,6 +206,55 @@ async def test_documentation_loads_nothing_from_elsewhere(served: Served) -> Non
     for path in spec["paths"]:
         assert path in page
     assert "<script" not in page
+
+
+@pytest.mark.parametrize("path", ["/api/v1/trades", "/api/v1/agents/momentum/turns"])
+async def test_page_of_entries_is_read_once_a_moment(
+    scenario: Scenario, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Viewers share it; other parameters are another page."""
+    monkeypatch.setattr(arena_reader.ArenaReader.moment, "__kwdefaults__", {"max_age_s": 1e9})
+    read: list[str] = []
+    for name in ("trades", "turns"):
+        given = getattr(History, name)
+
+        def noted(*words: object, given: Any = given, name: str = name) -> Any:
+            read.append(name)
+            return given(*words)
+
+        monkeypatch.setattr(History, name, noted)
+    async with serving(scenario) as served:
+        answers = [await served.client.get(f"{path}?limit={limit}") for limit in (5, 5, 6, 5, 6)]
+
+    assert 2 == len(read)
+    assert [200] * 5 == [one.status_code for one in answers]
+    assert [5, 5, 6, 5, 6] == [
+        len(one.json().get("turns", one.json().get("trades"))) for one in answers
+    ]
+
+
+def test_moment_keeps_a_bounded_number_of_answers() -> None:
+    """The moment of a run that has ended lasts forever, and anyone may ask for anything."""
+    moment = arena_reader.Moment(1, 1, build_frame(ArenaView(), datetime.now(UTC)), 0.0)
+    for number in range(arena_reader.ANSWERS_MAX + 1):
+        assert number == moment.once(f"answer {number}", partial(int, number))
+
+    assert moment.known("answer 0") is None
+    assert 1 == moment.known("answer 1")
+
+
+def test_no_request_waits_for_a_thread() -> None:
+    """FastAPI runs what is not asynchronous in threads, milliseconds later on a busy machine."""
+    calls = [
+        call
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for call in (route.endpoint, *(one.call for one in route.dependant.dependencies))
+    ]
+
+    assert len(calls) > 2 * len(ROUTERS)
+    assert [] == [call for call in calls if not iscoroutinefunction(call)]
 
 
 async def test_document_has_every_path(served: Served) -> None:

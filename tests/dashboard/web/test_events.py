@@ -159,6 +159,20 @@ async def test_changes_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None
     assert encoded <= events + len(STATES)
 
 
+async def test_leaderboard_follows_a_snapshot_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not wait until the state is due."""
+    monkeypatch.setattr(hub_module, "STATE_GAP_S", 1e9)
+    scenario = Scenario().run(3)
+    async with serving(scenario) as served:
+        assert await served.reader.ready(DEADLINE_S)
+        async with viewing(served) as viewer:
+            await viewer.until("leaderboard", '"snapshots":3')
+            count = len(scenario.records)
+            scenario.step()
+            await publish(served.bus, scenario, count)
+            await viewer.until("leaderboard", '"snapshots":4')
+
+
 async def test_without_viewers_nothing_is_computed() -> None:
     """The page costs nothing while nobody looks."""
     scenario = Scenario().run(1)
