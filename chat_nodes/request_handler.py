@@ -7,11 +7,12 @@ outcome gets a reply, so no agent waits in vain.
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from arena import topics
 from arena.errors import UsageError
+from arena.heartbeat_details import RETRIES, as_detail
 from arena.messages import CallOutcome, Cause, ChatReply, ChatRequest, LlmCall, Usage
 from arena.model_prices import PriceList
 from arena.node import Node
@@ -32,6 +33,7 @@ from chat_nodes.model import CallFailed, Model, RawReply
 from chat_nodes.recordings import RecordedReply, Recordings, request_sha256
 from chat_nodes.redaction import decode_redacted, reveals_secret
 from chat_nodes.retries import FinalFailure, after_failure
+from chat_nodes.retry_waits import RetryWaits
 
 MICRO = Decimal(1_000_000)
 ESTIMATED = "estimated"
@@ -87,6 +89,7 @@ class RequestHandler:
         self._recordings = recordings
         self._cutoff = cutoff
         self._failures = CallFailures(node)
+        self._waits = RetryWaits()
         self._log_partition: int | None = None
         self.replies = InboxReplies(node.bus)
 
@@ -157,7 +160,7 @@ class RequestHandler:
 
     async def _attempt(self, call: CallInProgress) -> Decoded:
         """Call the model until it answers, no retry is left, or the deadline has passed."""
-        clock, limits = self._node.clock, self._limits
+        limits = self._limits
         adaptations = 0
         while True:
             call.attempts += 1
@@ -187,7 +190,18 @@ class RequestHandler:
                 return Decoded(next_step.outcome, error=next_step.error, cause=result.cause)
             self._node.counters["retries"] += 1
             self._failures.retried(call.request, reason=result.reason, delay_s=next_step.delay_s)
-            await clock.sleep(next_step.delay_s)
+            await self._wait(call.request.call_id, result, next_step.delay_s)
+
+    async def _wait(self, call_id: str, failed: CallFailed, delay_s: float) -> None:
+        """Wait for the next attempt; the heartbeats say so meanwhile."""
+        clock, details = self._node.clock, self._node.details
+        self._waits.begin(call_id, failed.cause, clock.now() + timedelta(seconds=delay_s))
+        try:
+            details[RETRIES] = as_detail(self._waits.report())
+            await clock.sleep(delay_s)
+        finally:
+            self._waits.end(call_id)
+            details[RETRIES] = as_detail(self._waits.report())
 
     def _log_adaptation(self, request: ChatRequest, failed: CallFailed) -> None:
         """Log what the provider refused; the next attempt has another form."""

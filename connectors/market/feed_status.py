@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from arena.heartbeat_details import TEXT_CHARS_MAX, VENUES, VenueState, as_detail
 from arena.liveness import FEED_DOWN, VENUE_BANS
 
 PRODUCTS: Final = "products"
@@ -70,6 +71,21 @@ def details_of(statuses: Sequence[FeedStatus]) -> dict[str, JsonValue]:
     if known:
         found["simulated"] = any(status.simulated for status in known)
         found["speed"] = max(status.speed for status in known)
+    if venues := [_state(status) for status in statuses if status.venue]:
+        found[VENUES] = as_detail(venues)
     if products:
         found[PRODUCTS] = ", ".join(products)
     return found
+
+
+def _state(status: FeedStatus) -> VenueState:
+    return VenueState(
+        venue=status.venue,
+        connected=status.connected,
+        age_ms=status.age_ms,
+        products=len(status.products),
+        stale=status.stale_products,
+        connections=status.connection_epoch,
+        down=status.down[:TEXT_CHARS_MAX],
+        ban=status.bans[:TEXT_CHARS_MAX],
+    )

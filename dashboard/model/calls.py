@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from arena.messages import LlmCall
 from dashboard.model.offset_window import OffsetWindow
+from dashboard.model.recent_calls import RecentCalls
 
 CALLS_WINDOW = 20_000
 """Newest records of each partition that are summed; a record has one to four KB."""
@@ -60,27 +61,29 @@ class Call:
     cost_usd: Decimal | None
     failed: int
     estimated: int = 0
+    node: str = ""
 
 
 class Calls:
-    """Spending of every agent and in total."""
+    """Spending of every agent, of every chat node and in total, and the nodes' newest calls."""
 
     def __init__(self) -> None:
         """Start empty."""
         self.window: OffsetWindow[Call] = OffsetWindow(CALLS_WINDOW)
         self.agents: dict[str, Spending] = {}
+        self.nodes: dict[str, Spending] = {}
+        self.recent = RecentCalls()
         self.total = Spending()
 
     def advance(self, partition: int, offset: int) -> None:
         """Note a record, and subtract the calls that leave the window."""
         for call in self.window.advance(partition, offset):
             self.total.add(call, -1)
-            if not call.agent:
-                continue
-            spending = self.agents[call.agent]
-            spending.add(call, -1)
-            if not spending.calls:
-                del self.agents[call.agent]
+            for name, spent in ((call.agent, self.agents), (call.node, self.nodes)):
+                if name:
+                    spent[name].add(call, -1)
+                    if not spent[name].calls:
+                        del spent[name]
 
     def called(self, partition: int, offset: int, call: LlmCall) -> None:
         """Add a call; recorded replies and scripted models cost nothing.
@@ -95,10 +98,13 @@ class Calls:
             cost_usd=Decimal(0) if free else usage.cost_usd,
             failed=int(call.outcome != "ok"),
             estimated=int(usage.estimated),
+            node=call.node,
         )
-        if call.agent:
-            spending = self.agents.setdefault(call.agent, Spending())
-            spending.model, spending.scripted = call.model, call.scripted
-            spending.add(slim)
+        for name, spent in ((call.agent, self.agents), (call.node, self.nodes)):
+            if name:
+                spending = spent.setdefault(name, Spending())
+                spending.model, spending.scripted = call.model, call.scripted
+                spending.add(slim)
+        self.recent.add(call)
         self.total.add(slim)
         self.window.add(partition, offset, slim)

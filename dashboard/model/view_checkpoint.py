@@ -5,7 +5,7 @@ them. Values that are computed on demand (equity curves) are not kept.
 """
 
 from array import array
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -23,10 +23,11 @@ from dashboard.model.calls import Call, Spending
 from dashboard.model.equity_curves import CurveFill, EquityCurve, Holdings, Point
 from dashboard.model.market_view import Mark
 from dashboard.model.order_index import OrderIndex
+from dashboard.model.recent_calls import CALLS_MAX, RecentCall
 from dashboard.model.recent_turns import AgentTurns, Outcome
 from dashboard.model.view import CHECKPOINTED, ArenaView
 
-FORMAT = 5
+FORMAT = 6
 """Version of the image and of the view's fold; a checkpoint of another version is not used."""
 
 Kind = TypeVar("Kind", bound=Message)
@@ -85,6 +86,8 @@ class ViewImage(msgspec.Struct, array_like=True):
     malformed: dict[str, int]
     malformed_newest: str
     orders: dict[int, OrdersImage]
+    node_spending: dict[str, Spending]
+    recent_calls: dict[str, list[RecentCall]]
 
 
 class WalletsImage(ViewImage, array_like=True):
@@ -124,6 +127,8 @@ def pack_view(view: ArenaView, positions: FoldPositions) -> bytes | None:
         malformed={topic: view.malformed_of.get(topic, 0) for topic in CHECKPOINTED},
         malformed_newest=view.malformed_newest,
         orders={p: _orders_image(index) for p, index in view.accounts.orders.items()},
+        node_spending=calls.nodes,
+        recent_calls={node: list(recent) for node, recent in calls.recent.nodes.items()},
     )
     return pack_wide(image)
 
@@ -163,6 +168,9 @@ def _view(image: WalletsImage) -> ArenaView:
     view.turns.agents = {agent: _turns(one) for agent, one in image.turns.items()}
     view.calls.window.restore(image.calls_window, complete=image.calls_complete)
     view.calls.agents, view.calls.total = image.spending, image.spending_total
+    view.calls.nodes = image.node_spending
+    for node, recent in image.recent_calls.items():
+        view.calls.recent.nodes[node] = deque(recent, CALLS_MAX)
     view.malformed_of = {topic: count for topic, count in image.malformed.items() if count}
     if view.malformed_of:
         view.malformed_newest = image.malformed_newest

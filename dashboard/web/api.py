@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from dashboard.model import agent_queries, queries
+from dashboard.model import activity_queries, agent_queries, queries
 from dashboard.model.results import (
+    Activity,
     Agents,
     Candles,
     Costs,
@@ -133,6 +134,17 @@ async def health(request: Request, web: WebState) -> Response:
     """The state of processes, feed and records."""
     return await web.answer(
         request, "health", lambda now: queries.health(now.frame, web.reader.read_status())
+    )
+
+
+@router.get("/activity", response_model=Activity)
+async def activity(request: Request, web: WebState) -> Response:
+    """What each venue's feed and each model does now."""
+    view = web.reader.view
+    return await web.answer(
+        request,
+        "activity",
+        lambda now: activity_queries.activity(view, now.frame.processes, now.frame.now),
     )
 
 

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 
 from arena.errors import UsageError
 from dashboard.model import queries
+from dashboard.model.activity_queries import activity
 from dashboard.model.arena_reader import Moment
 from dashboard.model.change_cursor import ChangeCursor
 from dashboard.model.hidden_prompts import page_without_words, without_words
@@ -35,7 +36,7 @@ COMMON = ("state", "bar")
 LIVE = (*COMMON, "judge", "leaderboard", "dead", "curves", "reasoning", "market", "positions",
         "trades", "costs")  # fmt: skip
 AGENT = (*COMMON, "portfolio", "market", "turns", "curves", "positions", "trades", "costs")
-NODES = (*COMMON, "feed", "halts", "processes", "costs")
+NODES = (*COMMON, "feed", "venues", "models", "halts", "processes", "costs")
 
 
 @router.get("/")
@@ -105,7 +106,9 @@ async def turn_page(request: Request, web: WebState, agent: str, turn_id: str) -
 async def nodes_page(request: Request, web: WebState, parts: Parts = "") -> HTMLResponse:
     """The supervisor view: processes, feed, models, halts."""
     now = await web.moment()
-    return page_answer("nodes", request, web, _standing(web, now), _wanted(parts, NODES))
+    found = activity(web.reader.view, now.frame.processes, now.frame.now)
+    given = _standing(web, now) | {"activity": found}
+    return page_answer("nodes", request, web, given, _wanted(parts, NODES))
 
 
 @router.get("/runs")

@@ -213,6 +213,7 @@ async def test_failed_attempt_is_retried(memory_bus: MemoryBus) -> None:
         (call,) = await calls(memory_bus)
 
     assert ("ok", 3, 2) == (reply.outcome, reply.attempts, node.counters["retries"])
+    assert [] == node.details["retries"]
     assert ("answered 500", "answered 429") == call.errors
 
 

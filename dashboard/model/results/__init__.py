@@ -7,6 +7,13 @@ judge are numbers: 0.02 is 2 %. Times are aware and in UTC. None means unknown. 
 added.
 """
 
+from dashboard.model.results.activity import (
+    Activity,
+    CallsWaiting,
+    CauseCount,
+    ModelNode,
+    VenueFeed,
+)
 from dashboard.model.results.agents import AgentDetail
 from dashboard.model.results.base import Kind, Result
 from dashboard.model.results.health import (
@@ -60,11 +67,14 @@ from dashboard.model.results.turns import (
 from dashboard.model.results.verdicts import Verdict, VerdictRow
 
 __all__ = [
+    "Activity",
     "AgentCosts",
     "AgentDetail",
     "AgentStanding",
     "Agents",
+    "CallsWaiting",
     "Candles",
+    "CauseCount",
     "CommandResult",
     "Costs",
     "DeadAgentResult",
@@ -78,6 +88,7 @@ __all__ = [
     "LatestMarket",
     "Leaderboard",
     "Market",
+    "ModelNode",
     "PortfolioResult",
     "Position",
     "Positions",
@@ -105,6 +116,7 @@ __all__ = [
     "TurnDetail",
     "TurnPage",
     "TurnSummary",
+    "VenueFeed",
     "Verdict",
     "VerdictRow",
     "WalletStanding",

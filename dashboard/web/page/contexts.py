@@ -17,6 +17,7 @@ from dashboard.model.results import (
     Verdict,
 )
 from dashboard.web.page import formats
+from dashboard.web.page.activity import cause_words, model_state
 from dashboard.web.page.board import board
 from dashboard.web.page.supervision import command_lines, process_tables
 
@@ -118,6 +119,8 @@ def prepare(name: str, given: Context) -> Context:
         found |= {
             "tables": process_tables(given["health"]),
             "commands": command_lines(given["health"]),
+            "cause_words": cause_words,
+            "model_state": model_state,
         }
     if "leaderboard" in given:
         found |= _standings(given["leaderboard"], given.get("verdict"))
