@@ -6,7 +6,7 @@ from statistics import median
 
 from arena.messages import LlmCall
 
-CALLS_MAX = 256
+CALLS_MAX = 512
 """Newest calls of a node that are kept."""
 NODES_MAX = 1_000
 RECENT_S = 600.0

@@ -5,10 +5,15 @@ from collections.abc import Mapping, Sequence
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
+from dashboard.model import queries
+from dashboard.model.arena_reader import Moment
 from dashboard.web.guard import SESSION
 from dashboard.web.page.contexts import prepare
 from dashboard.web.page.render import page, page_parts
 from dashboard.web.state import Web
+
+COMMON = ("state", "bar")
+"""The parts of every page."""
 
 
 def page_answer(
@@ -49,3 +54,14 @@ def page_answer(
     is_part = bool(wanted) and "parts" in request.query_params
     text = page_parts(wanted, given) if is_part else page(name, given)
     return HTMLResponse(text, status, headers={"Cache-Control": "private, no-store"})
+
+
+def standing(web: Web, now: Moment) -> dict[str, object]:
+    """What the bars of every page show."""
+    reader, view = web.reader, web.reader.view
+    return {
+        "leaderboard": web.leaderboard(now),
+        "verdict": queries.verdict(view),
+        "costs": queries.costs(view, now.frame),
+        "health": queries.health(now.frame, reader.read_status()),
+    }

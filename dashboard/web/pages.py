@@ -13,12 +13,11 @@ from fastapi.responses import HTMLResponse
 from arena.errors import UsageError
 from dashboard.model import queries
 from dashboard.model.activity_queries import activity
-from dashboard.model.arena_reader import Moment
 from dashboard.model.change_cursor import ChangeCursor
 from dashboard.model.hidden_prompts import page_without_words, without_words
 from dashboard.model.price_history import price_history, products
 from dashboard.model.results import PriceHistory, TurnSummary
-from dashboard.web.page_answers import page_answer
+from dashboard.web.page_answers import COMMON, page_answer, standing
 from dashboard.web.state import Web, WebState
 
 REPORT_POLICY = (
@@ -32,7 +31,6 @@ Parts = Annotated[str, Query(max_length=200)]
 Product = Annotated[str, Query(max_length=100)]
 TRADES = 100
 CURVE_POINTS = 200
-COMMON = ("state", "bar")
 LIVE = (*COMMON, "judge", "leaderboard", "dead", "curves", "reasoning", "market", "positions",
         "trades", "costs")  # fmt: skip
 AGENT = (*COMMON, "portfolio", "market", "turns", "curves", "positions", "trades", "costs")
@@ -46,7 +44,7 @@ async def live(
     """The live page: verdict, leaderboard, curves, thoughts, prices, positions, trades, costs."""
     now = await web.moment()
     view, wanted = web.reader.view, _wanted(parts, LIVE)
-    given = _standing(web, now)
+    given = standing(web, now)
     if _needs(wanted, "curves"):
         given["curves"] = queries.equity_curves(view, now.frame, CURVE_POINTS)
     if _needs(wanted, "reasoning", "trades", "market"):
@@ -73,7 +71,7 @@ async def agent_page(
     reader, view, wanted = web.reader, web.reader.view, _wanted(parts, AGENT)
     turns = await reader.history.turns(view, agent, cursor=before)
     trades = await reader.history.trades(view, agent, limit=TRADES)
-    given = _standing(web, now) | {
+    given = standing(web, now) | {
         "agent": agent,
         "portfolio": queries.portfolio(now.frame, agent),
         "turns": page_without_words(turns) if web.options.hide_prompts else turns,
@@ -94,7 +92,7 @@ async def agent_page(
 async def turn_page(request: Request, web: WebState, agent: str, turn_id: str) -> HTMLResponse:
     """One turn: the exact prompt, the rounds, the tool calls, what it cost."""
     now = await web.moment()
-    given = _standing(web, now) | {
+    given = standing(web, now) | {
         "agent": agent,
         "turn": await web.turn(agent, turn_id),
         "trades": await web.reader.history.trades(web.reader.view, agent, limit=TRADES),
@@ -107,14 +105,14 @@ async def nodes_page(request: Request, web: WebState, parts: Parts = "") -> HTML
     """The supervisor view: processes, feed, models, halts."""
     now = await web.moment()
     found = activity(web.reader.view, now.frame.processes, now.frame.now)
-    given = _standing(web, now) | {"activity": found}
+    given = standing(web, now) | {"activity": found}
     return page_answer("nodes", request, web, given, _wanted(parts, NODES))
 
 
 @router.get("/runs")
 async def runs_page(request: Request, web: WebState) -> HTMLResponse:
     """The runs of the home, with links to their reports."""
-    given = _standing(web, await web.moment()) | {"runs": await web.runs()}
+    given = standing(web, await web.moment()) | {"runs": await web.runs()}
     return page_answer("runs", request, web, given, COMMON)
 
 
@@ -130,7 +128,7 @@ async def verify_page(request: Request, web: WebState, order_id: str) -> HTMLRes
     """Checks the hashes of an order's records in the browser."""
     now, view, hidden = await web.moment(), web.reader.view, web.options.hide_prompts
     trace = await web.tracer.trace(view, order_id, hide_prompts=hidden)
-    given = _standing(web, now) | {"order_id": order_id, "trace": trace}
+    given = standing(web, now) | {"order_id": order_id, "trace": trace}
     return page_answer("verify", request, web, given, COMMON)
 
 
@@ -139,17 +137,6 @@ async def newest_turns(web: Web) -> tuple[TurnSummary, ...]:
     cursor = ChangeCursor(await web.reader.turn_partitions())
     turns = reversed(cursor.new_turns(web.reader.view))
     return tuple(without_words(one) if web.options.hide_prompts else one for one in turns)
-
-
-def _standing(web: Web, now: Moment) -> dict[str, object]:
-    """What the bars of every page show."""
-    reader, view = web.reader, web.reader.view
-    return {
-        "leaderboard": web.leaderboard(now),
-        "verdict": queries.verdict(view),
-        "costs": queries.costs(view, now.frame),
-        "health": queries.health(now.frame, reader.read_status()),
-    }
 
 
 def _market(web: Web, product: str) -> dict[str, object]:

@@ -64,7 +64,8 @@ class ModelNode(Result):
         retries: What it waits for.
         agents: Agents that ask it.
         missed_by: Routers that wait because it does not run.
-        recent_s: The span of `recent_calls`, `retried`, `latency_p50_ms` and `errors`, in seconds.
+        recent_s: The span of `recent_calls`, `retried`, `latency_p50_ms` and `errors`, in seconds;
+            of at most the newest 512 calls.
         latency_p50_ms: Median time to an answer; None without an answered call.
         last_call_age_s: Seconds since its newest call ended; None before the first.
         last_error: The error of its newest call; "" if that was answered at once.

@@ -104,7 +104,7 @@ def prepare(name: str, given: Context) -> Context:
     found = {
         **given,
         "site": Site(
-            page=name,
+            page="nodes" if name == "command" else name,
             run=given["run"] or given["title"],
             ended=given["ended"],
             now=given["now"],

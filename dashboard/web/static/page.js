@@ -4,7 +4,7 @@
 const EVENTS = ["leaderboard", "verdict", "prices", "health", "halt", "turn", "trade"];
 const QUIET_MS = 20_000; // Without any event for so long, the figures are old.
 const RETRY_MS = 3_000;
-const LABELS_MAX = 12; // With more orders in the price chart, names would cover each other.
+const LABELS_MAX = 8; // With more orders in the price chart, names would cover each other.
 const root = document.documentElement;
 const byId = (id) => document.getElementById(id);
 const clock = (ms) => new Date(ms).toISOString().slice(11, 19);
@@ -177,9 +177,7 @@ async function send(address, body) {
     const answer = await fetch(address, options), found = await answer.json();
     if (answer.ok) { note(["halt", "health"]); return found; }
     return { error: [found.error.message, found.error.remedy].filter(Boolean).join("; ") };
-  } catch (error) {
-    return { error: `No answer: ${error.message}` };
-  }
+  } catch (error) { return { error: `No answer: ${error.message}` }; }
 }
 
 let prices = null;
@@ -197,7 +195,8 @@ async function drawPrices() {
     rightPriceScale: { borderColor: colour("rule") },
     handleScroll: { mouseWheel: false }, handleScale: { mouseWheel: false },
   };
-  const grey = colour("ink3"), style = { upColor: colour("bg"), downColor: grey, borderColor: grey, wickColor: grey };
+  const [grey, upColor] = [colour("ink3"), colour("bg")]; // Hollow bars rose, full ones fell.
+  const style = { upColor, downColor: grey, borderUpColor: grey, borderDownColor: grey, wickUpColor: grey, wickDownColor: grey };
   if (!prices) {
     const chart = charts.createChart(box, options), series = chart.addSeries(charts.CandlestickSeries, { lastValueVisible: false, priceLineVisible: false });
     prices = { chart, series, marks: charts.createSeriesMarkers(series, []), count: 0 };
@@ -220,7 +219,7 @@ function orderMarks(row, bars, count, colour) {
   const [, agent, action, quantity, seen, paid] = [...row.cells].map((cell) => cell.textContent);
   const time = bars.findLast((bar) => bar.time <= Number(row.dataset.t))?.time;
   if (time === undefined) return [];
-  const name = row.dataset.style, isBuy = action === "buy";
+  const [name] = row.dataset.style.split(" "), isBuy = action === "buy";
   const color = colour(/^s\d$/.test(name) ? name : name === "hold" ? "ink" : "grey");
   const arrow = {
     time, color, shape: isBuy ? "arrowUp" : "arrowDown", price: Number(paid),
