@@ -218,6 +218,7 @@ ALERTS = ProcessKind(
         topics.HEARTBEATS,
         topics.DEAD_LETTERS,
     ),
+    older_account="cli",
     spec_table="alerts",
     stops_last=True,
 )
@@ -252,7 +253,7 @@ WEB = ProcessKind(
     older_account="cli",
     spec_table="web",
 )
-SUPERVISOR = ProcessKind(name="supervisor", reads=(topics.SUPERVISION,))
+SUPERVISOR = ProcessKind(name="supervisor", reads=(topics.SUPERVISION,), older_account="cli")
 CLI = ProcessKind(
     name="cli",
     reads=(topics.ROSTER, topics.CONTROL, topics.HEARTBEATS, topics.CHAT_INBOX),

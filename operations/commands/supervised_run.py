@@ -16,7 +16,7 @@ import arena
 from arena import topics
 from arena.acls import rules_for
 from arena.credentials import ADMIN, credentials_for, credentials_of_command
-from arena.errors import EXIT_TERMINATED, UsageError
+from arena.errors import EXIT_TERMINATED
 from arena.output import discard_output
 from arena.plugins import NO_PLUGINS, PluginFile, Plugins
 from arena.processes import started_at
@@ -213,17 +213,10 @@ def prepare_run(
 
 
 def supervisor_settings(settings: Settings) -> Settings:
-    """The settings with the supervisor's own login, if the broker here is secure.
-
-    The accounts of a broker are created at its first start: one of an earlier version has none for
-    supervisors, which then connect like the run itself.
-    """
+    """The settings with the supervisor's own login, if the broker here is secure."""
     if settings.access.sasl_username != ADMIN:
         return settings
-    try:
-        own = credentials_for(settings.home, SUPERVISOR)
-    except UsageError:
-        return settings
+    own = credentials_for(settings.home, SUPERVISOR)
     return settings.override(access=KafkaAccess.of(own)) if own else settings
 
 

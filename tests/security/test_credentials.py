@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from arena.acls import PRINCIPALS
+from arena.acls import PRINCIPALS, may_read, may_write
 from arena.credentials import ADMIN, credentials_for, credentials_of_command, is_secure
 from arena.errors import UsageError
+from arena.process_kinds import OLDER_ACCOUNTS
 from arena.settings import KafkaAccess, Settings
+from arena.topics import TOPICS
 from operations.commands.supervised_run import planned_processes
 from operations.localbroker.home_broker import open_home_broker
 from operations.localbroker.security import Tls, ensure_security, scram_arguments, secure_properties
@@ -88,6 +90,31 @@ def test_commands_get_the_credentials_of_their_kind(tmp_path: Path) -> None:
     } == users
     with pytest.raises(UsageError, match="no credentials for 'mallory'"):
         credentials_for(tmp_path, "mallory")
+
+
+@pytest.mark.parametrize("kind", sorted(OLDER_ACCOUNTS))
+def test_home_of_an_earlier_version_has_an_account_for_every_kind(
+    tmp_path: Path, kind: str
+) -> None:
+    """A kind without one uses that of an older kind, which may do all that the kind may do."""
+    ensure_security(tmp_path)
+    own = credentials_for(tmp_path, kind)
+    (tmp_path / "secure" / f"{kind}.env").unlink()
+    older = credentials_for(tmp_path, kind)
+    account = OLDER_ACCOUNTS[kind]
+
+    assert (kind, account) == (own["KAFKA_SASL_USERNAME"], older["KAFKA_SASL_USERNAME"])
+    assert [] == [
+        f"{may.__name__} {spec.name}"
+        for spec in TOPICS
+        for may in (may_read, may_write)
+        if may(kind, spec) and not may(account, spec)
+    ]
+
+
+def test_newer_kinds_have_an_older_account() -> None:
+    """These came after the first secure broker."""
+    assert {"alerts", "supervisor", "web"} == set(OLDER_ACCOUNTS)
 
 
 def test_each_process_of_a_run_has_its_own_login(tmp_path: Path, spec: ArenaSpec) -> None:

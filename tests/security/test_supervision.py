@@ -80,7 +80,7 @@ async def test_command_of_the_cli_reaches_the_supervisor(secure: Secure) -> None
 
 
 def test_supervisor_has_its_own_login(secure: Secure, tmp_path: Path) -> None:
-    """If the broker has no account for it yet, it connects like the run; without logins, too."""
+    """In a home without an account for it, it is that of commands; without logins, too."""
     admin = secure.settings(ADMIN)
     file = secure.home / "secure" / f"{SUPERVISOR}.env"
 
@@ -90,7 +90,7 @@ def test_supervisor_has_its_own_login(secure: Secure, tmp_path: Path) -> None:
     without = supervisor_settings(admin)
     file.write_text(text)
 
-    assert (SUPERVISOR, ADMIN) == (own.access.sasl_username, without.access.sasl_username)
+    assert (SUPERVISOR, "cli") == (own.access.sasl_username, without.access.sasl_username)
     assert "cli" == supervisor_settings(secure.settings("cli")).access.sasl_username
     assert admin.override(home=tmp_path) == supervisor_settings(admin.override(home=tmp_path))
 
@@ -131,3 +131,21 @@ def test_up_obeys_on_a_secure_broker(secure: Secure, tmp_path: Path) -> None:
     assert "stopped" == {p["name"]: p["state"] for p in one["processes"]}["router-holder"]
     assert 0 == started.returncode, started.stderr
     assert "not received" not in log.read_text()
+
+
+def test_alerts_run_in_a_home_without_an_account_for_them(secure: Secure) -> None:
+    """A broker that was made secure before `arena alerts` existed."""
+    file = secure.home / "secure" / "alerts.env"
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("KAFKA_")}
+    environ |= {"ARENA_HOME": str(secure.home), "ARENA_PREFIX": PREFIX, "PYTHONPATH": str(ROOT)}
+    text = file.read_text()
+    file.unlink()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "arena", "alerts", "--once", "--only", "drawdown"],
+            env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    finally:
+        file.write_text(text)
+
+    assert (0, "no alert holds\n") == (done.returncode, done.stdout), done.stderr
