@@ -11,7 +11,16 @@ from typing import Literal
 
 from arena.errors import UsageError
 
-ALERT_KINDS = ("halt", "dead", "feed-silent", "drawdown", "drift", "budget", "contest-ended")
+ALERT_KINDS = (
+    "halt",
+    "dead",
+    "feed-silent",
+    "broker-silent",
+    "drawdown",
+    "drift",
+    "budget",
+    "contest-ended",
+)
 RECEIVERS_VARIABLE = "ARENA_ALERTS"
 """The variable with addresses if no other place is named."""
 ENV = "env:"

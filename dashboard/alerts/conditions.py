@@ -33,6 +33,9 @@ SILENT_AGENT_S = 60.0
 ERROR = "error"
 """The detail of a last heartbeat with the error that ended the process."""
 ROUTERS = ("router", "routers")
+BROKER_SILENT_S = 15.0
+"""Seconds without an answer of the broker. A broker that is restarted is back earlier."""
+BROKER_SILENT = "broker-silent"
 ALL_VENUES = "all"
 """In the place of a venue if no venue has sent a price."""
 
@@ -110,6 +113,8 @@ def find_ended(situation: Situation, subjects: Mapping[str, datetime]) -> list[E
                 words = _dead_ended(situation, name, agents)
             case "feed-silent":
                 words = _feed_ended(situation, name, at)
+            case "broker-silent":
+                words = _broker_ended(situation, at)
             case "drift":
                 holding = situation.drifts.holding(comparisons)
                 over = name not in holding and _is_compared(situation, name, at, comparisons)
@@ -119,6 +124,29 @@ def find_ended(situation: Situation, subjects: Mapping[str, datetime]) -> list[E
         if words is not None:
             found.append(Ended(subject, kind, words))
     return found
+
+
+def find_broker_silent(silent_s: float | None, limits: Limits) -> list[Alert]:
+    """The alert about a broker that does not answer; nothing else can be known meanwhile.
+
+    Args:
+        silent_s: Seconds without an answer; None while it answers.
+        limits: When a condition is an alert.
+    """
+    if silent_s is None or silent_s <= BROKER_SILENT_S or BROKER_SILENT not in limits.kinds:
+        return []
+    text = (
+        f"the broker has not answered for {duration_text(silent_s)}: nothing is decided or recorded"
+        " until it does; look at its log"
+    )
+    subject = f"{BROKER_SILENT}:broker"
+    return [Alert(BROKER_SILENT, subject, f"{subject}@now", text)]
+
+
+def _broker_ended(situation: Situation, reported: datetime) -> str:
+    """It has ended: there is a situation only while the broker answers."""
+    after = duration_text(situation.age_s(reported))
+    return f"the broker answers again, {after} later"
 
 
 def _halts(situation: Situation) -> Iterator[Alert]:

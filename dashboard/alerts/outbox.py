@@ -29,7 +29,7 @@ from dashboard.alerts.texts import (
     single_message,
 )
 
-REPEATED = frozenset({"dead", "feed-silent", "drift"})
+REPEATED = frozenset({"dead", "feed-silent", "broker-silent", "drift"})
 """Kinds whose subjects come and go by themselves."""
 AWAITED = REPEATED | {"halt"}
 """Kinds whose end is reported."""
@@ -73,18 +73,26 @@ class Outbox:
         """Reported subjects that have not ended, with the time of the report."""
         return {subject: one.at for subject, one in self.state.open.items()}
 
-    def take(self, alerts: Iterable[Alert], ended: Iterable[Ended], now: datetime) -> list[Notice]:
+    def take(
+        self,
+        alerts: Iterable[Alert],
+        ended: Iterable[Ended],
+        now: datetime,
+        *,
+        is_whole: bool = True,
+    ) -> list[Notice]:
         """Note what holds and what has ended, and return what is to be reported.
 
         Args:
             alerts: The alerts that hold.
             ended: Reported subjects that have ended.
             now: Wall time.
+            is_whole: False if not every condition could be looked at: the first pass is to come.
         """
         found = [self._end(one, now) for one in ended if one.subject in self.state.open]
         notices = [notice for notice in found if notice is not None]
         notices += [self._report(alert, now) for alert in alerts if self._is_new(alert, now)]
-        if self.state.is_first:
+        if is_whole and self.state.is_first:
             self.state.is_first, self.changed = False, True
         self._bound(now)
         room = max(0, QUEUE_MAX - len(self.state.queue))

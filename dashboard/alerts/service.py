@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 
 from arena.error_causes import error_message
@@ -16,8 +17,14 @@ from arena.fold_checkpoint import CheckpointFile
 from arena.node import Node
 from arena.tasks import wait_for_tasks
 from dashboard.alerts.apprise_client import AppriseClient
-from dashboard.alerts.conditions import Limits, find_alerts, find_ended
+from dashboard.alerts.conditions import (
+    Limits,
+    find_alerts,
+    find_broker_silent,
+    find_ended,
+)
 from dashboard.alerts.drawdowns import DrawdownFold
+from dashboard.alerts.found import Alert, Ended
 from dashboard.alerts.outbox import Outbox
 from dashboard.alerts.receivers import Receiver
 from dashboard.alerts.senders import Sender
@@ -131,6 +138,8 @@ class AlertService:
         while True:
             if self._watch.is_current:
                 await self._pass()
+            elif alerts := find_broker_silent(self._watch.broker_silent_s, self._limits):
+                await self._take(alerts, [], self._watch.now(), is_whole=False)
             await clock.sleep(PASS_EVERY_S)
             with contextlib.suppress(TimeoutError):
                 async with clock.timeout(IDLE_PASS_S - PASS_EVERY_S):
@@ -138,12 +147,25 @@ class AlertService:
             changed.clear()
 
     async def _pass(self, *, stopping: bool = False) -> None:
-        """Report what holds now, and hand new messages to the senders."""
+        """Report what holds now."""
         situation = self._watch.situation(stopping=stopping)
         ended = find_ended(situation, self.outbox.awaited)
-        notices = self.outbox.take(find_alerts(situation), ended, situation.now)
-        self.outbox.make_messages(situation.now, flush=stopping)
+        alerts = find_alerts(situation)
         self._keep_peaks()
+        await self._take(alerts, ended, situation.now, flush=stopping)
+
+    async def _take(
+        self,
+        alerts: Sequence[Alert],
+        ended: Sequence[Ended],
+        now: datetime,
+        *,
+        is_whole: bool = True,
+        flush: bool = False,
+    ) -> None:
+        """Report what is new, and hand new messages to the senders."""
+        notices = self.outbox.take(alerts, ended, now, is_whole=is_whole)
+        self.outbox.make_messages(now, flush=flush)
         await self._save()
         for notice in notices:
             print(notice_json(notice) if self._as_json else notice_line(notice), flush=True)

@@ -38,6 +38,7 @@ TITLES = {
     "halt": "halted",
     "dead": "dead agent",
     "feed-silent": "feed silent",
+    "broker-silent": "broker silent",
     "drawdown": "drawdown",
     "drift": "books drift",
     "budget": "budget spent",
@@ -47,6 +48,7 @@ RESOLVED_TITLES = {
     "halt": "resumed",
     "dead": "agent alive",
     "feed-silent": "feed back",
+    "broker-silent": "broker back",
     "drift": "books agree",
 }
 

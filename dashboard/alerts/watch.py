@@ -84,6 +84,12 @@ class Watch:
         """True if the view is read to the ends, and the broker answers."""
         return self.follower.caught_up and self.follower.silent_since is None
 
+    @property
+    def broker_silent_s(self) -> float | None:
+        """Seconds for which the broker has not answered; None while it answers."""
+        since = self.follower.silent_since
+        return None if since is None else self._clock.monotonic() - since
+
     def situation(self, *, stopping: bool = False, once: bool = False) -> Situation:
         """What is known now.
 
