@@ -4,7 +4,7 @@
 const EVENTS = ["leaderboard", "verdict", "prices", "health", "halt", "turn", "trade"];
 const QUIET_MS = 20_000; // Without any event for so long, the figures are old.
 const RETRY_MS = 3_000;
-const LABELS_MAX = 8; // With more orders in the price chart, names would cover each other.
+const LABELS_MAX = 8, LABELS_PX_MIN = 600; // With more orders or less width, names would cover each other.
 const root = document.documentElement;
 const byId = (id) => document.getElementById(id);
 const clock = (ms) => new Date(ms).toISOString().slice(11, 19);
@@ -223,7 +223,7 @@ function orderMarks(row, bars, count, colour) {
   const color = colour(/^s\d$/.test(name) ? name : name === "hold" ? "ink" : "grey");
   const arrow = {
     time, color, shape: isBuy ? "arrowUp" : "arrowDown", price: Number(paid),
-    position: isBuy ? "atPriceBottom" : "atPriceTop", text: count > LABELS_MAX ? "" : byId("portfolio") ? `${action} ${quantity}` : agent,
+    position: isBuy ? "atPriceBottom" : "atPriceTop", text: count > LABELS_MAX || innerWidth < LABELS_PX_MIN ? "" : byId("portfolio") ? `${action} ${quantity}` : agent,
   };
   const ring = { time, color, shape: "circle", price: Number(seen), position: "atPriceMiddle", size: 0.4 };
   return seen ? [ring, arrow] : [arrow];

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -34,6 +35,17 @@ pytestmark = MARKS
 SIZES = ((1400, 1000), (820, 1180), (390, 844))
 PHONE = SIZES[2]
 PATHS = ("/", "/agents/momentum", "/nodes")
+STOPS = 15
+STOP = """
+const one = document.activeElement, box = one.getBoundingClientRect();
+const [x, y] = [Math.min(box.width / 2, 40), Math.min(box.height / 2, 8)];
+const at = document.elementFromPoint(box.left + x, box.top + y);
+return {
+  what: one.outerHTML.slice(0, 80), ring: parseFloat(getComputedStyle(one).outlineWidth),
+  seen: one.contains(at) || at?.contains(one), inside: Boolean(one.closest("main")),
+};
+"""
+"""What has the focus, the width of its ring, and whether something covers it."""
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +163,26 @@ def test_stream_shows_only_orders_and_pauses(browser: Browser, arena: LiveArena)
     assert before == browser.execute_script(read)
     find(browser, "[data-pause]").send_keys(Keys.SPACE)
     wait(browser, f"{read} !== arguments[0]", before)
+
+
+@pytest.mark.parametrize("path", ["/", "/nodes"])
+def test_every_stop_of_the_keyboard_is_seen(browser: Browser, arena: LiveArena, path: str) -> None:
+    """The first skips to the content; each has a ring and is not under a bar."""
+    show(browser, arena.url + path, SIZES[1])
+    press = ActionChains(browser).send_keys
+    press(Keys.TAB).perform()
+    assert "Skip to the content" == browser.switch_to.active_element.text
+    assert 0 <= browser.switch_to.active_element.rect["x"]
+    press(Keys.ENTER).perform()
+    assert "main" == browser.switch_to.active_element.get_attribute("id")
+    stops = []
+    for _ in range(STOPS):
+        press(Keys.TAB).perform()
+        stops.append(browser.execute_script(STOP))
+    stops = [stop for stop in stops if not stop["what"].startswith("<body")]  # after the last one
+
+    assert [] == [stop for stop in stops if stop["ring"] < 2 or not stop["seen"]], stops
+    assert stops[0]["inside"], "the skip link leads into the content"
 
 
 def test_cut_stream_is_said_with_its_time_and_resumes(browser: Browser) -> None:
