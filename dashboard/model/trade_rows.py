@@ -5,10 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 from arena.currency import DEFAULT_CURRENCY, cash_digits
-from arena.money import to_units
+from arena.money import to_digits, to_units
 from dashboard.model.accounts_view import Event
 from dashboard.model.rows import TradeRow
 from dashboard.text import one_line, price, quantity
+
+BPS_DIGITS = 2
 
 
 def trade_row(
@@ -27,9 +29,7 @@ def trade_row(
     filled = event["outcome"] == "filled"
     at, issued_at = (datetime.fromisoformat(event[name]) for name in ("at", "issued_at"))
     fill_price = _decimal(event["price"]) if filled else None
-    move = None
-    if seen and fill_price is not None:
-        move = (fill_price / seen - 1) * 10_000
+    move = price_move_bps(seen, fill_price)
     return TradeRow(
         order_id=event["order_id"],
         at=at,
@@ -42,7 +42,7 @@ def trade_row(
         seen=seen,
         price=fill_price,
         move_bps=move,
-        against=move is not None and (move > 0) == (event["action"] == "buy"),
+        against=move is not None and move != 0 and (move > 0) == (event["action"] == "buy"),
         latency_ms=(at - issued_at).total_seconds() * 1000,
         notional=_units(event["notional"]) if filled else None,
         fee=_units(event["fee"]) if filled else None,
@@ -50,6 +50,16 @@ def trade_row(
         digits=cash_digits(currency),
         unit=currency if several else "",
     )
+
+
+def price_move_bps(seen: Decimal | None, price: Decimal | None) -> Decimal | None:
+    """The change from the price seen to the price paid in basis points; None without both.
+
+    It is rounded once, here, so that every skin shows the same tenths of it.
+    """
+    if not seen or price is None:
+        return None
+    return to_digits((price / seen - 1) * 10_000, BPS_DIGITS)
 
 
 def _seen(event: Event) -> Decimal | None:

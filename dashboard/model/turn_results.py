@@ -7,7 +7,6 @@ from typing import Any
 
 from arena.currency import DEFAULT_CURRENCY
 from arena.messages import ChatMessage, OrderDecided, RequestedCall, Round, Turn
-from arena.money import to_digits
 from dashboard.model.frame import words_of
 from dashboard.model.results import (
     RoundResult,
@@ -16,9 +15,9 @@ from dashboard.model.results import (
     TurnDetail,
     TurnSummary,
 )
+from dashboard.model.trade_rows import price_move_bps
 
 PROMPT_ROLES = ("system", "user")
-BPS_DIGITS = 2
 
 
 def turn_summary(turn: Turn, partition: int, offset: int) -> TurnSummary:
@@ -142,9 +141,6 @@ def trade(event: Mapping[str, Any], currency: str = DEFAULT_CURRENCY) -> Trade:
     seen = None
     if order.seen is not None and order.action is not None:
         seen = order.seen.ask if order.action == "buy" else order.seen.bid
-    move = None
-    if seen and order.price is not None:
-        move = to_digits((order.price / seen - 1) * 10_000, BPS_DIGITS)
     used = order.used.event_time if order.used else None
     return Trade(
         order_id=order.order_id,
@@ -158,7 +154,7 @@ def trade(event: Mapping[str, Any], currency: str = DEFAULT_CURRENCY) -> Trade:
         outcome=order.outcome,
         seen=seen,
         price=order.price,
-        move_bps=move,
+        move_bps=price_move_bps(seen, order.price),
         notional=order.notional,
         fee=order.fee,
         slippage=order.slippage,
