@@ -93,7 +93,7 @@ def _feed_state(
     if down:
         return "down"
     if not reported:
-        return "in step" if in_step else "played"
+        return "in step" if in_step else row.state
     return "connected" if state.connected else "not connected"
 
 

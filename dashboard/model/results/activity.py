@@ -10,7 +10,8 @@ class VenueFeed(Result):
 
     Attributes:
         state: "connected", "not connected", "down", "silent" if its connector's heartbeats are
-            missing, "stopped", "in step" with the agents, or "played" from a recording.
+            missing, "stopped", "in step" with the agents; else the state of the connector, if that
+            does not report its venues.
         connector: Name of the process that reads it.
         age_s: Seconds since the newest message of its products; None before the first.
         products: Number of products.

@@ -87,7 +87,7 @@ def test_silent_connector_makes_its_feeds_silent() -> None:
     assert ("silent", 60.5) == (feed.state, feed.age_s)
     beat(scenario, view, "connector/coinbase/alpha/3", details={"venues": [{"no": "venue"}]})
     (feed,) = found(scenario, view).feeds
-    assert "played" == feed.state, "a detail that cannot be read is not used"
+    assert "running" == feed.state, "a detail that cannot be read is not used"
 
 
 def model_of(scenario: Scenario, view: ArenaView, node: str = "rules") -> ModelNode:
