@@ -23,7 +23,8 @@ from chat_nodes.earlier_requests import AnsweredRequest
 
 CALLS_MAX = 20_000
 WINDOW = timedelta(minutes=15)
-"""Requests are redelivered within seconds of a crash; their deadlines are minutes at most."""
+"""Requests are asked again within minutes, because of their deadlines. Those that the group did not
+commit are redelivered whenever the node starts again."""
 SKEW = timedelta(minutes=5)
 """Largest difference between the clocks of routers and of chat nodes."""
 READS_MAX = 20
@@ -57,8 +58,13 @@ class CallIndex:
         if len(self._locations) > CALLS_MAX:
             self._locations.popitem(last=False)
 
-    async def restore(self, now: datetime) -> int:
+    async def restore(self, now: datetime, repeated_since_ms: int | None = None) -> int:
         """Rebuild index and budget from the log; returns how many calls were read.
+
+        Args:
+            now: Wall time.
+            repeated_since_ms: When the oldest request that may be redelivered was written, in Unix
+                milliseconds: its call was logged later. None if there is none.
 
         Raises:
             BrokerUnavailable: The log could not be read to its end.
@@ -68,8 +74,11 @@ class CallIndex:
         since = now - WINDOW
         if self._budget.limit_tokens:
             since = min(since, now.replace(hour=0, minute=0, second=0, microsecond=0))
+        since_ms = _ms(since)
+        if repeated_since_ms is not None:
+            since_ms = min(since_ms, repeated_since_ms - _ms_of(SKEW))
         found = 0
-        async for records in self._read(_ms(since)):
+        async for records in self._read(since_ms):
             found += sum(self._fold(record) for record in records)
         return found
 
@@ -85,8 +94,8 @@ class CallIndex:
         missing = [one for one in answered if one.request.call_id not in self._locations]
         if not missing:
             return []
-        skew_ms = int(SKEW.total_seconds() * 1000)
-        until_ms = missing[-1].at_ms + skew_ms + int(WINDOW.total_seconds() * 1000)
+        skew_ms = _ms_of(SKEW)
+        until_ms = missing[-1].at_ms + skew_ms + _ms_of(WINDOW)
         ids, read = {one.request.call_id for one in missing}, 0
         async for records in self._read(missing[0].at_ms - skew_ms):
             for record in records:
@@ -144,6 +153,10 @@ class CallIndex:
 
 def _ms(at: datetime) -> int:
     return int(at.timestamp() * 1000)
+
+
+def _ms_of(length: timedelta) -> int:
+    return int(length.total_seconds() * 1000)
 
 
 def _logged_call(record: Record) -> LlmCall | None:

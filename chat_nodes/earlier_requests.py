@@ -41,10 +41,14 @@ class EarlierRequests:
     Attributes:
         answered: The newest requests below the group's committed offsets, oldest first.
         ends: Partition -> the end offset at that time.
+        repeated_since_ms: When the oldest request above a committed offset was written, in Unix
+            milliseconds; None if there is none. A node that was stopped before it could commit may
+            have answered it, however long ago.
     """
 
     answered: tuple[AnsweredRequest, ...]
     ends: Mapping[Pair, int]
+    repeated_since_ms: int | None = None
 
 
 def reply_to_error(request: ChatRequest) -> str:
@@ -79,14 +83,18 @@ async def read_answered_requests(
     try:
         ends = await reader.end_offsets()
         targets: dict[Pair, int] = {}
+        stops: dict[Pair, int] = {}
         for pair, end in ends.items():
-            target = min(resumed.get(pair, 0), end) if pair in gained else 0
-            first = max(reader.position(*pair), target - ANSWERED_MAX)
-            targets[pair] = target
-            reader.seek(*pair, first if first < target else end)
-        records = await read_list(reader, targets)
+            begin = reader.position(*pair)
+            target = min(max(resumed.get(pair, 0), begin), end) if pair in gained else end
+            # The record at the target is the oldest that may be repeated.
+            first, stop = max(begin, target - ANSWERED_MAX), min(target + 1, end)
+            targets[pair], stops[pair] = target, stop
+            reader.seek(*pair, first if pair in gained and first < stop else end)
+        records = await read_list(reader, {pair: stops[pair] for pair in gained if pair in stops})
     finally:
         await reader.close()
+    above = [one for one in records if one.offset >= targets[one.topic, one.partition]]
     answered = [
         AnsweredRequest(record.timestamp_ms, message)
         for record in records
@@ -95,7 +103,8 @@ async def read_answered_requests(
         and not reply_to_error(message)  # such a request has no call, but a dead letter
     ]
     answered.sort(key=lambda one: one.at_ms)
-    return EarlierRequests(tuple(answered[-ANSWERED_MAX:]), ends)
+    since_ms = min((record.timestamp_ms for record in above), default=None)
+    return EarlierRequests(tuple(answered[-ANSWERED_MAX:]), ends, since_ms)
 
 
 class InboxReplies:

@@ -175,7 +175,7 @@ class ChatNode:
             pair: earlier.ends[pair] for pair in gained if pair in earlier.ends
         }
         self._handler.replies.forget()
-        calls = await call_index.restore(node.clock.now())
+        calls = await call_index.restore(node.clock.now(), earlier.repeated_since_ms)
         if missing := await call_index.missing(earlier.answered):
             text = missing_calls_text(len(missing), len(earlier.answered))
             node.report_lost(topics.LLM_CALLS.name, await call_index.partition(), node.name, text)

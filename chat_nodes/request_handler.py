@@ -143,7 +143,8 @@ class RequestHandler:
     async def _report_lost_call(self, reply: ChatReply) -> None:
         text = (
             f"call {reply.call_id} of {reply.asked_by} is not in the log, and its reply is in the"
-            " agent's inbox: the log was cut, or created again; the call is not made a second time"
+            " agent's inbox: the log was cut, or created again, or this node was killed before the"
+            " record was written; the call is not made a second time"
         )
         node, partition = self._node, await self._call_index.partition()
         node.report_lost(topics.LLM_CALLS.name, partition, f"{node.name}, {reply.asked_by}", text)

@@ -1,10 +1,13 @@
 """A chat node whose `llm.calls` was cut, recreated, or given partitions while it was down."""
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from arena import topics
 from arena.bus.base import EARLIEST, LogReader, Start
 from arena.bus.memory import MemoryBus
+from arena.clock import SystemClock
 from arena.errors import UsageError
 from arena.liveness import RECORDS_LOST
 from arena.messages import ChatRequest
@@ -28,6 +31,14 @@ def lost_records_text(node: Node) -> str:
     of_calls = lost.get(CALLS, {})
     assert isinstance(of_calls, dict)
     return "; ".join(map(str, of_calls.values()))
+
+
+class LaterClock(SystemClock):
+    """The clock of a node that starts a day later."""
+
+    def now(self) -> datetime:
+        """The time a day later."""
+        return super().now() + timedelta(days=1)
 
 
 async def answer(bus: MemoryBus, *requests: ChatRequest) -> None:
@@ -55,6 +66,17 @@ async def test_no_loss_is_reported_without_a_loss(memory_bus: MemoryBus) -> None
         await replies(memory_bus, count=2)
 
         assert ("", [], 1) == (lost_records_text(node), model.call_ids, node.counters["from_log"])
+
+
+async def test_stop_before_the_commit_is_no_loss(memory_bus: MemoryBus) -> None:
+    """A request may be redelivered long after its call was logged, such as on the next day."""
+    await answer(memory_bus, new_request(1), new_request(2))
+    forget_commits(memory_bus)
+    model = FakeModel()
+    async with serving(memory_bus, model, clock=LaterClock()) as node:
+        await replies(memory_bus, count=4)
+
+        assert ("", [], 2) == (lost_records_text(node), model.call_ids, node.counters["from_log"])
 
 
 @pytest.mark.parametrize(("left", "lost"), [(2, "1 of the last 3"), (0, "3 of the last 3")])
