@@ -9,16 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from selenium.webdriver.common.by import By
-
 from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.messages import Evaluation
 from arena.settings import Settings
 from tests.browser import MARKS, headless_browser, save_picture
+from tests.dashboard.failing_scenario import ALWAYS, FailingScenario
 from tests.dashboard.publishing import ROOT, environment, publish
-from tests.dashboard.scenario import Scenario
-from tests.dashboard.web.test_page_browser import SIZES, show
+from tests.dashboard.scenario import AGENTS
+from tests.dashboard.web.test_page_browser import PHONE, SIZES, show
 from tests.warm_commands import run_arena
 
 pytestmark = MARKS
@@ -73,11 +72,38 @@ def expected_row(row: Document) -> list[str]:
     ]
 
 
+SHOWN = """
+const text = (element) => {
+  const copy = element.cloneNode(true);
+  copy.querySelectorAll(".hidden, .label").forEach((one) => one.remove());
+  return copy.textContent.trim();
+};
+const lit = (element) => element.checkVisibility({checkOpacity: true, visibilityProperty: true})
+  && element.getBoundingClientRect().width > 0;
+const rows = [...document.querySelectorAll("#leaderboard tbody tr")];
+const cells = [".c-return", ".c-interval", ".c-vs", ".c-more"];
+return {
+  verdict: document.querySelector("#verdict").textContent,
+  rows: rows.map((row) => [row.dataset.agent, row.querySelector(".c-ranks b").textContent,
+    ...cells.map((one) => text(row.querySelector(one)))]),
+  names: rows.map((row) => text(row.querySelector(".c-name .name"))),
+  visible: rows.map((row) => [".c-ranks b", ".c-name .name", ".c-return b", ".c-interval"]
+    .every((one) => lit(row.querySelector(one)))),
+  dead: [...document.querySelectorAll("#dead tbody tr")].map((row) => [...row.cells].map(text)),
+  hold: document.querySelector(".holdword").textContent,
+};
+"""
+"""What the page shows of the judge; `visible` is true for rows whose first figures can be seen."""
+
+
 async def test_page_shows_what_the_judge_says(
     bus: KafkaBus, settings: Settings, tmp_path: Path
 ) -> None:
-    """Verdict word for word; order, ranks, returns, intervals and drawdowns of every entrant."""
-    await publish(bus, Scenario(planned=200).run(120))
+    """Verdict word for word; order, ranks, returns and intervals, seen on a desk and a phone."""
+    agents = (*AGENTS, ("broken", "patient", "agent"))
+    await publish(
+        bus, FailingScenario(agents=agents, fails={"broken": ALWAYS}, planned=200).run(120)
+    )
     judge = run_arena("judge", "--once", "--json", env=environment(settings))
     assert 0 == judge.returncode, judge.stderr
     said: Document = json.loads(judge.stdout)
@@ -85,21 +111,20 @@ async def test_page_shows_what_the_judge_says(
     await (await bus.send(topics.EVALUATIONS.name, evaluation, key=evaluation.snapshot_id))
 
     with web_process(settings) as url, headless_browser(tmp_path / "profile") as browser:
-        show(browser, url, SIZES[0])
-        save_picture(browser, tmp_path / "judged.png")
-        verdict = browser.find_element(By.ID, "verdict").get_attribute("textContent")
-        shown = browser.execute_script(
-            "return [...document.querySelectorAll('#leaderboard tbody tr')].map(row => ["
-            "row.dataset.agent, row.querySelector('.c-ranks b').textContent,"
-            "...['.c-return', '.c-interval', '.c-vs', '.c-more'].map(c => {"
-            " const cell = row.querySelector(c).cloneNode(true);"
-            " cell.querySelectorAll('.hidden, .label').forEach(e => e.remove());"
-            " return cell.textContent.trim(); })])"
-        )
-        hold = browser.find_element(By.CSS_SELECTOR, ".holdword").text
+        found = {}
+        for size in (SIZES[0], PHONE):
+            show(browser, url, size)
+            save_picture(browser, tmp_path / f"judged-{size[0]}.png")
+            found[size] = browser.execute_script(SHOWN)
 
-    assert said["verdict"] == verdict
-    assert [expected_row(row) for row in said["rows"]] == shown
-    assert 6 == len(shown)
-    assert f"hold {percent(said['hold_return'])}" == hold
+    for shown in found.values():
+        assert said["verdict"] == shown["verdict"]
+        assert [expected_row(row) for row in said["rows"]] == shown["rows"]
+        assert [row["agent"] for row in said["rows"]] == shown["names"]
+        assert [True] * 6 == shown["visible"]
+        assert f"hold {percent(said['hold_return'])}" == shown["hold"]
+        assert [(one["agent"], one["cause"]) for one in said["dead"]] == [
+            (row[0], row[1]) for row in shown["dead"]
+        ]
+    assert ["broken"] == [one["agent"] for one in said["dead"]]
     assert any(row["return_interval"] for row in said["rows"])
