@@ -36,6 +36,10 @@ from tests.operations.commands.test_up import SPEC
 
 pytestmark = MARKS
 TOKEN = "a-token-of-this-test"
+RIGHT = """
+const buttons = [...document.querySelectorAll("#processes .button")];
+return Math.max(...buttons.map((one) => one.getBoundingClientRect().right));
+"""
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +222,22 @@ def test_processes_restart_from_the_page(
         wait(browser, row, "processes", "a <b>new</b> key")
         assert [] == axe_violations(browser)
         assert [] == browser.get_log("browser")
+
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+        try:
+            browser.get(f"{url}/nodes")
+            find(browser, "[data-ask='Restart router-holder?']").click()
+            find(browser, "#reason").send_keys("by hand")
+            find(browser, "main form .danger").click()
+            assert find(browser, "[role=status].checked").text.startswith("Done: started, pid ")
+        finally:
+            browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+        show(browser, f"{url}/nodes", SIZES[2])
+        wait(browser, row, "processes", "by hand")
+        assert [] == axe_violations(browser)
+        assert browser.execute_script(RIGHT) <= SIZES[2][0], "a phone shows every button"
+        save_picture(browser, tmp_path / "phone.png")
+        show(browser, f"{url}/nodes", SIZES[0])
 
         browser.execute_script("window.mine = true")
         assert "the process of this page" in restart(browser, "web", "")
