@@ -10,6 +10,8 @@ from typing import Protocol
 HOLD, CASH, OTHER, MARKET = "hold", "cash", "grey", "market"
 COLOURS = 6
 """As many dashes as colours."""
+COLOURED_MAX = 12
+"""Most lines with a colour on a chart whose other lines are grey."""
 HOLD_STRATEGY, CASH_STRATEGY = "buy_and_hold", "cash"
 
 
@@ -34,8 +36,8 @@ def styles(agents: Iterable[tuple[str, Contestant]], *, grey: bool = True) -> di
 
     Args:
         agents: Name and agent.
-        grey: True if agents of a seventh colour are grey; False to use the colours again, with
-            other dashes.
+        grey: True if agents of a seventh colour, and those after the twelfth, are grey; False to
+            use the colours again, with other dashes.
     """
     found: dict[str, str] = {}
     cells: dict[tuple[str, str], int] = {}
@@ -45,7 +47,7 @@ def styles(agents: Iterable[tuple[str, Contestant]], *, grey: bool = True) -> di
             found[name] = {HOLD_STRATEGY: HOLD, CASH_STRATEGY: CASH}.get(one.strategy, OTHER)
             continue
         cell = cells.setdefault((one.strategy, one.model), len(cells))
-        if grey and cell >= COLOURS:
+        if grey and (cell >= COLOURS or sum(used) >= COLOURED_MAX):
             found[name] = OTHER
             continue
         colour = cell % COLOURS

@@ -62,6 +62,15 @@ def test_styles_differ_and_do_not_depend_on_the_order(grey: bool) -> None:
     assert grey or len(cell_styles) == len(set(cell_styles))
 
 
+def test_of_many_repeats_the_first_twelve_have_a_colour() -> None:
+    """A crowd is grey, so that a chart stays readable; "hold" keeps its style."""
+    agents = {f"a-{n:02d}": Agent("a", "x") for n in range(30)}
+    found = styles([*agents.items(), ("z", Agent("buy_and_hold", "", "baseline"))])
+
+    assert 12 == sum(style.startswith("s") for style in found.values())
+    assert (18, "hold") == (list(found.values()).count("grey"), found["z"])
+
+
 def test_every_style_is_in_the_style_sheet() -> None:
     """Each colour and each dash has a rule, and a colour in both schemes."""
     sheet = base_style()
