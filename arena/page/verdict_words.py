@@ -9,7 +9,7 @@ HERO_CHARS = 90
 """A longer first sentence has a smaller size."""
 SECOND = 2
 """Sentences after the first in the middle size."""
-_SENTENCES = re.compile(r"(?<=[^.]\.)( )(?=[A-Z0-9])")
+_SENTENCES = re.compile(r"(?:(?<=[^.]\.)|(?<=, \.\.\.))( )(?=[A-Z0-9])")
 _BRACKETS = re.compile(r"( \([^)]*\)\.?)")
 _HEAD = re.compile(r"^((?:Interim|Final)[^:]{0,60}: )(.*)$", re.DOTALL)
 

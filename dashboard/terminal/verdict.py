@@ -14,7 +14,7 @@ from dashboard.terminal.palette import QUIET
 
 VERDICT_CHARS_MAX = 4_000
 _IN_BRACKETS = re.compile(r" \([^)]*\)")
-_SENTENCES = re.compile(r"(?<=[^.]\.) (?=[A-Z0-9])")
+_SENTENCES = re.compile(r"(?:(?<=[^.]\.)|(?<=, \.\.\.)) (?=[A-Z0-9])")
 
 
 def judged_columns(columns: Sequence[Column], index: int, confidence: float) -> tuple[Column, ...]:

@@ -184,6 +184,15 @@ def test_pieces_of_the_verdict_are_the_whole_verdict(verdict: str) -> None:
     assert verdict == "".join(piece.words for piece in pieces(verdict))
 
 
+def test_list_of_names_ends_the_headline() -> None:
+    """What follows "..." is a sentence of its own, in a smaller size."""
+    head = "Cannot separate cash, nano, rules, buy-and-hold, ..."
+    found = pieces(f"{head} Between cash and nano, a true difference of 6.4 % is found.")
+
+    assert ("hero", head) == found[0]
+    assert "second" == found[2].style
+
+
 def test_own_module_stays_small() -> None:
     """The only script of our own has fewer than 300 lines."""
     own = [path for path in STATIC.glob("*") if path.suffix in (".js", ".mjs")]
