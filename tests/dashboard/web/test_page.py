@@ -7,6 +7,8 @@ import pytest
 from arena import topics
 from arena.page.verdict_words import pieces
 from dashboard.model import queries
+from dashboard.model.arena_reader import RunIdentity
+from dashboard.web.options import WebOptions
 from dashboard.web.static_files import STATIC
 from tests.dashboard.failing_scenario import ALWAYS, WRONG_KEY, FailingScenario
 from tests.dashboard.model.test_verdict import WORDS, judged
@@ -96,6 +98,16 @@ async def test_dead_agents_are_apart_with_cause_since_and_remedy() -> None:
     assert dead.since is not None
     assert f"{dead.since:%H:%M:%S}" in page.texts["dead"]
     assert "scalper" not in page.texts["leaderboard"]
+
+
+async def test_feed_of_an_ended_run_has_no_age() -> None:
+    """A run that ended years ago has no silent feed: its feed ended."""
+    options = WebOptions(run=RunIdentity(ended="ended 22:39"))
+    async with serving(Scenario().run(3), options) as served:
+        live, nodes = await get(served, "/"), await get(served, "/nodes")
+
+    assert "Feed ended" in " ".join(live.texts["bar"].split())
+    assert "Feedended" in "".join(nodes.texts["feed"].split())
 
 
 async def test_empty_arena_says_what_is_missing() -> None:
