@@ -91,6 +91,7 @@ def draw(path: Path) -> None:
     ):
         resize(browser, SIZE, mobile=False)
         emulate(browser, dark=False)
+        browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
         browser.get(arena.url)
         WebDriverWait(browser, DEADLINE_S).until(lambda b: b.execute_script(LIVE))
         save_picture(browser, path)
