@@ -14,6 +14,7 @@ from dashboard.web.state import READY_TIMEOUT_S, WebState
 router = APIRouter(prefix="/api/v1")
 SEND_TIMEOUT_S = 30.0
 """A viewer that takes nothing for so long is cut; it resumes when it comes back."""
+EVENT_ID_CHARS_MAX = 1_000
 STREAM_S = 3600.0
 """A stream ends after this time, so that the viewer's rights are checked again."""
 
@@ -70,7 +71,7 @@ class EventStream(Response):
 )
 async def events(
     web: WebState,
-    last_event_id: Annotated[str, Header(max_length=100)] = "",
+    last_event_id: Annotated[str, Header(max_length=EVENT_ID_CHARS_MAX)] = "",
 ) -> EventStream:
     """Server-sent events: leaderboard, verdict, prices, health, halt, turn, trade.
 

@@ -8,7 +8,8 @@ hub keeps nothing per viewer, and a slow one gets the newest state instead of a 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Mapping
+from hashlib import blake2b
 
 from pydantic import BaseModel
 
@@ -16,7 +17,7 @@ from dashboard.model import queries
 from dashboard.model.arena_reader import ArenaReader
 from dashboard.model.change_cursor import NEW_MAX, ChangeCursor
 from dashboard.model.hidden_prompts import without_words
-from dashboard.web.sse import encode_event, newest_seen
+from dashboard.web.sse import encode_event, event_id_of, newest_seen, places_seen
 
 STATE_GAP_S = 0.2
 """The least time between two events of the same state."""
@@ -32,6 +33,10 @@ QUIET_S = 15.0
 """A quiet stream gets a comment so often, or proxies cut it."""
 RETRY_MS = 1000
 RING = NEW_MAX
+KINDS = {"turn": "t", "trade": "o"}
+"""Events of single records -> their letter in ids."""
+CHUNKS_MAX = 32
+"""Encoded chunks that are kept until the next event; viewers that are up to date share one."""
 QUIET_COMMENT = b": nothing new\n\n"
 
 
@@ -58,9 +63,11 @@ class Hub:
         self._cursor: ChangeCursor | None = None
         self._sequence = 0
         self._states: dict[str, tuple[int, bytes, bytes]] = {}
-        self._rings: dict[str, deque[tuple[int, bytes]]] = {
+        self._rings: dict[str, deque[tuple[int, bytes, str, int]]] = {
             name: deque(maxlen=RING) for name in ("turn", "trade")
         }
+        self._places: dict[str, int] = {}
+        self._run = blake2b(reader.run.name.encode(), digest_size=4).hexdigest()
         self._chunks: dict[int, bytes] = {}
         self._states_at_s = self._health_at_s = float("-inf")
         self._snapshot_offset = -1
@@ -101,7 +108,8 @@ class Hub:
 
     async def _changes(self) -> ChangeCursor:
         if self._cursor is None:
-            self._cursor = ChangeCursor(await self._reader.turn_partitions())
+            partitions = await self._reader.turn_partitions()
+            self._cursor = self._cursor or ChangeCursor(partitions)  # another call may be faster
         return self._cursor
 
     def _publish_changes(self, cursor: ChangeCursor) -> None:
@@ -109,8 +117,10 @@ class Hub:
         turns = cursor.new_turns(view)
         if self._hide_prompts:
             turns = tuple(without_words(one) for one in turns)
-        self._add("turn", turns)
-        self._add("trade", cursor.new_trades(view))
+        for turn in turns:
+            self._add("turn", turn, *turn.place)
+        for trade, place in cursor.new_trades(view):
+            self._add("trade", trade, *place)
         self._set_state("halt", queries.halts(view, self._reader.now()))
         self._set_state("verdict", queries.verdict(view))
 
@@ -134,14 +144,16 @@ class Hub:
             self._sequence += 1
             self._states[name] = (self._sequence, self._encode(name, body), body)
 
-    def _add(self, name: str, results: Iterable[BaseModel]) -> None:
-        for result in results:
-            self._sequence += 1
-            body = result.__pydantic_serializer__.to_json(result)
-            self._rings[name].append((self._sequence, self._encode(name, body)))
+    def _add(self, name: str, result: BaseModel, partition: int, offset: int) -> None:
+        self._sequence += 1
+        place = f"{KINDS[name]}{partition}"
+        self._places[place] = offset
+        body = result.__pydantic_serializer__.to_json(result)
+        self._rings[name].append((self._sequence, self._encode(name, body), place, offset))
 
     def _encode(self, name: str, body: bytes) -> bytes:
-        return encode_event(name, body, f"{self._reader.boot}.{self._sequence}")
+        event_id = event_id_of(self._reader.boot, self._sequence, self._run, self._places)
+        return encode_event(name, body, event_id)
 
     def since(self, seen: int) -> bytes:
         """The encoded events after a number, oldest first; encoded once for all viewers.
@@ -150,11 +162,31 @@ class Hub:
             seen: Number of the event that the viewer saw last; 0 for none.
         """
         if seen not in self._chunks:
-            found = [(number, text) for number, text, _ in self._states.values() if number > seen]
-            for ring in self._rings.values():
-                found += [one for one in ring if one[0] > seen]
-            self._chunks[seen] = b"".join(text for _, text in sorted(found))
+            if len(self._chunks) >= CHUNKS_MAX:
+                self._chunks.clear()
+            self._chunks[seen] = self._joined(seen, {})
         return self._chunks[seen]
+
+    def _from_start(self, last_event_id: str) -> bytes:
+        """The first chunk of a viewer that saw nothing of this process.
+
+        The newest state comes whole; of turns and orders, what the viewer did not get from an
+        earlier process.
+        """
+        newest: dict[str, int] = {}
+        if self._cursor is not None:
+            newest = {f"t{at}": offset for at, offset in self._cursor.turns.items()}
+            newest |= {f"o{at}": offset for at, offset in self._cursor.orders.items()}
+        places = places_seen(last_event_id, self._run, newest)
+        return self._joined(0, places) if places else self.since(0)
+
+    def _joined(self, seen: int, places: Mapping[str, int]) -> bytes:
+        found = [(number, text) for number, text, _ in self._states.values() if number > seen]
+        for ring in self._rings.values():
+            for number, text, place, offset in ring:
+                if number > seen and offset > places.get(place, -1):
+                    found.append((number, text))
+        return b"".join(text for _, text in sorted(found))
 
     async def stream(self, last_event_id: str) -> AsyncGenerator[bytes, None]:
         """The bytes of one viewer's stream, from the newest state on.
@@ -171,7 +203,8 @@ class Hub:
             while not self._closed:
                 published = self._published
                 if seen < self._sequence:
-                    chunk, seen = self.since(seen), self._sequence
+                    chunk = self.since(seen) if seen else self._from_start(last_event_id)
+                    seen = self._sequence
                     yield chunk
                     continue
                 try:

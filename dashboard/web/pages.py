@@ -135,7 +135,7 @@ async def verify_page(request: Request, web: WebState, order_id: str) -> HTMLRes
 async def newest_turns(web: Web) -> tuple[TurnSummary, ...]:
     """The newest turns of all agents, newest first."""
     cursor = ChangeCursor(await web.reader.turn_partitions())
-    turns = reversed(cursor.new_turns(web.reader.view))
+    turns = sorted(cursor.new_turns(web.reader.view), key=lambda one: one.ended_at, reverse=True)
     return tuple(without_words(one) if web.options.hide_prompts else one for one in turns)
 
 

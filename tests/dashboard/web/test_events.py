@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from dashboard.model.arena_reader import ArenaReader
 from dashboard.model.change_cursor import NEW_MAX, ChangeCursor
 from dashboard.web import hub as hub_module
 from dashboard.web.options import WebOptions
-from dashboard.web.sse import encode_event, newest_seen
+from dashboard.web.sse import encode_event, newest_seen, places_seen
 from tests.dashboard.publishing import publish
 from tests.dashboard.scenario import Scenario
 from tests.dashboard.web.serving import Served, serving
@@ -81,12 +82,12 @@ async def test_first_events_are_the_whole_state() -> None:
     assert {one["turn_id"] for one in turns["turns"]} <= seen
     shown = json.loads(next(data for kind, _, data in first if kind == "leaderboard"))
     assert board["agents"] == shown["agents"]
-    numbers = [int(event_id.partition(".")[2]) for _, event_id, _ in first]
+    numbers = [int(event_id.split(".")[1]) for _, event_id, _ in first]
     assert sorted(numbers) == numbers
 
 
 async def test_resumed_viewer_gets_exactly_what_came_after() -> None:
-    """The id of the last event continues the stream; that of another process starts it again."""
+    """The id of the last event continues the stream; that of another arena starts it again."""
     scenario = Scenario().run(3)
     async with serving(scenario) as served:
         assert await served.reader.ready(DEADLINE_S)
@@ -105,7 +106,7 @@ async def test_resumed_viewer_gets_exactly_what_came_after() -> None:
         async with viewing(served, last) as resumed:
             await resumed.until("turn", turn)
             assert not old & {data for kind, _, data in resumed.events if kind == "turn"}
-        async with viewing(served, "other." + last.partition(".")[2]) as restarted:
+        async with viewing(served, "other.5.arena.t0-1") as restarted:
             await restarted.until("turn", turn)
             assert old <= {data for kind, _, data in restarted.events if kind == "turn"}
 
@@ -230,13 +231,83 @@ async def test_closed_hub_ends_the_streams() -> None:
                 await viewer.read()
 
 
+async def test_viewers_that_come_together_get_each_change_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first ones of a process, which all wait for the number of partitions."""
+
+    async def slow(_reader: ArenaReader) -> int:
+        await asyncio.sleep(0.01)
+        return 1
+
+    monkeypatch.setattr(ArenaReader, "turn_partitions", slow)
+    async with serving(Scenario().run(3)) as served:
+        assert await served.reader.ready(DEADLINE_S)
+        viewers = [Viewer(served) for _ in range(3)]
+        await asyncio.gather(*(viewer.read() for viewer in viewers))
+        await asyncio.gather(*(viewer.read() for viewer in viewers))
+        for viewer in viewers:
+            await viewer.close()
+
+    for viewer in viewers:
+        changes = [data for kind, _, data in viewer.events if kind in ("turn", "trade")]
+        assert changes
+        assert len(set(changes)) == len(changes)
+
+
+async def test_restarted_process_continues_a_stream() -> None:
+    """A viewer gets the whole newest state, and each turn and order once, in order."""
+    scenario = Scenario().run(4)
+    async with serving(scenario) as served:
+        assert await served.reader.ready(DEADLINE_S)
+        async with viewing(served) as whole:
+            await whole.read()
+            first = await whole.read()
+        changes = [one for one in first if one[0] in ("turn", "trade")]
+        for cut in (0, 7, len(changes) - 1):
+            last = "earlier" + changes[cut][1].removeprefix(served.reader.boot)
+            async with viewing(served, last) as viewer:
+                await viewer.read()
+                found = await viewer.read()
+            assert changes[cut + 1 :] == [one for one in found if one[0] in ("turn", "trade")]
+            assert {kind for kind, _, _ in found} >= STATES
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("b.5", 5), ("b.9", 9), ("b.10", 0), ("a.5", 0), ("", 0), ("b.", 0), ("b.-1", 0), ("5", 0)],
+    [
+        ("b.5", 5),
+        ("b.9.r.t0-1", 9),
+        ("b.10", 0),
+        ("a.5", 0),
+        ("", 0),
+        ("b.", 0),
+        ("b.-1", 0),
+        ("5", 0),
+    ],
 )
 def test_last_event_id_counts_only_for_its_process(text: str, number: int) -> None:
     """Others start again from the whole state."""
     assert number == newest_seen(text, "b", 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("a.5.r.o1-7_t0-3", {"o1": 7, "t0": 3}),
+        ("a.5.r.t0-4", {}),
+        ("a.5.r.t9-1", {}),
+        ("a.5.other.t0-3", {}),
+        ("a.5.r.", {}),
+        ("a.5", {}),
+        ("", {}),
+        ("a.5.r.t0-x_o1-7", {}),
+        ("a.5.r.__", {}),
+    ],
+)
+def test_places_count_only_for_their_run(text: str, places: dict[str, int]) -> None:
+    """A place beyond the newest record is one of a run before, under the same name."""
+    assert places == places_seen(text, "r", {"t0": 3, "o1": 9})
 
 
 def test_cursor_gives_each_turn_and_order_once() -> None:
@@ -248,7 +319,7 @@ def test_cursor_gives_each_turn_and_order_once() -> None:
     turns = cursor.new_turns(view_of(scenario.records))
     trades = cursor.new_trades(view_of(scenario.records))
     assert NEW_MAX == len(turns)
-    assert sorted(one.ended_at for one in turns) == [one.ended_at for one in turns]
+    assert sorted(one.place for one in turns) == [one.place for one in turns]
 
     scenario.run(2)
     view = view_of(scenario.records)
@@ -256,6 +327,6 @@ def test_cursor_gives_each_turn_and_order_once() -> None:
 
     assert 12 == len(more)
     assert not {one.turn_id for one in turns} & {one.turn_id for one in more}
-    assert not {one.order_id for one in trades} & {one.order_id for one in later}
+    assert not {one.order_id for one, _ in trades} & {one.order_id for one, _ in later}
     assert () == cursor.new_turns(view)
     assert () == cursor.new_trades(view)
