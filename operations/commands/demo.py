@@ -10,11 +10,13 @@ them.
 """
 
 import json
+import re
 import shutil
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from signal import SIGINT, SIGTERM
 from typing import Annotated
@@ -72,6 +74,8 @@ from operations.supervisor.supervisor import Change
 PROCESSES = "processes"
 STEPS = ("Apache Kafka", "broker", PROCESSES)
 LINE_INTERVAL_S = 8.0
+FIRST_SNAPSHOT = re.compile(r"snapshot [1-9]")
+"""In the dashboard's lines from the first snapshot on."""
 DASHBOARD_SPARE_S = 10.0
 STOPPED_CODES = (0, None, -SIGTERM, -SIGINT, EXIT_INTERRUPTED, EXIT_TERMINATED)
 """Exit codes of a dashboard that was stopped, also while it was starting; others are a crash."""
@@ -79,7 +83,10 @@ STOPPED_CODES = (0, None, -SIGTERM, -SIGINT, EXIT_INTERRUPTED, EXIT_TERMINATED)
 
 def demo(
     seconds: Annotated[
-        float, typer.Option("--seconds", help="Length of the run in seconds.", min=1)
+        float,
+        typer.Option(
+            "--seconds", help="Length of the run in seconds, from its first snapshot.", min=1
+        ),
     ] = 90.0,
     json_file: Annotated[
         Path | None,
@@ -242,7 +249,8 @@ class _DemoRun:
                 run,
                 signals,
                 seconds=self.seconds + spare_s,
-                on_tick=lambda elapsed_s: self._progress(run, elapsed_s),
+                has_begun=lambda: self.terminal or self._shows_a_snapshot(run),
+                on_tick=partial(self._progress, run),
             )
             self.elapsed_s = time.monotonic() - started_s
         finally:
@@ -301,16 +309,21 @@ class _DemoRun:
                 print(f" the dashboard ended with {process.exit_code}:")
                 print(run.supervisor.log_tail(DASHBOARD))
 
-    def _progress(self, run: ArenaRun, elapsed_s: float) -> None:
+    def _progress(self, run: ArenaRun, elapsed_s: float, counted_s: float) -> None:
         """Print the dashboard's newest line at intervals if there is no terminal."""
         if self.terminal or elapsed_s < (self.lines_printed + 1) * LINE_INTERVAL_S:
             return
         self.lines_printed += 1
+        left_s = max(0.0, self.seconds - counted_s)
+        print(f" {self._dashboard_line(run) or 'starting'}   {left_s:.0f} s left", flush=True)
+
+    def _shows_a_snapshot(self, run: ArenaRun) -> bool:
+        return FIRST_SNAPSHOT.search(self._dashboard_line(run)) is not None
+
+    def _dashboard_line(self, run: ArenaRun) -> str:
+        """The dashboard's newest line, without a terminal; its log messages are JSON."""
         lines = run.supervisor.log_tail(DASHBOARD).splitlines()
-        # The log holds the dashboard's lines, and its log messages as JSON.
-        newest = next((line for line in reversed(lines) if not line.startswith("{")), "")
-        left_s = max(0.0, self.seconds - elapsed_s)
-        print(f" {newest or 'starting'}   {left_s:.0f} s left", flush=True)
+        return next((line for line in reversed(lines) if not line.startswith("{")), "")
 
     def _records(self, arena: str) -> list[str]:
         directory = self.setup.directory

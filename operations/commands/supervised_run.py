@@ -38,6 +38,8 @@ from operations.supervisor.supervisor import TICK_S, Change
 
 # -P: Python must not import a folder "arena" of the working directory as this package.
 LAUNCHER = (sys.executable, "-P", "-m", "arena")
+BEGIN_S_MAX = 60.0
+"""Longest time from the start of a run to that from which its time limit counts."""
 EXIT_PIPE = 141
 """128 + SIGPIPE: the reader of the output closed the pipe."""
 COMPATIBLE_FETCH_WAIT_MS = 10
@@ -225,7 +227,8 @@ def supervise(
     signals: StopSignals,
     *,
     seconds: float | None,
-    on_tick: Callable[[float], None] = lambda elapsed_s: None,
+    has_begun: Callable[[], bool] = lambda: True,
+    on_tick: Callable[[float, float], None] = lambda elapsed_s, counted_s: None,
 ) -> None:
     """Supervise a run until a signal, the time limit, the user, or the end of every process.
 
@@ -233,16 +236,23 @@ def supervise(
         run: The started run.
         signals: Checked ten times a second.
         seconds: Time limit; None for no limit.
-        on_tick: Called ten times a second with the seconds since the start.
+        has_begun: The time limit counts from when this is true, at the latest from
+            `BEGIN_S_MAX` seconds after the start.
+        on_tick: Called ten times a second with the seconds since the start, and with those that
+            count.
     """
     started_s = time.monotonic()
+    begun_s: float | None = None
     while signals.received is None:
         run.tick()
-        elapsed_s = time.monotonic() - started_s
-        on_tick(elapsed_s)
+        now_s = time.monotonic()
+        if begun_s is None and (has_begun() or now_s > started_s + BEGIN_S_MAX):
+            begun_s = now_s
+        counted_s = 0.0 if begun_s is None else now_s - begun_s
+        on_tick(now_s - started_s, counted_s)
         if run.supervisor.foreground_ended or run.supervisor.all_ended:
             return
-        if seconds is not None and elapsed_s >= seconds:
+        if seconds is not None and begun_s is not None and counted_s >= seconds:
             return
         time.sleep(TICK_S)
 

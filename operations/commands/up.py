@@ -237,7 +237,7 @@ def _run(
             run.start(lambda: signals.received is not None)
             _print_introduction(setup, processes, page)
             reporter = _HealthReporter(run, health, print_change)
-            supervise(run, signals, seconds=seconds, on_tick=lambda _: reporter.tick())
+            supervise(run, signals, seconds=seconds, on_tick=lambda *_: reporter.tick())
         finally:
             run.stop(lambda: signals.hurried)
             health.stop()

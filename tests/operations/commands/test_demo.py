@@ -97,7 +97,7 @@ def test_demo_trades_and_leaves_its_records(home: Path, tmp_path: Path) -> None:
     file = tmp_path / "demo.json"
 
     done = subprocess.run(
-        [sys.executable, "-m", "arena", "demo", "--seconds", "12", "--json", str(file)],
+        [sys.executable, "-m", "arena", "demo", "--seconds", "8", "--json", str(file)],
         env=environment(home),
         capture_output=True,
         text=True,
