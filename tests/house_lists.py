@@ -180,6 +180,7 @@ SHELLS = (
     "dashboard/web/api_agents.py",
     "dashboard/web/api_seed.py",
     "dashboard/web/commands.py",
+    "dashboard/web/connections.py",
     "dashboard/web/guard.py",
     "dashboard/web/login.py",
     "dashboard/web/static_files.py",

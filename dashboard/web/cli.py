@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arena.errors import UsageError
 from arena.options import Prefix, Run, Servers
 from arena.run_lookup import ArenaLocation, find_arena
 
@@ -74,9 +73,9 @@ def web(
     from arena.node import run_node
     from dashboard.web.options import WebOptions, check_exposure
     from dashboard.web.process import serve
+    from dashboard.web.server import check_tls
 
-    if (tls_cert is None) != (tls_key is None):
-        raise UsageError("--tls-cert and --tls-key belong together", remedy="give both")
+    check_tls(tls_cert, tls_key)
     check_exposure(host, tls=tls_cert is not None, insecure=insecure)
     with find_arena(bootstrap_servers, prefix, run_name, offline=True, principal="web") as arena:
         bus = arena.bus("arena-web")

@@ -27,6 +27,8 @@ REQUESTS_PER_S, REQUESTS_BURST = 400.0, 800.0
 SESSION = "arena.session"
 """The part of a scope with the cookie of a session; "" for a program with the token."""
 LOGIN, LOGOUT = "/login", "/logout"
+EVENTS = "/api/v1/events"
+"""The one answer without an end, and so without an answer to HEAD."""
 
 CONTENT_POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
@@ -81,6 +83,8 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, sender)
             return
+        if scope["method"] == "HEAD" and scope["path"] != EVENTS:
+            scope, sender = {**scope, "method": "GET"}, _without_body(sender)
         await self._app(scope, receive, sender)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
@@ -192,6 +196,17 @@ def _unauthorized(message: str) -> Response:
 def _too_many(message: str, wait_s: float) -> Response:
     seconds = max(1, ceil(wait_s))
     return error_answer(429, message, f"try again in {seconds} s", {"Retry-After": str(seconds)})
+
+
+def _without_body(send: Send) -> Send:
+    """Sends the head of an answer to GET, which is the answer to HEAD."""
+
+    async def sender(message: MutableMapping[str, Any]) -> None:  # Any: an ASGI message
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return sender
 
 
 def _with_security_headers(send: Send) -> Send:

@@ -31,6 +31,7 @@ async def serve(node: Node, options: WebOptions) -> None:
 
     Raises:
         DependencyMissing: The port is in use.
+        UsageError: The token or the address cannot be used.
     """
     token = _token(options)
     listener = listen(options.host, options.port)

@@ -3,8 +3,10 @@
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -12,6 +14,7 @@ from starlette.types import ASGIApp
 from arena.clock import Clock
 from arena.errors import DependencyMissing, UsageError
 from arena.tasks import wait_for_tasks
+from dashboard.web.connections import BoundedConnection, close_stuck
 from dashboard.web.options import WebOptions
 
 STOP_S = 0.5
@@ -69,6 +72,37 @@ def listen(host: str, port: int) -> socket.socket:
     return found
 
 
+def check_tls(certificate: Path | None, key: Path | None) -> None:
+    """Load the certificate and its key.
+
+    Args:
+        certificate: PEM file; None for plain HTTP.
+        key: PEM file of its private key.
+
+    Raises:
+        UsageError: Only one is given, a file cannot be read, or they do not belong together.
+    """
+    if certificate is None and key is None:
+        return
+    if certificate is None or key is None:
+        raise UsageError("--tls-cert and --tls-key belong together", remedy="give both")
+    for flag, path in (("--tls-cert", certificate), ("--tls-key", key)):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise UsageError(
+                f"{flag} {path}: {error.strerror}", remedy="give a PEM file that can be read"
+            ) from None
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key, password="")
+    except (ssl.SSLError, ValueError):
+        raise UsageError(
+            f"--tls-cert {certificate} and --tls-key {key} are not a certificate and its key",
+            remedy="give PEM files that belong together; the key must not have a password",
+        ) from None
+
+
 async def run_server(
     app: ASGIApp, listener: socket.socket, options: WebOptions, clock: Clock
 ) -> None:
@@ -82,6 +116,7 @@ async def run_server(
     """
     config = uvicorn.Config(
         app,
+        http=BoundedConnection,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -95,6 +130,7 @@ async def run_server(
     )
     server = _Server(config)
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+    closing = asyncio.ensure_future(close_stuck(server.server_state.connections, clock))
     try:
         await asyncio.shield(serving)
     finally:
@@ -102,4 +138,5 @@ async def run_server(
         await wait_for_tasks([serving], STOP_S, clock)
         server.force_exit = True
         serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
+        closing.cancel()
+        await asyncio.gather(serving, closing, return_exceptions=True)

@@ -207,3 +207,19 @@ async def test_login_leads_to_no_other_site(served: Served, target: str) -> None
     login = await served.client.post("/login", data={"token": TOKEN, "next": target})
 
     assert "/" == login.headers["location"]
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/api/v1/leaderboard"])
+async def test_head_has_the_headers_of_get(served: Served, path: str) -> None:
+    """Without its body; `curl -I` and monitors ask so."""
+    whole = await served.client.get(path)
+    head = await served.client.head(path)
+
+    assert 200 == head.status_code
+    assert b"" == head.content
+    assert whole.headers["content-type"] == head.headers["content-type"]
+
+
+async def test_events_have_no_head(served: Served) -> None:
+    """A stream never ends."""
+    assert 405 == (await served.client.head("/api/v1/events")).status_code

@@ -216,6 +216,8 @@ async def test_taken_port_is_said_with_the_remedy(bus: KafkaBus, settings: Setti
     [
         (("--host", "0.0.0.0"), "add --tls-cert and --tls-key, or --insecure"),
         (("--tls-cert", "x.pem"), "belong together"),
+        (("--tls-cert", "x.pem", "--tls-key", "x.pem"), "--tls-cert x.pem: No such file"),
+        (("--tls-cert", "README.md", "--tls-key", "README.md"), "not a certificate and its key"),
         (("--port", "70000"), "--port"),
     ],
 )
