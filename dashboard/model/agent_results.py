@@ -55,6 +55,7 @@ def agent_standing(row: AgentRow) -> AgentStanding:
         scripted=row.scripted,
         equity_usd=amount(row.equity),
         return_pct=percent(row.gain, row.whole),
+        max_drawdown_pct=None if row.max_drawdown is None else percent(*row.max_drawdown),
         cash_usd=amount(row.cash),
         scraped_usd=amount(row.scraped),
         positions={product_id: decimal(quantity) for product_id, quantity in row.held},

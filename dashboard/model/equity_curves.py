@@ -10,7 +10,8 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import accumulate, islice
+from operator import truediv
 
 from arena.account_state import Position
 from arena.messages import MarketSnapshot
@@ -245,6 +246,21 @@ def thin(values: list[Value], first: int, points_max: int) -> list[Value]:
         stride *= 2
     chosen = values[-first % stride :: stride]
     return chosen if stride == 1 else [*chosen, values[-1]]
+
+
+def max_drawdown(values: list[Value]) -> tuple[int, int] | None:
+    """The largest loss from a high, as a share of that high: the loss, and the high.
+
+    Args:
+        values: Values; None without a known one.
+    """
+    known = [value for _, value in values if value is not None]
+    if not known:
+        return None
+    highs = [*accumulate(known, max, initial=1)][1:]
+    left = [*map(truediv, known, highs)]
+    lowest = left.index(min(left))
+    return highs[lowest] - known[lowest], highs[lowest]
 
 
 def value_before(values: list[Value], venue_ms: int) -> int | None:

@@ -277,15 +277,13 @@ def equity_curves(view: ArenaView, frame: Frame, points: int = CURVE_POINTS) -> 
         all_values = view.accounts.values(series.agent, view.snapshots)
         known = dict(thin(all_values, first, points))
         values = tuple(known.get(ms) for ms in times)
-        drawdowns = _drawdowns(all_values, times)
         curves.append(
             EquityCurveResult(
                 agent=series.agent,
                 rank=series.rank,
                 opening=agent_results.decimal(series.opening),
                 values=tuple(agent_results.amount(value) for value in values),
-                drawdowns_pct=drawdowns,
-                drawdown_pct=drawdowns[-1] if drawdowns else None,
+                drawdowns_pct=_drawdowns(all_values, times),
             )
         )
     return EquityCurves(currency=frame.summary.currency, times=times, curves=tuple(curves))

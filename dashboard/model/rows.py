@@ -32,6 +32,8 @@ class AgentRow:
         equity: Cash and positions at the best bid; None without an account.
         recent_pnl: Change of equity in five minutes of venue time; with several currencies, of the
             wealth index.
+        max_drawdown: The largest loss from a high at the kept snapshots, and that high, in the
+            unit of `whole`; None if unknown.
         cash: Cash; None without an account.
         fees: Fees paid.
         slippage: Slippage paid.
@@ -68,6 +70,7 @@ class AgentRow:
     opening: int | None
     equity: int | None
     recent_pnl: int | None
+    max_drawdown: tuple[int, int] | None
     cash: int | None
     fees: int
     slippage: int

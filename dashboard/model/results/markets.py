@@ -186,7 +186,6 @@ class EquityCurveResult(Result):
     Attributes:
         values: Equity at each time of `EquityCurves.times`; None if unknown.
         drawdowns_pct: Share lost from the high so far, in percent, at each of the times.
-        drawdown_pct: The same at the end.
     """
 
     agent: str
@@ -194,7 +193,6 @@ class EquityCurveResult(Result):
     opening: WireDecimal
     values: tuple[WireDecimal | None, ...]
     drawdowns_pct: tuple[WireDecimal | None, ...]
-    drawdown_pct: WireDecimal | None
 
 
 class EquityCurves(Result):

@@ -52,6 +52,7 @@ class AgentStanding(Result):
         scripted: True if scripted rules answer instead of an LLM; None before the first answer.
         equity_usd: Cash and positions at the best bid; None without an account.
         return_pct: Growth since the opening of the account.
+        max_drawdown_pct: Largest loss from a high of its equity, at the kept snapshots.
         positions: Product id -> base units, for every product of the market.
         latency_cost_usd: Loss from the price seen to the best price at the fill.
         skipped_snapshots: Snapshots that were skipped for newer ones.
@@ -71,6 +72,7 @@ class AgentStanding(Result):
     scripted: bool | None
     equity_usd: WireDecimal | None
     return_pct: WireDecimal | None
+    max_drawdown_pct: WireDecimal | None
     cash_usd: WireDecimal | None
     scraped_usd: WireDecimal | None
     positions: dict[str, WireDecimal]

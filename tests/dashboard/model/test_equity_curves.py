@@ -7,7 +7,14 @@ import pytest
 
 from arena.money import SCALE, to_units
 from dashboard.model import equity_curves, queries
-from dashboard.model.equity_curves import CurveFill, EquityCurve, Snapshots, thin, value_before
+from dashboard.model.equity_curves import (
+    CurveFill,
+    EquityCurve,
+    Snapshots,
+    max_drawdown,
+    thin,
+    value_before,
+)
 from dashboard.model.frame import build_frame
 from tests.dashboard.recording import START
 from tests.dashboard.scenario import Scenario
@@ -125,7 +132,7 @@ def test_value_before_a_time_is_the_newest_known() -> None:
 
 
 def test_drawdown_is_from_the_high_of_all_snapshots() -> None:
-    """A high between two shown points counts; at a new high the drawdown is zero."""
+    """A high between two shown points counts; the largest drawdown is the standing's."""
     scenario = Scenario(agents=(("buy-and-hold", "buy_and_hold", "baseline"),)).run(64)
     view = view_of(scenario.records)
     frame = build_frame(view, scenario.wall)
@@ -138,4 +145,15 @@ def test_drawdown_is_from_the_high_of_all_snapshots() -> None:
     found = max(float(v) for v in whole.drawdowns_pct if v is not None)
     assert deepest == pytest.approx(found, abs=1e-3)
     assert set(thinned.drawdowns_pct) <= set(whole.drawdowns_pct)
-    assert whole.drawdown_pct == whole.drawdowns_pct[-1] == thinned.drawdown_pct
+    standing = queries.standing(frame, "buy-and-hold")
+    assert max(v for v in whole.drawdowns_pct if v is not None) == standing.max_drawdown_pct
+
+
+def test_largest_drawdown_is_a_share_of_its_own_high() -> None:
+    """A smaller loss from a lower high may be the larger share; unknown values do not count."""
+    values: list[tuple[int, int | None]] = [*enumerate([None, 100, 60, 1_000, 900, 950])]
+
+    assert (40, 100) == max_drawdown(values)
+    assert (0, 5) == max_drawdown([(1, 5)])
+    assert max_drawdown([(1, None)]) is None
+    assert (1, 1) == max_drawdown([(1, 0)])

@@ -1,20 +1,25 @@
 """The pages show the results, escape everything, and are whole without scripts."""
 
+import asyncio
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
 
 from arena import topics
+from arena.messages import Heartbeat
 from arena.page.verdict_words import pieces
 from dashboard.model import queries
 from dashboard.model.arena_reader import RunIdentity
 from dashboard.web.options import WebOptions
+from dashboard.web.page import formats
 from dashboard.web.static_files import STATIC
 from tests.dashboard.failing_scenario import ALWAYS, WRONG_KEY, FailingScenario
 from tests.dashboard.model.test_verdict import WORDS, judged
 from tests.dashboard.scenario import Scenario
 from tests.dashboard.web.serving import Served, serving
 
+READ_S = 30
 LIVE_PARTS = ("judge", "leaderboard", "dead", "curves", "reasoning", "market", "positions",
               "trades", "costs", "state", "bar")  # fmt: skip
 
@@ -77,13 +82,41 @@ async def test_live_page_shows_the_verdict_word_for_word() -> None:
 
 
 async def test_without_a_judge_no_rank_is_claimed() -> None:
-    """Returns are shown, and the page says that nothing is decided."""
-    async with serving(Scenario().run(5)) as served:
+    """Returns and drawdowns are shown, and the page says how to get a verdict."""
+    async with serving(Scenario().run(20)) as served:
         page = await get(served, "/")
+        board = queries.leaderboard(served.reader.view, served.reader.moment().frame)
 
     assert "verdict" not in page.texts
-    assert "No rank is claimed" in page.texts["no-verdict"]
+    assert "No verdict No judge runs: arena judge starts one" in page.texts["no-verdict"]
+    assert "no rank is claimed" in page.texts["no-verdict"]
+    losses = [one.max_drawdown_pct for one in board.agents if one.max_drawdown_pct]
+    assert losses
+    for loss in losses:
+        assert formats.pct(-loss) in page.texts["leaderboard"]
     assert "Without a judge the order is not a result." in page.texts["leaderboard"]
+
+
+async def test_missing_verdict_is_explained() -> None:
+    """A judge that runs has not evaluated yet; a run that ended has no evaluation."""
+    now = datetime.now(UTC)
+    beat = Heartbeat(
+        node="judge/judge/alpha/1", kind="judge", name="judge", host="alpha", pid=1,
+        started_at=now, at=now,
+    )  # fmt: skip
+    async with serving(Scenario().run(2)) as served:
+        await served.bus.append(topics.HEARTBEATS.name, beat, key=beat.node)
+        async with asyncio.timeout(READ_S):
+            words = ""
+            while "yet" not in words:
+                await asyncio.sleep(0.01)
+                words = (await get(served, "/")).texts["no-verdict"]
+    ended = WebOptions(run=RunIdentity(ended="ended 22:39"))
+    async with serving(Scenario().run(2), ended) as served:
+        page = await get(served, "/")
+
+    assert "No verdict yet The judge runs, and has not evaluated yet." in words
+    assert "No verdict The run ended without an evaluation." in page.texts["no-verdict"]
 
 
 async def test_dead_agents_are_apart_with_cause_since_and_remedy() -> None:

@@ -103,7 +103,7 @@ def test_page_is_whole_at_every_width_and_scheme(
 
 
 def test_phone_shows_rank_return_and_interval_first(browser: Browser, arena: LiveArena) -> None:
-    """They are in the row of each agent, in the width of the screen."""
+    """They are in the row of each agent, in the width of the screen; labels of curves are whole."""
     show(browser, arena.url, PHONE)
     right, shown = browser.execute_script(
         "const row = document.querySelector('#leaderboard tbody tr');"
@@ -114,6 +114,12 @@ def test_phone_shows_rank_return_and_interval_first(browser: Browser, arena: Liv
 
     assert shown
     assert right <= PHONE[0]
+    cut = browser.execute_script(
+        "return [...document.querySelectorAll('#curves .right text')].filter(one =>"
+        " one.getBoundingClientRect().right > one.closest('svg').getBoundingClientRect().right)"
+        ".map(one => one.textContent)"
+    )
+    assert [] == cut
 
 
 def test_open_page_follows_the_arena(browser: Browser, arena: LiveArena) -> None:
