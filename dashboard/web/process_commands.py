@@ -116,7 +116,7 @@ async def command_process(
     202 if the supervisor does not confirm within 30 s, or if the process is that of this page; 409
     if it refuses or fails, if no supervisor runs, or if the executor is stopped without `yes`.
     """
-    found = await _command(web, _target(web, host, run, process, action), body)
+    found = await _command(web, await _target(web, host, run, process, action), body)
     answer.status_code = 200 if found.state == "done" else 202
     return found
 
@@ -131,8 +131,7 @@ async def command_page(
     action: Action,
 ) -> HTMLResponse:
     """The form of a command: what it means, and the reason."""
-    await web.moment()
-    return _page(request, web, _target(web, host, run, process, action))
+    return _page(request, web, await _target(web, host, run, process, action))
 
 
 @router.post(PATH, include_in_schema=False, response_class=HTMLResponse)
@@ -145,7 +144,7 @@ async def command_by_form(
     action: Action,
 ) -> HTMLResponse:
     """Obey the form, and say what became of it."""
-    target = _target(web, host, run, process, action)
+    target = await _target(web, host, run, process, action)
     reason = form_fields(await request.body()).get("reason", "")[:REASON_CHARS_MAX]
     try:
         found = await _command(web, target, ProcessRequest(reason=reason, yes=True))
@@ -184,15 +183,17 @@ def _page(
     return page_answer("command", request, web, given, COMMON, status)
 
 
-def _target(web: Web, host: str, run: str, process: str, action: Action) -> Target:
-    """The process that a command is for.
+async def _target(web: Web, host: str, run: str, process: str, action: Action) -> Target:
+    """The process that a command is for, after the heartbeats that existed at the start.
 
     Raises:
+        NotReady: They are not read yet.
         Conflict: The run has ended, or no supervisor runs.
         UnknownName: There is no such supervisor or process.
     """
     if web.reader.run.ended:
         raise Conflict("this run has ended: its processes do not run")
+    await web.moment()
     beats = web.reader.view.processes.newest.values()
     running = running_supervisors(beats, web.reader.now())
     try:

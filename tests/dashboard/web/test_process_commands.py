@@ -22,6 +22,7 @@ from arena.supervision import (
     SupervisedProcess,
     outcome_of,
 )
+from dashboard.model.arena_reader import ArenaReader
 from dashboard.web import process_commands
 from dashboard.web.options import WebOptions
 from tests.dashboard.scenario import Scenario
@@ -224,6 +225,25 @@ async def test_silent_supervisor_is_reported(monkeypatch: pytest.MonkeyPatch) ->
 
         assert 202 == answer.status_code
         assert "was not confirmed within 0.1 s" in answer.json()["text"]
+
+
+@pytest.mark.parametrize("prefix", ["", "/api/v1"])
+async def test_page_that_still_reads_does_not_say_that_no_supervisor_runs(
+    monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    """After its own restart it does not know the heartbeats yet."""
+
+    async def reading(_reader: ArenaReader, _timeout_s: float) -> bool:
+        return False
+
+    async with supervised() as (served, supervisor):
+        monkeypatch.setattr(ArenaReader, "ready", reading)
+        path = prefix + address("chat-node-rules", "restart")
+        answer = await served.client.post(path, json={}, headers=BEARER)
+
+    assert 503 == answer.status_code
+    assert "still reading the records" in answer.text
+    assert [] == supervisor.received
 
 
 async def test_form_works_without_scripts() -> None:
