@@ -45,6 +45,8 @@ RECORDS_LOST = "records_lost"
 """The detail of any heartbeat about lost records: topic -> partition and reader -> description."""
 CHAT_NODE = "chat-node"
 """Kind of a chat node in its heartbeats."""
+ROUTERS = frozenset({"router", "routers"})
+"""Kinds of routers in their heartbeats."""
 VENUES_MAX = 8
 VENUES = re.compile(rf"{NAME_PATTERN.pattern}(?:\+{NAME_PATTERN.pattern}){{0,{VENUES_MAX - 1}}}")
 """Name of a connector: its venues, joined by +."""

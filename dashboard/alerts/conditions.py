@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from arena.kill_switch import ActiveHalt, key_of
-from arena.liveness import CONNECTOR
+from arena.liveness import CONNECTOR, ROUTERS
 from arena.messages import Cause, Heartbeat
 from arena.products import split_key
 from dashboard.alerts.contest_end import contest_end
@@ -32,7 +32,6 @@ SILENT_AGENT_S = 60.0
 """An agent without a heartbeat of its router for this time has no process."""
 ERROR = "error"
 """The detail of a last heartbeat with the error that ended the process."""
-ROUTERS = ("router", "routers")
 BROKER_SILENT_S = 15.0
 """Seconds without an answer of the broker. A broker that is restarted is back earlier."""
 BROKER_SILENT = "broker-silent"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from arena.heartbeat_details import VenueState, retry_waits, venue_states
-from arena.liveness import CHAT_NODE, CONNECTOR, WAITING_FOR, feed_down
+from arena.liveness import CHAT_NODE, CONNECTOR, ROUTERS, WAITING_FOR, feed_down
 from arena.messages import Heartbeat, ProductView
 from arena.products import split_key
 from dashboard.model.calls import Spending
@@ -13,8 +13,6 @@ from dashboard.model.processes import ProcessRow
 from dashboard.model.recent_calls import RECENT_S
 from dashboard.model.results import Activity, CallsWaiting, CauseCount, ModelNode, VenueFeed
 from dashboard.model.view import ArenaView
-
-ROUTERS = ("router", "routers")
 
 
 def activity(view: ArenaView, rows: Iterable[ProcessRow], now: datetime) -> Activity:
@@ -144,11 +142,7 @@ def _model(
         model=str(details.get("model") or spent.model),
         state=row.state if row else "",
         alive=alive,
-        scripted=scripted
-        if isinstance(scripted, bool)
-        else spent.scripted
-        if spent.calls
-        else None,
+        scripted=scripted,
         replies=str(details.get("replies") or ""),
         in_flight=_count(gauges.get("in_flight")) if alive else None,
         waiting=_count(gauges.get("lag")) if alive else None,

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from arena.agent_health import DeadAgent
 from arena.messages import LeaderboardRow
-from arena.money import from_units, to_digits, units_text
+from arena.money import PriceUnits, from_units, price_text, to_digits, units_text
 from dashboard.labels import market_text
 from dashboard.model.frame import Frame
 from dashboard.model.halts import HaltRow
@@ -40,6 +40,11 @@ def decimal(units: int) -> Decimal:
 def amount(units: int | None) -> Decimal | None:
     """The same; None stays None."""
     return None if units is None else decimal(units)
+
+
+def price(units: PriceUnits) -> Decimal:
+    """A price in units of 10^-18 as a decimal without trailing zeros."""
+    return Decimal(price_text(units))
 
 
 def agent_standing(row: AgentRow) -> AgentStanding:

@@ -60,18 +60,3 @@ def _is_obeyed(name: str, details: dict[str, JsonValue], count: int) -> bool:
     """True if an executor names the halt, or counts as many halts as there are."""
     halted = details["halted"]
     return isinstance(halted, list) and (name in halted or details.get(HALTED_COUNT) == count)
-
-
-def halted_document(halts: tuple[HaltRow, ...]) -> JsonValue:
-    """The halts in the standings document."""
-    return [
-        {
-            "scope": row.scope,
-            "since": None if row.since is None else row.since.isoformat(),
-            "reason": row.reason,
-            "by": row.by,
-            "obeyed": row.obeyed,
-            "unread": row.unread,
-        }
-        for row in halts
-    ]

@@ -216,19 +216,8 @@ class History:
         return 0, []
 
     async def _block(self, partition: int, first: int, end: int) -> list[Record]:
-        """The records from an offset to before another one."""
-        found: list[Record] = []
         async with self._reader(TOPIC, partition) as reader:
-            reader.seek(TOPIC, partition, first)
-            while reader.position(TOPIC, partition) < end:
-                records = await reader.read(timeout_s=TIMEOUT_S, max_records=BLOCK)
-                if not records:
-                    raise BrokerUnavailable(
-                        f"{TOPIC}[{partition}] gave no records after offset {first} in"
-                        f" {TIMEOUT_S:.0f} s"
-                    )
-                found += [one for one in records if one.partition == partition]
-        return [one for one in found if first <= one.offset < end]
+            return await read_block(reader, TOPIC, partition, first, end, at_once=BLOCK)
 
     @asynccontextmanager
     async def _reader(self, topic: str, partition: int) -> AsyncIterator[LogReader]:
@@ -239,6 +228,35 @@ class History:
                 yield reader
             finally:
                 await reader.close()
+
+
+async def read_block(
+    reader: LogReader, topic: str, partition: int, first: int, end: int, *, at_once: int
+) -> list[Record]:
+    """The records of a partition from an offset to before another one.
+
+    Args:
+        reader: A reader of this partition alone.
+        topic: The topic.
+        partition: The partition.
+        first: Offset of the first record.
+        end: Offset after the last one.
+        at_once: Most records that are read at once.
+
+    Raises:
+        BrokerUnavailable: The records did not come in time.
+    """
+    found: list[Record] = []
+    reader.seek(topic, partition, first)
+    while reader.position(topic, partition) < end:
+        records = await reader.read(timeout_s=TIMEOUT_S, max_records=at_once)
+        if not records:
+            raise BrokerUnavailable(
+                f"{topic}[{partition}] gave no records after offset {first} in {TIMEOUT_S:.0f} s",
+                remedy="check the broker with `arena topics describe`",
+            )
+        found += records
+    return [one for one in found if first <= one.offset < end]
 
 
 def require_agent(view: ArenaView, agent: str) -> None:

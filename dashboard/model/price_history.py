@@ -5,9 +5,9 @@ the price moved. They are bids that agents saw; the venue's candles are in `quer
 """
 
 from datetime import UTC, datetime
-from decimal import Decimal
 
-from arena.money import PriceUnits, price_text
+from arena.money import PriceUnits
+from dashboard.model import agent_results
 from dashboard.model.queries import UnknownName
 from dashboard.model.results import PriceBar, PriceHistory
 from dashboard.model.view import ArenaView
@@ -47,10 +47,10 @@ def price_history(view: ArenaView, product_id: str, bars: int = BARS_MAX) -> Pri
         found.append(
             PriceBar(
                 start=datetime.fromtimestamp(number * length_s, UTC),
-                open=_price(before),
-                high=_price(max(seen)),
-                low=_price(min(seen)),
-                close=_price(bids[-1]),
+                open=agent_results.price(before),
+                high=agent_results.price(max(seen)),
+                low=agent_results.price(min(seen)),
+                close=agent_results.price(bids[-1]),
             )
         )
         before = bids[-1]
@@ -66,7 +66,3 @@ def _length_s(span_s: float, count: int, bars: int) -> int:
     """The shortest length of a bar that gives no more bars than asked for, nor than snapshots."""
     least = span_s / max(1, min(bars, count))
     return next((s for s in LENGTHS_S if s >= least), LENGTHS_S[-1])
-
-
-def _price(units: PriceUnits) -> Decimal:
-    return Decimal(price_text(units))

@@ -11,7 +11,7 @@ from decimal import Decimal
 from arena.currency import DEFAULT_CURRENCY
 from arena.errors import UsageError
 from arena.messages import Evaluation, LeaderboardRow
-from arena.money import PriceUnits, notional_units, price_text
+from arena.money import notional_units
 from arena.trading_modes import restriction
 from dashboard.model import agent_results
 from dashboard.model.equity_curves import Value, thin
@@ -169,8 +169,8 @@ def _position(row: PositionRow, currency: str) -> Position:
         product_id=row.product_id,
         currency=row.unit or currency,
         quantity=agent_results.decimal(row.quantity),
-        average_cost=_price(row.average_cost),
-        bid=None if row.bid is None else _price(row.bid),
+        average_cost=agent_results.price(row.average_cost),
+        bid=None if row.bid is None else agent_results.price(row.bid),
         value=agent_results.amount(value),
         unrealised=agent_results.amount(row.unrealised),
         held_s=row.held_s,
@@ -218,7 +218,7 @@ def prices(view: ArenaView, frame: Frame) -> Prices:
                 product_id=product_id,
                 venue=ticker.venue if ticker else frame.summary.venue,
                 price=ticker.price if ticker and is_same else None,
-                best_bid=_price(mark.bid),
+                best_bid=agent_results.price(mark.bid),
                 best_ask=ticker.best_ask if ticker and is_same else None,
                 event_time=mark.event_time,
                 age_s=round((frame.now - mark.alive_at).total_seconds(), 1),
@@ -353,7 +353,3 @@ def health(frame: Frame, reading: ReadStatus) -> Health:
         broken_log=summary.broken_log,
         supervisors=supervisors(frame.supervisors, frame.processes),
     )
-
-
-def _price(units: PriceUnits) -> Decimal:
-    return Decimal(price_text(units))

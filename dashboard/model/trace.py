@@ -9,11 +9,11 @@ import orjson
 
 from arena import ids, topics
 from arena.bus.base import LATEST, Bus, LogReader, Record, Start
-from arena.errors import BrokerUnavailable, Malformed
+from arena.errors import Malformed
 from arena.messages import ChatReply, ChatRequest, LlmCall, Message, OrderDecided, Turn
 from arena.topics import partition_of
 from dashboard.model import trace_checks as steps
-from dashboard.model.history import TIMEOUT_S, History
+from dashboard.model.history import TIMEOUT_S, History, read_block
 from dashboard.model.order_index import newest_places
 from dashboard.model.queries import UnknownName
 from dashboard.model.results.trace import Trace
@@ -187,18 +187,8 @@ class Tracer:
         return record if record is not None and record.offset == offset else None
 
     async def _block(self, topic: str, partition: int, first: int, end: int) -> list[Record]:
-        found: list[Record] = []
         async with self._reader(topic, partition, LATEST) as reader:
-            reader.seek(topic, partition, first)
-            while reader.position(topic, partition) < end:
-                records = await reader.read(timeout_s=TIMEOUT_S, max_records=BLOCK)
-                if not records:
-                    raise BrokerUnavailable(
-                        f"{topic}[{partition}] gave no records after offset {first} in"
-                        f" {TIMEOUT_S:.0f} s"
-                    )
-                found += records
-        return [one for one in found if first <= one.offset < end]
+            return await read_block(reader, topic, partition, first, end, at_once=BLOCK)
 
     @asynccontextmanager
     async def _reader(self, topic: str, partition: int, start: Start) -> AsyncIterator[LogReader]:

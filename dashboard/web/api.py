@@ -79,7 +79,7 @@ async def trace(
     """The records of an order with their exact bytes, and what a reader can check in them."""
     await web.moment()
     found = await web.tracer.trace(web.reader.view, order_id, hide_prompts=web.options.hide_prompts)
-    return web.page(request, found)
+    return web.result(request, found)
 
 
 @router.get("/prices", response_model=Prices)
@@ -151,4 +151,4 @@ async def activity(request: Request, web: WebState) -> Response:
 @router.get("/runs", response_model=Runs)
 async def runs(request: Request, web: WebState) -> Response:
     """The runs of the home, the newest first."""
-    return web.page(request, await web.runs())
+    return web.result(request, await web.runs())

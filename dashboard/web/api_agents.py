@@ -51,7 +51,7 @@ async def turns(
 @router.get("/turns/{turn_id}", response_model=TurnDetail)
 async def turn(request: Request, web: WebState, agent: AgentName, turn_id: TurnId) -> Response:
     """A whole turn: the prompt exactly as the model got it, and everything after it."""
-    return web.page(request, await web.turn(agent, turn_id))
+    return web.result(request, await web.turn(agent, turn_id))
 
 
 @router.get("/turns/{turn_id}/prompt", response_model=RenderedPrompt)
@@ -61,7 +61,7 @@ async def turn_prompt(
     """The prompt of a turn exactly as the model got it."""
     prompt = agent_queries.rendered_prompt(await web.turn(agent, turn_id))
     hidden = web.options.hide_prompts
-    return web.page(request, prompt.model_copy(update={"hidden": hidden}))
+    return web.result(request, prompt.model_copy(update={"hidden": hidden}))
 
 
 @router.get("/prompt", response_model=RenderedPrompt)

@@ -32,7 +32,7 @@ from dashboard.web.options import WebOptions
 from dashboard.web.rate_limit import Failures
 from dashboard.web.sessions import Sessions
 from dashboard.web.state import GZIP_BYTES_MIN, GZIP_LEVEL, Web
-from dashboard.web.static_files import STATIC, VersionedFiles
+from dashboard.web.static_files import STATIC, CheckedFiles
 
 WRITES_MAX = 4
 COMMANDS_MAX = 8
@@ -98,7 +98,7 @@ def create_app(
     )
     for router in ROUTERS:
         app.include_router(router)
-    files = VersionedFiles(directory=STATIC, packages=[("arena.page", "static")], check_dir=False)
+    files = CheckedFiles(directory=STATIC, packages=[("arena.page", "static")], check_dir=False)
     app.mount("/static", files, name="static")
     app.add_exception_handler(HTTPException, with_page(errors.on_http_error))
     app.add_exception_handler(RequestValidationError, with_page(errors.on_invalid))

@@ -1,4 +1,4 @@
-"""A page as an answer, with what every page knows. Pure."""
+"""A page as an answer, with what every page shows."""
 
 from collections.abc import Mapping, Sequence
 
@@ -56,7 +56,7 @@ def page_answer(
     return HTMLResponse(text, status, headers={"Cache-Control": "private, no-store"})
 
 
-def standing(web: Web, now: Moment) -> dict[str, object]:
+def bars(web: Web, now: Moment) -> dict[str, object]:
     """What the bars of every page show."""
     reader, view = web.reader, web.reader.view
     return {

@@ -1,7 +1,7 @@
 """The HTML pages; `dashboard.web.page` draws them from results of the read model.
 
 With `?parts=a,b` a page answers with these parts of itself only: that is how open pages stay up to
-date. A part that many viewers ask for is drawn once for each moment.
+date.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from dashboard.model.change_cursor import ChangeCursor
 from dashboard.model.hidden_prompts import page_without_words, without_words
 from dashboard.model.price_history import price_history, products
 from dashboard.model.results import PriceHistory, TurnSummary
-from dashboard.web.page_answers import COMMON, page_answer, standing
+from dashboard.web.page_answers import COMMON, bars, page_answer
 from dashboard.web.state import Web, WebState
 
 REPORT_POLICY = (
@@ -44,7 +44,7 @@ async def live(
     """The live page: verdict, leaderboard, curves, thoughts, prices, positions, trades, costs."""
     now = await web.moment()
     view, wanted = web.reader.view, _wanted(parts, LIVE)
-    given = standing(web, now)
+    given = bars(web, now)
     if _needs(wanted, "curves"):
         given["curves"] = queries.equity_curves(view, now.frame, CURVE_POINTS)
     if _needs(wanted, "reasoning", "trades", "market"):
@@ -71,7 +71,7 @@ async def agent_page(
     reader, view, wanted = web.reader, web.reader.view, _wanted(parts, AGENT)
     turns = await reader.history.turns(view, agent, cursor=before)
     trades = await reader.history.trades(view, agent, limit=TRADES)
-    given = standing(web, now) | {
+    given = bars(web, now) | {
         "agent": agent,
         "portfolio": queries.portfolio(now.frame, agent),
         "turns": page_without_words(turns) if web.options.hide_prompts else turns,
@@ -92,7 +92,7 @@ async def agent_page(
 async def turn_page(request: Request, web: WebState, agent: str, turn_id: str) -> HTMLResponse:
     """One turn: the exact prompt, the rounds, the tool calls, what it cost."""
     now = await web.moment()
-    given = standing(web, now) | {
+    given = bars(web, now) | {
         "agent": agent,
         "turn": await web.turn(agent, turn_id),
         "trades": await web.reader.history.trades(web.reader.view, agent, limit=TRADES),
@@ -105,14 +105,14 @@ async def nodes_page(request: Request, web: WebState, parts: Parts = "") -> HTML
     """The supervisor view: processes, feed, models, halts."""
     now = await web.moment()
     found = activity(web.reader.view, now.frame.processes, now.frame.now)
-    given = standing(web, now) | {"activity": found}
+    given = bars(web, now) | {"activity": found}
     return page_answer("nodes", request, web, given, _wanted(parts, NODES))
 
 
 @router.get("/runs")
 async def runs_page(request: Request, web: WebState) -> HTMLResponse:
     """The runs of the home, with links to their reports."""
-    given = standing(web, await web.moment()) | {"runs": await web.runs()}
+    given = bars(web, await web.moment()) | {"runs": await web.runs()}
     return page_answer("runs", request, web, given, COMMON)
 
 
@@ -128,7 +128,7 @@ async def verify_page(request: Request, web: WebState, order_id: str) -> HTMLRes
     """Checks the hashes of an order's records in the browser."""
     now, view, hidden = await web.moment(), web.reader.view, web.options.hide_prompts
     trace = await web.tracer.trace(view, order_id, hide_prompts=hidden)
-    given = standing(web, now) | {"order_id": order_id, "trace": trace}
+    given = bars(web, now) | {"order_id": order_id, "trace": trace}
     return page_answer("verify", request, web, given, COMMON)
 
 

@@ -30,7 +30,7 @@ from dashboard.model.queries import UnknownName
 from dashboard.web.errors import Busy, Conflict
 from dashboard.web.login import form_fields
 from dashboard.web.page.supervision import command_link
-from dashboard.web.page_answers import COMMON, page_answer, standing
+from dashboard.web.page_answers import COMMON, bars, page_answer
 from dashboard.web.state import Web, WebState
 from dashboard.web.token_file import new_nonce
 
@@ -179,7 +179,7 @@ def _page(
         "error": error,
         "reason_chars_max": REASON_CHARS_MAX,
     }
-    given = standing(web, web.reader.moment()) | context
+    given = bars(web, web.reader.moment()) | context
     return page_answer("command", request, web, given, COMMON, status)
 
 

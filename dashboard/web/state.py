@@ -145,18 +145,18 @@ class Web:
         if not isinstance(body, bytes):
             encoded = json_of(await read())
             body = moment.once(name, lambda: encoded)
-        return self._page(request, body)
+        return self._tagged(request, body)
 
-    def page(self, request: Request, result: BaseModel) -> Response:
+    def result(self, request: Request, result: BaseModel) -> Response:
         """A result that one viewer asked for as JSON; its ETag is of the content.
 
         Args:
             request: The request.
             result: The result.
         """
-        return self._page(request, json_of(result))
+        return self._tagged(request, json_of(result))
 
-    def _page(self, request: Request, body: bytes) -> Response:
+    def _tagged(self, request: Request, body: bytes) -> Response:
         etag = f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
         if matches(request, etag):
             return Response(status_code=304, headers=cache_headers(etag))

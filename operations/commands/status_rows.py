@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from arena.agent_health import DeadAgent, dead_agents_of
-from arena.liveness import WAITING_FOR, feed_down, market_warning, silent_after_s
+from arena.liveness import ROUTERS, WAITING_FOR, feed_down, market_warning, silent_after_s
 from arena.messages import Heartbeat
 from arena.node import ERROR
 from arena.process_kinds import KINDS
@@ -32,7 +32,6 @@ FIRST_BEAT_S = 30.0
 """A process that starts sends its first heartbeat within this time, also on a busy machine."""
 SILENT_KINDS = frozenset(kind.name for kind in KINDS if kind.writes_nothing or not kind.uses_kafka)
 """The kinds that send no heartbeats."""
-ROUTERS = frozenset({"router", "routers"})
 
 LocalState = Literal["gone", "suspended"]
 """The state of a process of this machine that is not running normally."""
