@@ -9,20 +9,14 @@ from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from arena.addresses import is_loopback
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 SECRET_PARAMETERS = frozenset({"token", "access_token", "api_key", "apikey", "auth", "password"})
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 OPEN_PATHS = ("/health", "/login", "/static/")
 """Paths that need no token: liveness, the form that takes it, and what that form loads."""
 SAME_SITE = frozenset({"same-origin", "none"})
-
-
-def is_loopback(host: str) -> bool:
-    """True if an address is only reachable from this machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def is_open_path(path: str) -> bool:

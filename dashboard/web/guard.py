@@ -14,6 +14,7 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from arena.addresses import is_loopback
 from arena.clock import Clock
 from dashboard.web import access
 from dashboard.web.errors import error_answer
@@ -116,7 +117,7 @@ class Guard:
         known, refusal = self._identify(scope, headers, client)
         if refusal is not None:
             return refusal
-        needs_token = not (self._options.public or access.is_loopback(self._options.host))
+        needs_token = not (self._options.public or is_loopback(self._options.host))
         if known or not needs_token or access.is_open_path(scope["path"]):
             return None
         if "text/html" in headers.get("accept", ""):

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from arena.addresses import is_loopback
 from arena.errors import UsageError
 from dashboard.model.arena_reader import RunIdentity
-from dashboard.web.access import is_loopback
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080

@@ -10,6 +10,7 @@ import socket
 
 from starlette.types import ASGIApp
 
+from arena.addresses import url_host
 from arena.fold_checkpoint import CheckpointFile
 from arena.node import Node
 from arena.supervision import ProcessAddress
@@ -75,7 +76,7 @@ async def _serve(
 ) -> None:
     """Answer requests until cancelled, and print the address when the first answer is whole."""
     host, port = listener.getsockname()[:2]
-    address = f"{options.scheme}://{_shown_host(host)}:{port}/"
+    address = f"{options.scheme}://{url_host(host)}:{port}/"
     serving = asyncio.ensure_future(run_server(app, listener, options, reader.clock))
     try:
         await reader.ready(READY_TIMEOUT_S)
@@ -86,10 +87,3 @@ async def _serve(
         hub.close()
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
-
-
-def _shown_host(host: str) -> str:
-    """A host as it is typed into a browser on this machine."""
-    if host in ("0.0.0.0", "::"):
-        return "localhost"
-    return f"[{host}]" if ":" in host else host

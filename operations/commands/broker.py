@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from arena.addresses import is_loopback, is_wildcard
 from arena.broker_files import broker_files_of
 from arena.command_exit import report_error
 from arena.credentials import PLAINTEXT, credentials_directory
@@ -32,8 +33,6 @@ from operations.localbroker.ports import (
     DEFAULT_PORT,
     LOOPBACK,
     choose_ports,
-    is_loopback,
-    is_wildcard,
 )
 from operations.localbroker.security import Tls
 from operations.localbroker.status import BrokerStatus, read_status, stop_broker

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+from arena.addresses import url_host
 from arena.errors import DependencyMissing
-from operations.localbroker.ports import can_bind, is_wildcard
+from operations.localbroker.ports import can_bind
 from operations.specs.web import WebTable
 
 PORTS_TRIED = 50
@@ -53,9 +54,7 @@ class WebPage:
     @property
     def address(self) -> str:
         """Its address, for a browser on this machine."""
-        host = "localhost" if is_wildcard(self.table.host) else self.table.host
-        host = f"[{host}]" if ":" in host else host
-        return f"{self.table.scheme}://{host}:{self.port}/"
+        return f"{self.table.scheme}://{url_host(self.table.host)}:{self.port}/"
 
     @property
     def line(self) -> str:

@@ -12,11 +12,11 @@ import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from arena.addresses import is_loopback, is_wildcard
 from arena.atomic_files import write_atomic
 from arena.broker_state import Ports
 from arena.errors import UsageError
 from operations.localbroker.errors import PortTaken
-from operations.localbroker.ports import is_loopback, is_wildcard
 
 LISTENER_FILE_NAME = "outside.json"
 EXTERNAL_PORT = 19_092

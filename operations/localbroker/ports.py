@@ -6,13 +6,13 @@ the broker binds it; so ports are chosen below those that the system gives to ou
 which are many per second.
 """
 
-import ipaddress
 import random
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from arena.addresses import is_wildcard
 from arena.broker_state import Ports
 from arena.errors import UsageError
 from operations.localbroker.errors import PortTaken
@@ -26,22 +26,6 @@ IANA_EPHEMERAL = 49_152
 """First port of outgoing connections by RFC 6335, section 6; Linux has its own setting."""
 EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 LOOPBACK = "127.0.0.1"
-
-
-def is_loopback(host: str) -> bool:
-    """True for a loopback address, or the name localhost."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def is_wildcard(host: str) -> bool:
-    """True for the address that means every address of this machine."""
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return False
 
 
 def can_bind(port: int, host: str = LOOPBACK) -> bool:

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from operations.localbroker.ports import is_loopback
+from arena.addresses import is_loopback
 from operations.specs.errors import SpecFault
 from operations.specs.tables import SpecTable
 
