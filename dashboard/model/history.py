@@ -38,6 +38,8 @@ BLOCKS_MAX = 64
 READERS_MAX = 4
 """Most pages that are read at the same time."""
 TIMEOUT_S = 10.0
+ANSWER_S = 15.0
+"""Longest time for a page, a turn or a trace, with the wait for a reader."""
 
 
 class FoundTurn(NamedTuple):
@@ -77,8 +79,11 @@ class History:
             BrokerUnavailable: The records did not come in time.
         """
         require_agent(view, agent)
-        limit = max(1, min(limit, PAGE_MAX))
         before = _offset_of(cursor) if cursor is not None else None
+        async with in_time(self._bus):
+            return await self._turns(view, agent, max(1, min(limit, PAGE_MAX)), before)
+
+    async def _turns(self, view: ArenaView, agent: str, limit: int, before: int | None) -> TurnPage:
         kept = view.turns.agents.get(agent)
         newest = list(reversed(kept.newest_turns.values())) if kept else []
         partition = partition_of(agent, await self._bus.partitions(TOPIC))
@@ -107,6 +112,10 @@ class History:
             BrokerUnavailable: The records did not come in time.
         """
         require_agent(view, agent)
+        async with in_time(self._bus):
+            return await self._turn(view, agent, turn_id)
+
+    async def _turn(self, view: ArenaView, agent: str, turn_id: str) -> TurnDetail:
         partition = partition_of(agent, await self._bus.partitions(TOPIC))
         kept = view.turns.agents.get(agent)
         if kept is not None and turn_id in kept.newest_turns:
@@ -144,7 +153,8 @@ class History:
         before = _place_of(cursor) if cursor is not None else None
         orders = view.accounts.orders
         places = list(islice(newest_places(orders, agent, before), limit + 1))
-        events = await self._events(view, places[:limit])
+        async with in_time(self._bus):
+            events = await self._events(view, places[:limit])
         return TradePage(
             agent=agent,
             trades=tuple(trade(event, view.currency) for event in events),
@@ -228,6 +238,23 @@ class History:
                 yield reader
             finally:
                 await reader.close()
+
+
+@asynccontextmanager
+async def in_time(bus: Bus) -> AsyncIterator[None]:
+    """Limit a block that reads records for an answer to `ANSWER_S`.
+
+    Raises:
+        BrokerUnavailable: It took longer.
+    """
+    try:
+        async with bus.clock.timeout(ANSWER_S):
+            yield
+    except TimeoutError:
+        raise BrokerUnavailable(
+            f"the broker did not give the records in {ANSWER_S:.0f} s",
+            remedy="check the broker with `arena topics describe`",
+        ) from None
 
 
 async def read_block(

@@ -13,7 +13,7 @@ from arena.errors import Malformed
 from arena.messages import ChatReply, ChatRequest, LlmCall, Message, OrderDecided, Turn
 from arena.topics import partition_of
 from dashboard.model import trace_checks as steps
-from dashboard.model.history import TIMEOUT_S, History, read_block
+from dashboard.model.history import TIMEOUT_S, History, in_time, read_block
 from dashboard.model.order_index import newest_places
 from dashboard.model.queries import UnknownName
 from dashboard.model.results.trace import Trace
@@ -56,6 +56,10 @@ class Tracer:
             UnknownName: There is no such order among the newest `ORDERS_MAX`.
             BrokerUnavailable: The records did not come in time.
         """
+        async with in_time(self._bus):
+            return await self._trace(view, order_id, hide_prompts=hide_prompts)
+
+    async def _trace(self, view: ArenaView, order_id: str, *, hide_prompts: bool) -> Trace:
         event = await self._event(view, order_id)
         order = event.message()
         assert isinstance(order, OrderDecided), "it was found by its type"

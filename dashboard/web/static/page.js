@@ -39,7 +39,7 @@ function patchChildren(mine, next) {
 
 const dirty = new Set(); // Ids of parts that an event has changed.
 const fetched = new Map(); // Id -> when it was last asked for.
-let timer = 0, isBusy = false, source = null, lastEvent = Date.now(), wasStale = null;
+let timer = 0, isBusy = false, source = null, lastEvent = Date.now(), shown = null;
 
 function note(names) {
   for (const part of document.querySelectorAll("[data-live]")) {
@@ -102,15 +102,14 @@ function listen() {
 
 // Say in words whether the page is live; screen readers hear a change of state, not every second.
 function showState() {
-  const isStale = source.readyState !== EventSource.OPEN || Date.now() - lastEvent > QUIET_MS;
-  const time = byId("clock");
-  if (time && !isStale) time.textContent = `${clock(lastEvent)} UTC`;
-  if (isStale === wasStale) return;
-  wasStale = isStale;
-  root.classList.toggle("stale", isStale);
-  const since = `No event since ${clock(lastEvent)} UTC. Figures are of then. Trying again.`;
-  byId("live").textContent = isStale ? since : "Live";
-  if (time && isStale) time.textContent = "";
+  const isCut = source.readyState !== EventSource.OPEN || Date.now() - lastEvent > QUIET_MS;
+  const time = byId("clock"), broker = byId("state").dataset.broker;
+  const words = isCut ? `No event since ${clock(lastEvent)} UTC. Figures are of then. Trying again.` : broker || "Live";
+  if (time) time.textContent = isCut || broker ? "" : `${clock(lastEvent)} UTC`;
+  if (words === shown) return;
+  shown = words;
+  root.classList.toggle("stale", isCut || Boolean(broker));
+  byId("live").textContent = words;
 }
 
 // A hidden page needs no stream: browsers open only six connections to a host.

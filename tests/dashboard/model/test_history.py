@@ -1,10 +1,13 @@
 """Pages of turns and trades are the same from memory and from the topics, early and late."""
 
+import asyncio
+from typing import NoReturn
+
 import pytest
 
 from arena import topics
 from arena.bus.memory import MemoryBus
-from arena.errors import UsageError
+from arena.errors import BrokerUnavailable, UsageError
 from arena.messages import OrderDecided, Turn
 from dashboard.model import history, recent_turns
 from dashboard.model.history import History
@@ -117,3 +120,26 @@ async def test_unknown_names_and_cursors_are_refused(
             await reader.turns(view, AGENT, 5, cursor)
         with pytest.raises(UsageError, match="cursor"):
             await reader.trades(view, AGENT, 5, cursor)
+
+
+async def test_silent_broker_ends_a_page_in_time(
+    arena: tuple[ArenaView, History, Scenario],
+    memory_bus: MemoryBus,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also for those that wait for a reader, and the readers are free again afterwards."""
+    view, reader, _ = arena
+
+    async def silent(*_: object) -> NoReturn:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(history, "ANSWER_S", 0.05)
+        patched.setattr(memory_bus, "partition_reader", silent)
+        many = [reader.turns(view, AGENT, 50) for _ in range(3 * history.READERS_MAX)]
+        async with asyncio.timeout(10):
+            found = await asyncio.gather(*many, return_exceptions=True)
+        assert {BrokerUnavailable} == {type(one) for one in found}
+
+    assert 50 == len((await reader.turns(view, AGENT, 50)).turns)

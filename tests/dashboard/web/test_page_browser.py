@@ -4,6 +4,7 @@ Screenshots are saved in the test's temporary folder.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from arena import topics
+from dashboard.model.topic_follower import TopicFollower
 from tests.browser import (
     DEADLINE_S,
     MARKS,
@@ -205,6 +207,22 @@ def test_cut_stream_is_said_with_its_time_and_resumes(browser: Browser) -> None:
     with live_arena(scenario, port=port):
         wait(browser, "return document.querySelector('#live').textContent === 'Live'")
         wait(browser, "return document.querySelector('#bar').textContent.includes('Snapshots 6')")
+
+
+def test_silent_broker_is_said_where_the_page_says_live(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The events go on, but the figures are old; afterwards the page is live again."""
+    with live_arena(FailingScenario().run(2)) as arena:
+        show(browser, arena.url, PHONE)
+        read_status = TopicFollower.read_status
+        with monkeypatch.context() as patched:
+            silent = lambda one: replace(read_status(one), silent_s=9.0)  # noqa: E731
+            patched.setattr(TopicFollower, "read_status", silent)
+            wait(browser, "return document.documentElement.classList.contains('stale')")
+            words = browser.find_element(By.CSS_SELECTOR, ".life").text
+            assert "The broker is silent. Figures are old." == words.strip()
+        wait(browser, "return document.querySelector('.life').textContent.includes('Live')")
 
 
 def test_page_without_scripts_is_whole(browser: Browser, arena: LiveArena) -> None:
