@@ -1,4 +1,4 @@
-"""REST: the read model under `/api/v1`, what is of the whole arena."""
+"""REST under `/api/v1`: what is about the whole arena."""
 
 from typing import Annotated
 

@@ -16,11 +16,11 @@ from dashboard.model.trace import Tracer
 from dashboard.web import (
     api,
     api_agents,
-    api_seed,
-    commands,
+    api_short,
     docs_page,
     errors,
     events,
+    halt_commands,
     login,
     pages,
     process_commands,
@@ -34,7 +34,7 @@ from dashboard.web.sessions import Sessions
 from dashboard.web.state import GZIP_BYTES_MIN, GZIP_LEVEL, Web
 from dashboard.web.static_files import STATIC, CheckedFiles
 
-WRITES_MAX = 4
+HALTS_MAX = 4
 COMMANDS_MAX = 8
 DESCRIPTION = """What the terminal and the page show, as JSON.
 
@@ -44,10 +44,10 @@ OPENAPI = "/api/openapi.json"
 PARTS = (
     api,
     api_agents,
-    api_seed,
-    commands,
+    api_short,
     docs_page,
     events,
+    halt_commands,
     login,
     pages,
     process_commands,
@@ -92,7 +92,7 @@ def create_app(
         tracer=Tracer(reader.bus, reader.history),
         failures=failures,
         by=by,
-        writes=asyncio.Semaphore(WRITES_MAX),
+        halts=asyncio.Semaphore(HALTS_MAX),
         commands=asyncio.Semaphore(COMMANDS_MAX),
         own=own,
     )

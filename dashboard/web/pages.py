@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from arena.errors import UsageError
+from arena.page.series import HOLD_STRATEGY
 from dashboard.model import queries
 from dashboard.model.activity_queries import activity
 from dashboard.model.change_cursor import ChangeCursor
@@ -79,7 +80,7 @@ async def agent_page(
     }
     if _needs(wanted, "curves"):
         curves = queries.equity_curves(view, now.frame, CURVE_POINTS)
-        shown = {agent, *(one.agent for one in now.frame.ranking if one.strategy == "buy_and_hold")}
+        shown = {agent, *(one.agent for one in now.frame.ranking if one.strategy == HOLD_STRATEGY)}
         few = tuple(one for one in curves.curves if one.agent in shown)
         given["curves"] = curves.model_copy(update={"curves": few})
     if _needs(wanted, "market"):

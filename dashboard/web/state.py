@@ -43,7 +43,7 @@ class Web:
         tracer: Finds the records of orders.
         failures: The wrong tokens of clients.
         by: Who writes, in the records: "web/<host>".
-        writes: Limits the halts that are confirmed at the same time.
+        halts: Limits the halts that are confirmed at the same time.
         commands: Limits the commands to supervisors that are confirmed at the same time.
         own: This process, to know commands for it; None if it is not a process of the arena.
     """
@@ -55,7 +55,7 @@ class Web:
     tracer: Tracer
     failures: Failures
     by: str
-    writes: asyncio.Semaphore
+    halts: asyncio.Semaphore
     commands: asyncio.Semaphore
     own: ProcessAddress | None = None
 

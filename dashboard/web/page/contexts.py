@@ -144,7 +144,6 @@ def _standings(found: Leaderboard, verdict: Verdict | None) -> dict[str, object]
         "verdict": verdict,
         "styles": line_styles,
         "table": board(found, verdict, line_styles),
-        "dead": found.dead,
         "power": power(verdict) if verdict else None,
     }
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
-from dashboard.web import commands
+from dashboard.web import halt_commands
 from dashboard.web.rate_limit import Failures, RateLimit
 from tests.dashboard.scenario import Scenario
 from tests.dashboard.web.serving import HOST, Served, serving
@@ -60,7 +60,7 @@ class Target:
 def target() -> Iterator[Target]:
     """The app over a short season; a halt is not waited for."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(commands, "WAIT_S", 0.0)
+    patch.setattr(halt_commands, "WAIT_S", 0.0)
     patch.setattr(RateLimit, "take", lambda *_: 0.0)
     patch.setattr(Failures, "wait_s", lambda *_: 0.0)
     with start_blocking_portal() as portal:

@@ -116,6 +116,14 @@ def test_phone_shows_rank_return_and_interval_first(browser: Browser, arena: Liv
 
     assert shown
     assert right <= PHONE[0]
+    for shape in ("", " unjudged"):
+        axis, plot = browser.execute_script(
+            f"document.querySelector('.board').className = 'board{shape}';"
+            "const places = ['.axis', '.interval'].map(one =>"
+            " document.querySelector('#leaderboard ' + one).getBoundingClientRect());"
+            "return places.map(one => [one.left, one.right])"
+        )
+        assert axis == plot
     cut = browser.execute_script(
         "return [...document.querySelectorAll('#curves .right text')].filter(one =>"
         " one.getBoundingClientRect().right > one.closest('svg').getBoundingClientRect().right)"

@@ -76,7 +76,7 @@ async def _write(
         raise HTTPException(409, "this run has ended: nothing can be halted or resumed")
     name = None if body.agent == ALL_AGENTS else check_agent_name(body.agent)
     message = kind(agent=name, reason=body.reason, by=web.by, at=web.reader.clock.now())
-    async with web.writes:
+    async with web.halts:
         outcome = await halt_or_resume(web.reader.bus, message, WAIT_S)
     confirmation = outcome.confirmation
     is_confirmed = not confirmation.unconfirmed
