@@ -2,6 +2,9 @@
 
 from ipaddress import ip_address
 
+HOST_NAME = r"^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$"
+"""A host name or IPv4 address, without a scheme or port."""
+
 
 def is_loopback(host: str) -> bool:
     """True for a loopback address, or the name localhost."""

@@ -71,11 +71,12 @@ def web(
     Example: arena web --run last
     """
     from arena.node import run_node
-    from dashboard.web.options import WebOptions, check_exposure
+    from dashboard.web.options import WebOptions, check_exposure, check_names
     from dashboard.web.process import serve
     from dashboard.web.server import check_tls
 
     check_tls(tls_cert, tls_key)
+    check_names(allow_host or ())
     check_exposure(host, tls=tls_cert is not None, insecure=insecure)
     with find_arena(bootstrap_servers, prefix, run_name, offline=True, principal="web") as arena:
         bus = arena.bus("arena-web")

@@ -1,9 +1,11 @@
 """The options of `arena web`."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from arena.addresses import is_loopback
+from arena.addresses import HOST_NAME, is_loopback
 from arena.errors import UsageError
 from dashboard.model.arena_reader import RunIdentity
 
@@ -62,3 +64,20 @@ def check_exposure(host: str, *, tls: bool, insecure: bool) -> None:
             remedy="add --tls-cert and --tls-key, or --insecure if something in front of it"
             " encrypts",
         )
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Check that a Host header can have these names.
+
+    Args:
+        names: Values of --allow-host.
+
+    Raises:
+        UsageError: One is not a name; with a scheme or port it would never fit.
+    """
+    for name in names:
+        if not re.fullmatch(HOST_NAME, name):
+            raise UsageError(
+                f"--allow-host {name} is not a host name",
+                remedy="give it without scheme and port, such as agents.example.org",
+            )

@@ -9,7 +9,8 @@
     [[agents]]      name, strategy, chat_node, process, cadence, seed, scrape, prompt
     [competition]   snapshots, pacing, strategies, models, repeats, baselines, replies, ...
     [ledger]        enabled
-    [web]           enabled, host, port, tls_cert, tls_key, insecure, public, hide_prompts
+    [web]           enabled, host, port, tls_cert, tls_key, insecure, public,
+                    hide_prompts, allow_hosts
     [alerts]        to, drawdown, feed_silent_s, per_minute, only, without
     [plugins]       folders
     [dashboard]     show

@@ -1,16 +1,18 @@
 """The table [web] of an ARENA.toml, and the command of the process that it starts. Pure."""
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from arena.addresses import is_loopback
+from arena.addresses import HOST_NAME, is_loopback
 from operations.specs.errors import SpecFault
 from operations.specs.tables import SpecTable
 
 HOST = "127.0.0.1"
 PORT = 8080
+HOSTS_MAX = 20
+HostName = Annotated[str, Field(pattern=HOST_NAME)]
 
 
 class WebTable(SpecTable):
@@ -25,6 +27,7 @@ class WebTable(SpecTable):
         insecure: Allow `host` beyond this machine without TLS.
         public: Let anyone read without the token; nothing is written.
         hide_prompts: Leave out prompts, conversations and reasoning.
+        allow_hosts: Further names of the server, without a scheme or port.
     """
 
     enabled: bool = True
@@ -35,6 +38,7 @@ class WebTable(SpecTable):
     insecure: bool = False
     public: bool = False
     hide_prompts: bool = False
+    allow_hosts: tuple[HostName, ...] = Field(default=(), max_length=HOSTS_MAX)
 
     @model_validator(mode="after")
     def _encrypted_beyond_this_machine(self) -> Self:
@@ -75,4 +79,5 @@ def web_command(table: WebTable, directory: Path, title: str, port: int) -> list
         "--public": table.public,
         "--hide-prompts": table.hide_prompts,
     }
-    return words + [flag for flag, given in flags.items() if given]
+    words += [flag for flag, given in flags.items() if given]
+    return words + [word for name in table.allow_hosts for word in ("--allow-host", name)]

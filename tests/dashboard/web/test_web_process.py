@@ -219,6 +219,7 @@ async def test_taken_port_is_said_with_the_remedy(bus: KafkaBus, settings: Setti
         (("--tls-cert", "x.pem", "--tls-key", "x.pem"), "--tls-cert x.pem: No such file"),
         (("--tls-cert", "README.md", "--tls-key", "README.md"), "not a certificate and its key"),
         (("--port", "70000"), "--port"),
+        (("--allow-host", "https://x.example:443"), "without scheme and port"),
     ],
 )
 def test_unsafe_flags_are_refused(tmp_path: Path, words: tuple[str, ...], error: str) -> None:

@@ -71,6 +71,7 @@ host = "0.0.0.0"
 tls_cert = "cert.pem"
 tls_key = "key.pem"
 hide_prompts = true
+allow_hosts = ["agents.example.org", "a.example"]
 [[chat_nodes]]
 name = "rules"
 model_id = "scripted"
@@ -86,7 +87,8 @@ chat_node = "rules"
     assert ["web", "dashboard"] == [one.name for one in processes][-2:]
     assert (
         "arena web --port 8081 --title arena --host 0.0.0.0 --tls-cert /spec/cert.pem"
-        " --tls-key /spec/key.pem --hide-prompts"
+        " --tls-key /spec/key.pem --hide-prompts --allow-host agents.example.org"
+        " --allow-host a.example"
     ) == " ".join(processes[-2].argv)
 
 
@@ -97,6 +99,7 @@ chat_node = "rules"
         ({"host": "arena.example"}, "tls_cert and tls_key"),
         ({"tls_cert": "a.pem"}, "belong together"),
         ({"port": 0}, "port"),
+        ({"allow_hosts": ["x.example:443"]}, "allow_hosts"),
         ({"unknown": 1}, "unknown"),
     ],
 )
