@@ -10,7 +10,7 @@ from dashboard.model.turn_results import trade, turn_summary
 from dashboard.model.view import ArenaView
 
 NEW_MAX = 100
-"""Most turns, and most orders, of one answer: the newest of all agents."""
+"""Most turns, and most orders, that a new viewer gets: the newest of all agents."""
 
 Place = tuple[int, int]
 """Partition and offset of a record."""
@@ -25,16 +25,18 @@ class ChangeCursor:
 
     Args:
         turn_partitions: Number of partitions of `agent.turns`.
+        most: Most turns, and most orders, of one answer.
     """
 
-    def __init__(self, turn_partitions: int) -> None:
+    def __init__(self, turn_partitions: int, most: int = NEW_MAX) -> None:
         """Start before everything."""
         self._turn_partitions = turn_partitions
+        self._most = most
         self.turns: dict[int, int] = {}
         self.orders: dict[int, int] = {}
 
     def new_turns(self, view: ArenaView) -> tuple[TurnSummary, ...]:
-        """Turns that ended since the last call, oldest first; at most the newest `NEW_MAX`.
+        """Turns that ended since the last call, oldest first; at most the newest `most`.
 
         Those of one partition are in the order of their records.
         """
@@ -42,7 +44,7 @@ class ChangeCursor:
         for agent, turns in view.turns.agents.items():
             partition = partition_of(agent, self._turn_partitions)
             seen = self.turns.get(partition, -1)
-            for turn in list(reversed(turns.newest_turns.values()))[:NEW_MAX]:
+            for turn in list(reversed(turns.newest_turns.values()))[: self._most]:
                 offset = turns.outcomes[turn.turn_id][0]
                 if offset <= seen:
                     break
@@ -53,12 +55,12 @@ class ChangeCursor:
             self.turns[partition] = column[-1][0]
             columns.append([(turn.ended_at, turn, partition, offset) for offset, turn in column])
         merged = list(merge(*columns, key=lambda one: one[0]))
-        return tuple(turn_summary(*one[1:]) for one in merged[-NEW_MAX:])
+        return tuple(turn_summary(*one[1:]) for one in merged[-self._most :])
 
     def new_trades(self, view: ArenaView) -> tuple[tuple[Trade, Place], ...]:
         """Orders decided since the last call with the places of their records, oldest first.
 
-        At most the newest `NEW_MAX`; those of one partition are in the order of their records.
+        At most the newest `most`; those of one partition are in the order of their records.
         """
         columns = []
         for partition, index in sorted(view.accounts.orders.items()):
@@ -68,7 +70,7 @@ class ChangeCursor:
             if newest <= seen:
                 continue
             self.orders[partition] = newest
-            count = min(NEW_MAX, len(recent), len(index.offsets))
+            count = min(self._most, len(recent), len(index.offsets))
             column = []
             for back in range(1, count + 1):
                 if (offset := index.offsets[-back]) <= seen:
@@ -76,4 +78,4 @@ class ChangeCursor:
                 column.append((index.times_ms[-back], recent[-back], (partition, offset)))
             columns.append(column[::-1])
         merged = list(merge(*columns, key=lambda one: one[0]))
-        return tuple((trade(one, view.currency), place) for _, one, place in merged[-NEW_MAX:])
+        return tuple((trade(one, view.currency), place) for _, one, place in merged[-self._most :])

@@ -10,6 +10,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from hashlib import blake2b
+from itertools import islice
 
 from pydantic import BaseModel
 
@@ -32,7 +33,8 @@ IDLE_S = 1.0
 QUIET_S = 15.0
 """A quiet stream gets a comment so often, or proxies cut it."""
 RETRY_MS = 1000
-RING = NEW_MAX
+RING = 500
+"""Turns, and orders, that are kept for viewers that resume; a contest has up to 50 a second."""
 KINDS = {"turn": "t", "trade": "o"}
 """Events of single records -> their letter in ids."""
 CHUNKS_MAX = 32
@@ -109,7 +111,9 @@ class Hub:
     async def _changes(self) -> ChangeCursor:
         if self._cursor is None:
             partitions = await self._reader.turn_partitions()
-            self._cursor = self._cursor or ChangeCursor(partitions)  # another call may be faster
+            self._cursor = self._cursor or ChangeCursor(
+                partitions, RING
+            )  # another call may be faster
         return self._cursor
 
     def _publish_changes(self, cursor: ChangeCursor) -> None:
@@ -183,7 +187,8 @@ class Hub:
     def _joined(self, seen: int, places: Mapping[str, int]) -> bytes:
         found = [(number, text) for number, text, _ in self._states.values() if number > seen]
         for ring in self._rings.values():
-            for number, text, place, offset in ring:
+            first = 0 if seen or places else max(0, len(ring) - NEW_MAX)
+            for number, text, place, offset in islice(ring, first, None):
                 if number > seen and offset > places.get(place, -1):
                     found.append((number, text))
         return b"".join(text for _, text in sorted(found))

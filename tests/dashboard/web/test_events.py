@@ -9,6 +9,7 @@ import pytest
 
 from dashboard.model.arena_reader import ArenaReader
 from dashboard.model.change_cursor import NEW_MAX, ChangeCursor
+from dashboard.model.recent_turns import TURNS_KEPT
 from dashboard.web import hub as hub_module
 from dashboard.web.options import WebOptions
 from dashboard.web.sse import encode_event, newest_seen, places_seen
@@ -109,6 +110,24 @@ async def test_resumed_viewer_gets_exactly_what_came_after() -> None:
         async with viewing(served, "other.5.arena.t0-1") as restarted:
             await restarted.until("turn", turn)
             assert old <= {data for kind, _, data in restarted.events if kind == "turn"}
+
+
+async def test_resumed_viewer_gets_more_than_a_new_one() -> None:
+    """A fast contest ends hundreds of turns while a process restarts; a new viewer needs few."""
+    scenario = Scenario().run(30)
+    async with serving(scenario) as served:
+        assert await served.reader.ready(DEADLINE_S)
+        async with viewing(served) as new:
+            await new.read()
+            await new.read()
+        run = new.events[0][1].split(".")[2]
+        async with viewing(served, f"earlier.9.{run}.t0-0") as resumed:
+            await resumed.read()
+            await resumed.read()
+
+    kept = len(scenario.agents) * TURNS_KEPT
+    assert NEW_MAX == len([one for one in new.events if one[0] == "turn"])
+    assert NEW_MAX < kept == len([one for one in resumed.events if one[0] == "turn"])
 
 
 async def test_slow_viewer_gets_the_newest_state() -> None:
