@@ -25,7 +25,7 @@ from dashboard.model.view import ArenaView
 
 HALTS_MAX = 200
 RECENT_S = 600.0
-"""What is older than this when alerts first start was over before, unless a process says it now."""
+"""At the first start older conditions are not sent, unless a running process reports them."""
 ENDED_AGENT_S = 30.0
 """A supervisor starts a process again within this time."""
 SILENT_AGENT_S = 60.0

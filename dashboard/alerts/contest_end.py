@@ -13,7 +13,7 @@ from dashboard.alerts.texts import plain, plain_name
 from dashboard.model.view import ArenaView
 
 NEWS_S = 60.0
-"""A contest that ended longer ago when alerts first start was over before."""
+"""At the first start the end of a contest is not sent if it is older."""
 LAST_TURNS_S = 60.0
 """How long to wait for the last turns and for the judge."""
 STOPPED_S = 60.0

@@ -45,7 +45,7 @@ class DriftFold:
         try:
             message = record.message()
         except Malformed:
-            return  # The supervisor of the topic is `arena tail`; nothing can be said about it.
+            return  # `arena tail ledger.drift` shows it.
         if not isinstance(message, Drift):
             return
         figure = f"{message.owner}:{message.what}:{message.unit}"

@@ -12,7 +12,7 @@ class Alert:
         subject: What it is about; an alert of the same subject may have another cause.
         key: Subject and cause, after an "@": each is sent once.
         text: One sentence in plain text.
-        is_now: False if it was over before, should the process find it at its first start.
+        is_now: False if it is over, so that it is not sent at the first start.
     """
 
     kind: str

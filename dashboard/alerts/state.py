@@ -70,7 +70,7 @@ class WaitingMessage(BaseModel):
 
 
 class AlertState(BaseModel):
-    """What a process of alerts must not forget.
+    """What a restart of `arena alerts` needs.
 
     Attributes:
         is_first: True until the first pass, which sends nothing that was over before.

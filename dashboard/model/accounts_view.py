@@ -15,7 +15,7 @@ from arena.checkpoint import proven_image
 from arena.errors import BrokenLog
 from arena.pass_overs import PassedOver
 from arena.shards import digest_of
-from dashboard.model.equity_curves import CurveFill, EquityCurve, Snapshots, Value
+from dashboard.model.equity_curves import CurveFill, EquityCurve, Snapshots, Value, max_drawdown
 from dashboard.model.order_index import OrderIndex
 from dashboard.model.wealth import index_values
 
@@ -29,7 +29,7 @@ class AccountsView:
     Attributes:
         shards: Partition -> shard.
         curves: Agent -> equity curve of its main account.
-        orders: Partition -> where the orders that counted stand in it.
+        orders: Partition -> the offsets of the orders that counted in it.
         wallet_curves: Agent -> further currency -> equity curve of its account in it.
         broken: The first error in a log, or ""; a broken shard is not folded any further.
         passed_over: Records that an operator named to be passed over.
@@ -44,6 +44,7 @@ class AccountsView:
         self.broken = ""
         self.passed_over: PassedOver = {}
         self._attested: dict[int, bytes] = {}
+        self._drawdowns: dict[str, tuple[tuple[int, ...], tuple[int, int] | None]] = {}
         self._broken_partitions: set[int] = set()
 
     def take_attested(self) -> dict[int, bytes]:
@@ -132,6 +133,17 @@ class AccountsView:
         wallets = self.wallets(agent)
         openings = [main.opening, *(one.opening for one in wallets.values())]
         return index_values([curve, *(further[unit] for unit in wallets)], openings, snapshots)
+
+    def max_drawdown(self, agent: str, snapshots: Snapshots) -> tuple[int, int] | None:
+        """An agent's largest loss from a high at the kept snapshots, and that high.
+
+        It is computed again after a snapshot or a fill only: frames are more frequent.
+        """
+        curves = self.curves[agent], *self.wallet_curves.get(agent, {}).values()
+        seen = (snapshots.added, *(one.added for one in curves))
+        if agent not in self._drawdowns or self._drawdowns[agent][0] != seen:
+            self._drawdowns[agent] = seen, max_drawdown(self.values(agent, snapshots))
+        return self._drawdowns[agent][1]
 
     def digest(self) -> str:
         """Hash of the accounts of all agents."""

@@ -129,6 +129,7 @@ class EquityCurve:
     Attributes:
         opened_ms: Wall time at which the account was opened, Unix milliseconds.
         fills: The newest fills, oldest first.
+        added: Number of fills that were added in this process.
         base: Holdings before these fills.
         base_ms: Newest venue time of a fill before them, Unix milliseconds.
         base_snapshot: Snapshot that the last fill before them answers.
@@ -138,6 +139,7 @@ class EquityCurve:
         """Start with the opening cash of an account, at a wall time in Unix milliseconds."""
         self.opened_ms = opened_ms
         self.fills: deque[CurveFill] = deque()
+        self.added = 0
         self.base = Holdings(opening)
         self.base_ms = 0
         self.base_snapshot = ""
@@ -170,6 +172,7 @@ class EquityCurve:
     def add(self, fill: CurveFill) -> None:
         """Add the agent's next fill, in the order of the log."""
         self.fills.append(fill)
+        self.added += 1
         if len(self.fills) > FILLS_KEPT:
             oldest = self.fills.popleft()
             self.base.apply(oldest)

@@ -15,7 +15,7 @@ from arena.currency import cash_digits
 from arena.messages import Evaluation, LeaderboardRow, Turn
 from arena.money import PriceUnits, notional_units, unit_cost
 from arena.process_commands import RunningSupervisor, running_supervisors
-from dashboard.model.equity_curves import max_drawdown, thin, value_before
+from dashboard.model.equity_curves import thin, value_before
 from dashboard.model.halts import HaltRow
 from dashboard.model.processes import ProcessRow
 from dashboard.model.rows import AgentRow, ArenaSummary, PositionRow, Series, Thought, TradeRow
@@ -178,7 +178,9 @@ def _agent_row(
         opening=account.opening if account else None,
         equity=equity,
         recent_pnl=_recent_pnl(view, name, equity if index is None else index),
-        max_drawdown=_max_drawdown(view, name),
+        max_drawdown=view.accounts.max_drawdown(name, view.snapshots)
+        if name in view.accounts.curves
+        else None,
         cash=account.cash if account else None,
         fees=account.fees if account else 0,
         slippage=account.slippage if account else 0,
@@ -226,12 +228,6 @@ def _recent_pnl(view: ArenaView, name: str, equity: int | None) -> int | None:
     values = view.accounts.values(name, view.snapshots)
     before = value_before(values, int(since.timestamp() * 1000))
     return None if before is None else equity - before
-
-
-def _max_drawdown(view: ArenaView, name: str) -> tuple[int, int] | None:
-    if name not in view.accounts.curves:
-        return None
-    return max_drawdown(view.accounts.values(name, view.snapshots))
 
 
 def _positions(

@@ -1,4 +1,4 @@
-"""Where the orders that counted stand in `account.events`. Pure.
+"""The offsets of the orders that counted in `account.events`. Pure.
 
 The fold knows which records count; the log alone does not say it, because an executor that lost its
 shard may have written after its successor. An order takes 20 bytes.

@@ -46,7 +46,7 @@ class UnknownName(UsageError):
 
 
 def leaderboard(view: ArenaView, frame: Frame, *, run: str = "", ended: str = "") -> Leaderboard:
-    """The ranking, with what must stand beside it.
+    """The ranking, with the verdict, the dead, the halts and the rules.
 
     Args:
         view: The view that the frame is of.

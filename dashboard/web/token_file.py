@@ -59,7 +59,7 @@ def new_token() -> str:
 
 
 def new_nonce() -> str:
-    """Random characters that tell two sessions apart."""
+    """Random characters that distinguish two sessions."""
     return secrets.token_hex(16)
 
 

@@ -1,6 +1,6 @@
 """Answers of the read model: what the terminal, the page and REST all show. Pure.
 
-Amounts and quantities are decimals and strings in JSON, in the currency that stands beside them;
+Amounts and quantities are decimals and strings in JSON, in the `currency` beside them;
 fields that end in `_usd` are in the main currency of the arena, except `cost_usd`, the cost of
 models, which is always in US dollars. Percentages end in `_pct`: 0.41 is 0.41 %. Shares of the
 judge are numbers: 0.02 is 2 %. Times are aware and in UTC. None means unknown. Fields are only ever

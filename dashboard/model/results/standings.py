@@ -1,4 +1,4 @@
-"""The ranking and what must stand beside it. Pure."""
+"""The ranking, with the dead, the halts and the rules. Pure."""
 
 from pydantic import Field
 
@@ -8,7 +8,7 @@ from dashboard.model.results.base import Kind, Result
 
 
 class Judged(Result):
-    """What the judge says of an agent.
+    """An agent's row in the newest evaluation of the judge.
 
     Attributes:
         rank_low, rank_high: Best and worst rank that the data allow, from 1.
@@ -190,7 +190,7 @@ class Agents(Result):
 
 
 class Leaderboard(Result):
-    """The ranking, with what must stand beside it.
+    """The ranking, with the verdict, the dead, the halts and the rules.
 
     Attributes:
         run: Name of the run; "" if it is unknown.

@@ -36,7 +36,7 @@ class TraceCheck(Result):
         what: What is compared, in words.
         algorithm: What is made of the joined parts: "sha256", their SHA-256 in hex; "uuid5", the
             UUIDv5 in `Trace.namespace`; "text", the text itself.
-        parts: The parts, in their order; `separator` stands between them. All are UTF-8.
+        parts: The parts in UTF-8, in their order, joined by `separator`.
         expected: What the result must equal.
         holds: True if this server found it so; a browser finds out itself.
     """

@@ -16,6 +16,7 @@ from dashboard.model.equity_curves import (
     value_before,
 )
 from dashboard.model.frame import build_frame
+from dashboard.model.view import ArenaView
 from tests.dashboard.recording import START
 from tests.dashboard.scenario import Scenario
 from tests.dashboard.views import view_of
@@ -157,3 +158,20 @@ def test_largest_drawdown_is_a_share_of_its_own_high() -> None:
     assert (0, 5) == max_drawdown([(1, 5)])
     assert max_drawdown([(1, None)]) is None
     assert (1, 1) == max_drawdown([(1, 0)])
+
+
+def test_largest_drawdown_follows_snapshots_and_fills() -> None:
+    """It is kept between frames, and is that of a view that was never asked before."""
+    scenario = Scenario().run(40)
+    view = ArenaView()
+    for number, record in enumerate(scenario.records):
+        view.apply(record)
+        if number % 7 == 0:
+            build_frame(view, scenario.wall)
+    asked, fresh = (
+        [row.max_drawdown for row in build_frame(one, scenario.wall).ranking]
+        for one in (view, view_of(scenario.records))
+    )
+
+    assert any(found and found[0] for found in fresh)
+    assert fresh == asked
