@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 import structlog
 
@@ -32,6 +33,9 @@ LONG = (
     "tests/security/",
 )
 """Slow files that mostly wait, the slowest first, so that no worker is left with one alone."""
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")  # a slow machine is not a fault
+
 SUITE = Path(__file__).resolve().parent
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 BROKER = "session_broker"

@@ -130,6 +130,10 @@ class BanTimer:
         """Seconds until the host may be asked; 0 without a ban."""
         return max(0.0, self._ends_s - self._clock.monotonic()) if self._ban else 0.0
 
+    def held_after(self, at_s: float) -> bool:
+        """True if the host was banned later than a moment of the monotonic clock."""
+        return self._ban is not None and self._ends_s > at_s
+
     @property
     def is_long(self) -> bool:
         """True if the rest of the ban is too long to wait for within a request."""

@@ -96,25 +96,30 @@ class LiveConnector:
         ends_s = self.node.clock.monotonic() + START_DEADLINE_S
         while True:
             errors.clear()
+            began_s = self.node.clock.monotonic()
             await run_until_all_end(*(start(feed) for feed in self.feeds))
             self._started += [feed for feed in self.feeds if feed not in errors]
             lasting = all(isinstance(error, UsageError) for error in errors.values())
             if self._started:
                 break
-            banned = any(feed.rest_ban.left_s for feed in self.feeds)
+            banned = any(feed.rest_ban.held_after(began_s) for feed in self.feeds)
             if lasting or (self.node.clock.monotonic() >= ends_s and not banned):
                 raise next(iter(errors.values()))
         for feed, error in errors.items():
             self._log_down(feed, error)
 
     async def _start_alone(self, feed: VenueFeed) -> None:
-        """Start the only venue; wait for the end of a ban, however long that takes."""
+        """Start the only venue; wait for the end of a ban, however long that takes.
+
+        After it the venue has the whole deadline to answer.
+        """
         while True:
+            began_s = self.node.clock.monotonic()
             try:
                 await feed.start(START_DEADLINE_S)
                 return
             except DependencyMissing as error:
-                if not feed.rest_ban.left_s:
+                if not feed.rest_ban.held_after(began_s):
                     raise
                 self._log_down(feed, error)
 
