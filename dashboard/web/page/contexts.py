@@ -140,10 +140,9 @@ def prepare(name: str, given: Context) -> Context:
 def _standings(found: Leaderboard, verdict: Verdict | None) -> dict[str, object]:
     line_styles = styles((one.agent, one) for one in found.agents)
     return {
-        "board": found,
         "verdict": verdict,
         "styles": line_styles,
-        "table": board(found, verdict, line_styles),
+        "board": board(found, verdict, line_styles),
         "power": power(verdict) if verdict else None,
     }
 
