@@ -1,5 +1,6 @@
 """Venues that are down when a connector starts, and bans: what the snapshots and heartbeats say."""
 
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,14 +11,19 @@ import orjson
 import pytest
 
 from arena.bus.memory import MemoryBus
+from arena.errors import DependencyMissing
 from arena.liveness import FEED_DOWN, VENUE_BANS
 from arena.messages import MarketSnapshot
 from arena.node import Node
+from arena.settings import Settings
 from connectors.market import connector as connector_module
 from connectors.market.bans import Ban, BanFile
+from connectors.market.connector import LiveConnector
+from connectors.market.options import ConnectorOptions, MarketOptions
 from connectors.simulator.binance.protocol import BinanceProtocol
 from connectors.simulator.server import ExchangeServer
 from connectors.venues.binance.venue import VENUE as BINANCE
+from tests.connectors.builders import FastClock
 from tests.connectors.test_two_venues import DOLLARS, TETHERS, connected, is_stale
 from tests.connectors.venue import (
     RunningConnector,
@@ -186,6 +192,30 @@ async def test_only_venue_is_awaited_to_the_end_of_a_ban(
             await eventually(lambda: bool(watched.snapshots), "a snapshot")
             await eventually(lambda: FEED_DOWN not in details, "the end")
             assert VENUE_BANS not in details
+
+
+async def test_attempt_that_outlived_a_ban_is_repeated(
+    memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was left of it after the ban was too short for an answer."""
+    market = MarketOptions(BINANCE, (TETHERS,), "ws://127.0.0.1:1", "http://127.0.0.1:1", None)
+    node = Node("connector", BINANCE.name, Settings(), memory_bus, FastClock(100.0))
+    connector = LiveConnector(ConnectorOptions((market,), 60.0), node, random.Random(7))
+    (feed,) = connector.feeds
+    attempts: list[float] = []
+
+    async def start(deadline_s: float) -> None:
+        attempts.append(deadline_s)
+        if len(attempts) == 1:
+            feed.rest_ban.note(418, 1.0)
+            await node.clock.sleep(2.0)
+            assert 0 == feed.rest_ban.left_s
+            raise DependencyMissing("the venue did not answer")
+
+    monkeypatch.setattr(feed, "start", start)
+    await connector._start_alone(feed)
+
+    assert 2 == len(attempts)
 
 
 async def test_restart_does_not_repeat_a_refused_handshake(
