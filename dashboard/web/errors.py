@@ -13,11 +13,9 @@ from arena.errors import ArenaError, BrokerUnavailable, UsageError
 from dashboard.model.queries import UnknownName
 
 MESSAGE_CHARS_MAX = 500
-REMEDIES = {
-    404: "see /api/docs",
-    405: "see /api/docs",
-    413: "send less",
-}
+REMEDIES = {404: "see /api/docs", 405: "see /api/docs"}
+RUNS = "choose a run that runs; `arena runs list` shows them"
+"""The remedy for a command to a run that has ended."""
 
 
 class NotReady(ArenaError):

@@ -105,10 +105,14 @@ class Guard:
                 "send it as `Authorization: Bearer ...`; treat this one as known to others",
             )
         if "transfer-encoding" in headers:
-            return error_answer(411, "a body needs a Content-Length")
+            return error_answer(
+                411, "a body needs a Content-Length", "send it whole, not in chunks"
+            )
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > BODY_BYTES_MAX:
-            return error_answer(413, f"the body is larger than {BODY_BYTES_MAX:,} bytes")
+            return error_answer(
+                413, f"the body is larger than {BODY_BYTES_MAX:,} bytes", "send less"
+            )
         if scope["method"] in access.SAFE_METHODS:
             return self._read_refusal(scope, headers, client)
         return self._write_refusal(scope, headers, client)
@@ -126,9 +130,17 @@ class Guard:
 
     def _write_refusal(self, scope: Scope, headers: Headers, client: str) -> Response | None:
         if foreign := access.foreign_origin(headers):
-            return error_answer(403, f"writes from another site are refused: {foreign[:100]}")
+            return error_answer(
+                403,
+                f"writes from another site are refused: {foreign[:100]}",
+                "use this server's own page; programs send no Origin",
+            )
         if self._options.public:
-            return error_answer(403, "this page is public, and read-only")
+            return error_answer(
+                403,
+                "this page is public, and read-only",
+                "send commands to an arena web without --public, or use `arena halt`",
+            )
         if scope["path"] == LOGIN:
             return self._failed_wait(client)
         known, refusal = self._identify(scope, headers, client)

@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException
 
 from arena.halt_command import halt_or_resume
 from arena.kill_switch import ALL_AGENTS
 from arena.messages import Halt, Resume
 from arena.unknown_names import check_agent_name
+from dashboard.web.errors import RUNS, Conflict
 from dashboard.web.state import Web, WebState
 
 router = APIRouter(prefix="/api/v1")
@@ -73,7 +73,7 @@ async def _write(
     web: Web, answer: Response, body: HaltRequest, kind: type[Halt] | type[Resume]
 ) -> HaltAnswer:
     if not web.can_write:
-        raise HTTPException(409, "this run has ended: nothing can be halted or resumed")
+        raise Conflict("this run has ended: nothing can be halted or resumed", remedy=RUNS)
     name = None if body.agent == ALL_AGENTS else check_agent_name(body.agent)
     message = kind(agent=name, reason=body.reason, by=web.by, at=web.reader.clock.now())
     async with web.halts:

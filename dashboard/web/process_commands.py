@@ -27,7 +27,7 @@ from arena.process_commands import (
 )
 from arena.supervision import Action, ProcessAddress, SupervisedProcess
 from dashboard.model.queries import UnknownName
-from dashboard.web.errors import Busy, Conflict
+from dashboard.web.errors import RUNS, Busy, Conflict
 from dashboard.web.login import form_fields
 from dashboard.web.page.supervision import command_link
 from dashboard.web.page_answers import COMMON, bars, page_answer
@@ -192,7 +192,7 @@ async def _target(web: Web, host: str, run: str, process: str, action: Action) -
         UnknownName: There is no such supervisor or process.
     """
     if web.reader.run.ended:
-        raise Conflict("this run has ended: its processes do not run")
+        raise Conflict("this run has ended: its processes do not run", remedy=RUNS)
     await web.moment()
     beats = web.reader.view.processes.newest.values()
     running = running_supervisors(beats, web.reader.now())

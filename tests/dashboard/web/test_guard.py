@@ -68,6 +68,7 @@ async def test_write_is_refused(served: Served, headers: dict[str, str], status:
 
     assert status == answer.status_code
     assert {"status", "message", "remedy"} == set(answer.json()["error"])
+    assert answer.json()["error"]["remedy"]
     assert not served.bus.cluster.logs[topics.CONTROL.name, 0]
 
 
@@ -179,6 +180,7 @@ async def test_large_body_is_refused(served: Served) -> None:
     large = b"x" * (BODY_BYTES_MAX + 1)
     answer = await served.client.post("/api/v1/halt", content=large, headers=BEARER)
     assert 413 == answer.status_code
+    assert "send less" == answer.json()["error"]["remedy"]
 
     async def chunks() -> AsyncIterator[bytes]:
         yield b"x"
