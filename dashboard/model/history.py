@@ -23,7 +23,7 @@ from dashboard.model.accounts_view import Event
 from dashboard.model.order_index import OrderPlace, newest_places
 from dashboard.model.queries import UnknownName
 from dashboard.model.recent_turns import TURNS_KEPT
-from dashboard.model.results import TradePage, TurnDetail, TurnPage
+from dashboard.model.results import TradePage, TurnDetail, TurnPage, TurnSummary
 from dashboard.model.turn_results import trade, turn_detail, turn_summary
 from dashboard.model.view import ArenaView
 
@@ -98,6 +98,25 @@ class History:
             found, next_cursor = await self._read_back(agent, partition, limit, before)
         summaries = tuple(turn_summary(*one) for one in found)
         return TurnPage(agent=agent, turns=summaries, cursor=next_cursor)
+
+    async def turns_between(self, partition: int, first: int, end: int) -> list[TurnSummary]:
+        """The turns of all agents whose records are in a stretch of a partition, in their order.
+
+        Args:
+            partition: Partition of `agent.turns`.
+            first: Offset of the first record.
+            end: Offset after the last one.
+
+        Raises:
+            BrokerUnavailable: The records did not come in time.
+        """
+        found: dict[str, TurnSummary] = {}
+        async with in_time(self._bus):
+            for at in range(first, end, BLOCK):
+                for one in _turns(await self._block(partition, at, min(end, at + BLOCK)), None):
+                    found.pop(one.turn.turn_id, None)  # A later record replaces an earlier one.
+                    found[one.turn.turn_id] = turn_summary(*one)
+        return list(found.values())
 
     async def turn(self, view: ArenaView, agent: str, turn_id: str) -> TurnDetail:
         """A whole turn of an agent.
@@ -298,17 +317,17 @@ def require_agent(view: ArenaView, agent: str) -> None:
     raise UnknownName(f"unknown agent {agent!r}", remedy=f"agents: {known}")
 
 
-def _turns(records: list[Record], agent: str) -> list[FoundTurn]:
-    """The readable turns of an agent among records, in their order."""
+def _turns(records: list[Record], agent: str | None) -> list[FoundTurn]:
+    """The readable turns of an agent, or of all, among records, in their order."""
     found = []
     for record in records:
-        if record.kind != Turn.type_name() or record.key_text != agent:
+        if record.kind != Turn.type_name() or agent not in (None, record.key_text):
             continue
         try:
             message = record.message()
         except Malformed:
             continue
-        if isinstance(message, Turn) and message.agent == agent:
+        if isinstance(message, Turn) and message.agent == record.key_text:
             found.append(FoundTurn(message, record.partition, record.offset))
     return found
 

@@ -8,16 +8,19 @@ hub keeps nothing per viewer, and a slow one gets the newest state instead of a 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from hashlib import blake2b
+from heapq import merge
 from itertools import islice
 
 from pydantic import BaseModel
 
+from arena.errors import BrokerUnavailable
 from dashboard.model import queries
 from dashboard.model.arena_reader import ArenaReader
 from dashboard.model.change_cursor import NEW_MAX, ChangeCursor
 from dashboard.model.hidden_prompts import without_words
+from dashboard.model.results import TurnSummary
 from dashboard.web.sse import encode_event, event_id_of, newest_seen, places_seen
 
 STATE_GAP_S = 0.2
@@ -37,6 +40,10 @@ RING = 500
 """Turns, and orders, that are kept for viewers that resume; a contest has up to 50 a second."""
 KINDS = {"turn": "t", "trade": "o"}
 """Events of single records -> their letter in ids."""
+OLDER_MAX = 4
+"""Places of which the turns that are not kept were read back."""
+OLDER_RECORDS_MAX = 1_000
+"""Most records of a partition that are read back: of a viewer that was away for longer."""
 CHUNKS_MAX = 32
 """Encoded chunks that are kept until the next event; viewers that are up to date share one."""
 QUIET_COMMENT = b": nothing new\n\n"
@@ -69,6 +76,8 @@ class Hub:
             name: deque(maxlen=RING) for name in ("turn", "trade")
         }
         self._places: dict[str, int] = {}
+        self._older: dict[tuple[object, ...], bytes] = {}
+        self._reading = asyncio.Lock()
         self._run = blake2b(reader.run.name.encode(), digest_size=4).hexdigest()
         self._chunks: dict[int, bytes] = {}
         self._states_at_s = self._health_at_s = float("-inf")
@@ -171,7 +180,7 @@ class Hub:
             self._chunks[seen] = self._joined(seen, {})
         return self._chunks[seen]
 
-    def _from_start(self, last_event_id: str) -> bytes:
+    async def _from_start(self, last_event_id: str) -> bytes:
         """The first chunk of a viewer that saw nothing of this process.
 
         The newest state comes whole; of turns and orders, what the viewer did not get from an
@@ -182,7 +191,57 @@ class Hub:
             newest = {f"t{at}": offset for at, offset in self._cursor.turns.items()}
             newest |= {f"o{at}": offset for at, offset in self._cursor.orders.items()}
         places = places_seen(last_event_id, self._run, newest)
-        return self._joined(0, places) if places else self.since(0)
+        if not places:
+            return self.since(0)
+        older = b""
+        with contextlib.suppress(BrokerUnavailable):
+            older = await self._older_turns(places)
+        return older + self._joined(0, places)
+
+    async def _older_turns(self, places: Mapping[str, int]) -> bytes:
+        """The turns between a viewer's places and the oldest ones that are kept, encoded.
+
+        They are read once for all viewers that were cut at the same place.
+
+        Raises:
+            BrokerUnavailable: The records did not come in time.
+        """
+        async with self._reading:
+            while (key := (*sorted(places.items()), *self._gaps(places))) not in self._older:
+                columns = []
+                for partition, first, end in self._gaps(places):
+                    read = self._reader.history.turns_between
+                    columns.append(await read(partition, first, end))
+                while len(self._older) >= OLDER_MAX:
+                    del self._older[next(iter(self._older))]
+                self._older[key] = self._encoded_older(places, columns)
+            return self._older[key]
+
+    def _gaps(self, places: Mapping[str, int]) -> list[tuple[int, int, int]]:
+        """Partition, first offset and end of the records that a viewer needs and no ring has."""
+        if self._cursor is None:
+            return []
+        ends = {partition: newest + 1 for partition, newest in self._cursor.turns.items()}
+        for _, _, place, offset in self._rings["turn"]:
+            ends[int(place[1:])] = min(offset, ends[int(place[1:])])
+        found = []
+        for partition, end in sorted(ends.items()):
+            first = max(places.get(f"t{partition}", -1) + 1, end - OLDER_RECORDS_MAX)
+            if first < end:
+                found.append((partition, first, end))
+        return found
+
+    def _encoded_older(
+        self, places: Mapping[str, int], columns: Iterable[Iterable[TurnSummary]]
+    ) -> bytes:
+        known, found = dict(places), []
+        for turn in merge(*columns, key=lambda one: one.ended_at):
+            shown = without_words(turn) if self._hide_prompts else turn
+            known[f"t{turn.place[0]}"] = turn.place[1]
+            body = shown.__pydantic_serializer__.to_json(shown)
+            event_id = event_id_of(self._reader.boot, 0, self._run, known)
+            found.append(encode_event("turn", body, event_id))
+        return b"".join(found)
 
     def _joined(self, seen: int, places: Mapping[str, int]) -> bytes:
         found = [(number, text) for number, text, _ in self._states.values() if number > seen]
@@ -208,7 +267,7 @@ class Hub:
             while not self._closed:
                 published = self._published
                 if seen < self._sequence:
-                    chunk = self.since(seen) if seen else self._from_start(last_event_id)
+                    chunk = self.since(seen) if seen else await self._from_start(last_event_id)
                     seen = self._sequence
                     yield chunk
                     continue

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from arena.messages import Turn
 from dashboard.model.arena_reader import ArenaReader
 from dashboard.model.change_cursor import NEW_MAX, ChangeCursor
 from dashboard.model.recent_turns import TURNS_KEPT
@@ -125,9 +126,19 @@ async def test_resumed_viewer_gets_more_than_a_new_one() -> None:
             await resumed.read()
             await resumed.read()
 
-    kept = len(scenario.agents) * TURNS_KEPT
+    turns = [one for one in resumed.events if one[0] == "turn"]
+    ids = [json.loads(data)["turn_id"] for _, _, data in turns]
+    written = [r.message() for r in scenario.records if r.topic == "agent.turns"]
+    ended = [one.turn_id for one in written if isinstance(one, Turn)]
+    places = [json.loads(data)["place"] for _, _, data in turns]
     assert NEW_MAX == len([one for one in new.events if one[0] == "turn"])
-    assert NEW_MAX < kept == len([one for one in resumed.events if one[0] == "turn"])
+    assert sorted(ended) == sorted(ids)
+    for partition in {partition for partition, _ in places}:
+        offsets = [offset for at, offset in places if at == partition]
+        assert sorted(offsets) == offsets
+    assert len(scenario.agents) * TURNS_KEPT < len(ids)
+    partition, offset = places[3]
+    assert f"t{partition}-{offset}" in turns[3][1].split(".")[3].split("_")
 
 
 async def test_slow_viewer_gets_the_newest_state() -> None:
