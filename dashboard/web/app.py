@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 import arena
@@ -103,6 +104,7 @@ def create_app(
     app.add_exception_handler(HTTPException, with_page(errors.on_http_error))
     app.add_exception_handler(RequestValidationError, with_page(errors.on_invalid))
     app.add_exception_handler(ArenaError, with_page(errors.on_arena_error))
+    app.add_exception_handler(ClientDisconnect, errors.on_gone)
     app.add_exception_handler(Exception, errors.on_unexpected)
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN, compresslevel=GZIP_LEVEL)
     return Guard(app, options, sessions, failures, reader.clock)

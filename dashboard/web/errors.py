@@ -111,6 +111,11 @@ async def on_arena_error(_request: Request, error: Exception) -> Response:
     return error_answer(status, str(error.args[0]), error.remedy, headers)
 
 
+async def on_gone(_request: Request, _error: Exception) -> Response:
+    """The client left before its body was whole: no error of this server, and none in its log."""
+    return error_answer(400, "the client left before the body was whole", "send it again")
+
+
 async def on_unexpected(_request: Request, _error: Exception) -> Response:
     """Everything else; the cause is in the log, because it may contain secrets."""
     return error_answer(500, "internal error", "see the log of arena web")

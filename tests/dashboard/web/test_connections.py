@@ -77,3 +77,17 @@ def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
                 answer = next_one.recv(64)
 
     assert b"200 OK" in answer
+
+
+def test_client_that_leaves_is_not_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """Or anyone could fill the log."""
+    with live_arena(Scenario().run(1)) as served:
+        port = int(served.url.rpartition(":")[2])
+        for _ in range(3):
+            with connected(port, HALVES[-1]) as half:
+                time.sleep(CHECK_S)
+                half.shutdown(socket.SHUT_RDWR)
+        with connected(port, WHOLE) as whole:
+            assert b"200 OK" in whole.recv(1 << 16)
+
+    assert "Exception in ASGI application" not in caplog.text
