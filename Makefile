@@ -32,8 +32,9 @@ check: ## format, lint, types, tests
 real-servers: ## a contest against each of three real model servers (ARGS='llama-tiny')
 	@exec scripts/setup local-llm $(PYTHON) -m tests.real_servers $(ARGS)
 
-bench: ## turns per second, latency, memory (ARGS='--json bench.json')
+bench: ## turns per second, latency, memory, the page (ARGS='--only page')
 	@$(RUNTIME) $(PYTHON) -m arena bench $(ARGS)
+	@$(if $(ARGS),:,$(DEV) $(PYTHON) -m tests.dashboard.web.measure_page)
 
 storm: ## a whole arena under faults, then the checker (ARGS='--seed 1 --minutes 2 --json storm.json')
 	@$(RUNTIME) $(PYTHON) -m arena storm $(ARGS)

@@ -25,7 +25,7 @@ from arena.bus.kafka import KafkaBus
 from arena.settings import Settings
 from operations.localbroker.broker import LocalBroker
 from operations.localbroker.ports import choose_ports
-from tests.browser import DEADLINE_S, Browser, emulate, headless_browser, resize
+from tests.browser import CHROMIUM, DEADLINE_S, DRIVER, Browser, emulate, headless_browser, resize
 from tests.dashboard.publishing import ROOT, environment, publish
 from tests.dashboard.scenario import Scenario
 
@@ -66,6 +66,9 @@ def main() -> None:
                 for path in ("/", PARTS, "/agents/momentum", "/nodes"):
                     kb = len(client.get(path, timeout=DEADLINE_S).content) / 1000
                     print(f"  {path}: {_median_ms(partial(client.get, path))}, {kb:.0f} kB")
+                if not CHROMIUM or not DRIVER:
+                    print("  no figures of a browser: chromium or chromedriver is missing")
+                    continue
                 with headless_browser(Path(folder) / "profile") as browser:
                     for wide in SIZES:
                         _load(browser, url, wide)
