@@ -33,7 +33,7 @@ class Routes:
         self._known: dict[TopicPartition, Route] = {}
 
     def clear(self) -> None:
-        """Forget all routes: the partitions were assigned anew, and checked."""
+        """Forget all routes, after a new assignment whose logs were checked."""
         self._known.clear()
 
     def now(self) -> dict[TopicPartition, Route]:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from dashboard.model import market_queries, queries
 from dashboard.model.results import LatestMarket, PortfolioResult, Symbols, TradePage
 from dashboard.web import api
-from dashboard.web.parameters import NAME_CHARS_MAX, AnyAgent, Cursor, Limit, ProductId
+from dashboard.web.parameters import NAME_CHARS_MAX, ProductId
 from dashboard.web.state import WebState
 
 router = APIRouter(tags=["short paths"])
@@ -57,13 +57,4 @@ async def portfolio(request: Request, web: WebState, agent: Agent) -> Response:
     )
 
 
-@router.get("/trades", response_model=TradePage)
-async def trades(
-    request: Request,
-    web: WebState,
-    agent: AnyAgent = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> Response:
-    """Decided orders, the newest first."""
-    return await api.trades(request, web, agent, limit, cursor)
+router.get("/trades", response_model=TradePage)(api.trades)

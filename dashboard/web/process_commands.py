@@ -7,7 +7,7 @@ names a process and an action only. Each has an address for programs, and one fo
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Body, Path, Request, Response
+from fastapi import APIRouter, Body, Depends, Path, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -101,14 +101,41 @@ class Target:
         return None if pid is None else ProcessAddress(self.supervisor.host, pid)
 
 
+async def _target(
+    web: WebState, host: HostPath, run: RunPath, process: ProcessPath, action: Action
+) -> Target:
+    """The process that a command is for, after the heartbeats that existed at the start.
+
+    Raises:
+        NotReady: They are not read yet.
+        Conflict: The run has ended, or no supervisor runs.
+        UnknownName: The supervisor or the process does not exist.
+    """
+    if web.reader.run.ended:
+        raise Conflict("this run has ended: its processes do not run", remedy=RUNS)
+    await web.moment()
+    beats = web.reader.view.processes.newest.values()
+    running = running_supervisors(beats, web.reader.now())
+    try:
+        fit = [one for one in supervisors_of(running, host, run) if one.report.run == run]
+        supervisor = supervisor_of(fit, process)
+    except UsageError as error:
+        raise UnknownName(str(error.args[0]), remedy=error.remedy) from None
+    except ArenaError as error:
+        raise Conflict(str(error.args[0]), remedy=error.remedy) from None
+    found = supervisor.report.process(process)
+    assert found is not None, "the supervisor was found by it"
+    return Target(supervisor, found, action)
+
+
+TargetPath = Annotated[Target, Depends(_target)]
+
+
 @router.post("/api/v1" + PATH, responses={202: {"description": "Sent, and not confirmed yet"}})
 async def command_process(
     web: WebState,
     answer: Response,
-    host: HostPath,
-    run: RunPath,
-    process: ProcessPath,
-    action: Action,
+    target: TargetPath,
     body: Annotated[ProcessRequest, Body()],
 ) -> ProcessAnswer:
     """Start, stop or restart a process of a supervisor, and wait for its answer.
@@ -116,7 +143,7 @@ async def command_process(
     202 if the supervisor does not confirm within 30 s, or if the process is that of this page; 409
     if it refuses or fails, if no supervisor runs, or if the executor is stopped without `yes`.
     """
-    found = await _command(web, await _target(web, host, run, process, action), body)
+    found = await _command(web, target, body)
     answer.status_code = 200 if found.state == "done" else 202
     return found
 
@@ -125,26 +152,19 @@ async def command_process(
 async def command_page(
     request: Request,
     web: WebState,
-    host: HostPath,
-    run: RunPath,
-    process: ProcessPath,
-    action: Action,
+    target: TargetPath,
 ) -> HTMLResponse:
     """The form of a command: what it means, and the reason."""
-    return _page(request, web, await _target(web, host, run, process, action))
+    return _page(request, web, target)
 
 
 @router.post(PATH, include_in_schema=False, response_class=HTMLResponse)
 async def command_by_form(
     request: Request,
     web: WebState,
-    host: HostPath,
-    run: RunPath,
-    process: ProcessPath,
-    action: Action,
+    target: TargetPath,
 ) -> HTMLResponse:
     """Obey the form, and say what became of it."""
-    target = await _target(web, host, run, process, action)
     reason = form_fields(await request.body()).get("reason", "")[:REASON_CHARS_MAX]
     try:
         found = await _command(web, target, ProcessRequest(reason=reason, yes=True))
@@ -181,31 +201,6 @@ def _page(
     }
     given = bars(web, web.reader.moment()) | context
     return page_answer("command", request, web, given, COMMON, status)
-
-
-async def _target(web: Web, host: str, run: str, process: str, action: Action) -> Target:
-    """The process that a command is for, after the heartbeats that existed at the start.
-
-    Raises:
-        NotReady: They are not read yet.
-        Conflict: The run has ended, or no supervisor runs.
-        UnknownName: There is no such supervisor or process.
-    """
-    if web.reader.run.ended:
-        raise Conflict("this run has ended: its processes do not run", remedy=RUNS)
-    await web.moment()
-    beats = web.reader.view.processes.newest.values()
-    running = running_supervisors(beats, web.reader.now())
-    try:
-        fit = [one for one in supervisors_of(running, host, run) if one.report.run == run]
-        supervisor = supervisor_of(fit, process)
-    except UsageError as error:
-        raise UnknownName(str(error.args[0]), remedy=error.remedy) from None
-    except ArenaError as error:
-        raise Conflict(str(error.args[0]), remedy=error.remedy) from None
-    found = supervisor.report.process(process)
-    assert found is not None, "the supervisor was found by it"
-    return Target(supervisor, found, action)
 
 
 async def _command(web: Web, target: Target, body: ProcessRequest) -> ProcessAnswer:

@@ -159,14 +159,20 @@ async def test_truncated_log_ends_member(
                 await asyncio.sleep(0)
 
 
-async def test_log_recreated_during_a_failed_fetch_ends_member() -> None:
-    """The same connection, and the new log has grown past the offset: only the failure is seen."""
+async def after_a_failed_fetch() -> tuple[Log, KafkaGroupReader]:
+    """A log of six records that a member has read, and then a fetch that failed."""
     log = Log([record(n) for n in range(6)])
     member = log.member()
     log.position = 0
     await member.on_partitions_assigned([TP])
     assert 6 == len(await member.read(timeout_s=0))
     log.leader_lookups += 1
+    return log, member
+
+
+async def test_log_recreated_during_a_failed_fetch_ends_member() -> None:
+    """The same connection, and the new log has grown past the offset: only the failure is seen."""
+    log, member = await after_a_failed_fetch()
     log.records = [record(n, b"new") for n in range(9)]
     with pytest.raises(BrokenLog, match="offset 5, which was handled, has changed"):
         await member.read(timeout_s=0)
@@ -174,12 +180,7 @@ async def test_log_recreated_during_a_failed_fetch_ends_member() -> None:
 
 async def test_failed_fetch_of_an_unchanged_log_loses_nothing() -> None:
     """The records after the failure are delivered."""
-    log = Log([record(n) for n in range(6)])
-    member = log.member()
-    log.position = 0
-    await member.on_partitions_assigned([TP])
-    assert 6 == len(await member.read(timeout_s=0))
-    log.leader_lookups += 1
+    log, member = await after_a_failed_fetch()
     log.records += [record(n) for n in range(6, 8)]
 
     assert [6, 7] == [r.offset for r in await member.read(timeout_s=0)]

@@ -119,7 +119,7 @@ async def test_known_answer_is_not_sent_again(served: Served, path: str) -> None
     ("path", "status", "words"),
     [
         ("/nothing", 404, "GET /nothing"),
-        ("/api/v1/agents/nobody", 404, "unknown agent 'nobody'"),
+        ("/api/v1/agents/unknown", 404, "unknown agent 'unknown'"),
         ("/api/v1/agents/momentum/turns/none", 404, "no turn"),
         ("/api/v1/agents/momentum/turns?cursor=x", 422, "cursor"),
         ("/api/v1/agents/momentum/turns?limit=0", 422, "limit"),
@@ -128,7 +128,7 @@ async def test_known_answer_is_not_sent_again(served: Served, path: str) -> None
         ("/api/v1/candles/BTC-USD?granularity=9y", 404, "granularities"),
         ("/market/NOPE/latest", 404, "unknown product 'NOPE'"),
         ("/portfolio", 422, "agent"),
-        ("/portfolio?agent=nobody", 404, "unknown agent"),
+        ("/portfolio?agent=unknown", 404, "unknown agent"),
         ("/trades?cursor=1:2", 422, "cursor"),
         ("/api/v1/trace/none", 404, "unknown order"),
     ],
@@ -147,7 +147,7 @@ async def test_error_is_json_with_message_and_remedy(
 
 async def test_browser_gets_errors_as_a_page(served: Served) -> None:
     """With the same words."""
-    answer = await served.client.get("/agents/nobody", headers={"Accept": "text/html"})
+    answer = await served.client.get("/agents/unknown", headers={"Accept": "text/html"})
 
     assert 404 == answer.status_code
     assert answer.headers["content-type"].startswith("text/html")

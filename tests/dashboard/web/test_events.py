@@ -142,7 +142,7 @@ async def test_resumed_viewer_gets_more_than_a_new_one() -> None:
 
 
 async def test_slow_viewer_gets_the_newest_state() -> None:
-    """One leaderboard, not all that were in between; nobody waits for it."""
+    """It gets the newest leaderboard, none of those between, and delays no other viewer."""
     scenario = Scenario().run(1)
     async with serving(scenario) as served:
         assert await served.reader.ready(DEADLINE_S)
@@ -205,7 +205,7 @@ async def test_leaderboard_follows_a_snapshot_at_once(monkeypatch: pytest.Monkey
 
 
 async def test_without_viewers_nothing_is_computed() -> None:
-    """The page costs nothing while nobody looks."""
+    """Without viewers no event is encoded."""
     scenario = Scenario().run(1)
     async with serving(scenario) as served:
         assert await served.reader.ready(DEADLINE_S)

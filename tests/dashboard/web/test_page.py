@@ -249,8 +249,8 @@ def test_own_module_stays_small() -> None:
 async def test_browsers_get_errors_as_pages_and_programs_as_json() -> None:
     """Status and words are the same."""
     async with serving(Scenario().run(1)) as served:
-        found = await served.client.get("/agents/nobody", headers={"Accept": "text/html"})
-        plain = await served.client.get("/agents/nobody")
+        found = await served.client.get("/agents/unknown", headers={"Accept": "text/html"})
+        plain = await served.client.get("/agents/unknown")
 
     assert (404, 404) == (found.status_code, plain.status_code)
     assert plain.json()["error"]["message"].replace("'", "&#39;") in found.text

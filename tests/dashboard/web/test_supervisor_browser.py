@@ -122,7 +122,7 @@ def test_order_is_verified_in_the_browser(
     assert [] == [url for url in requested(browser) if not url.startswith((arena.url, "data:"))]
 
 
-@pytest.mark.parametrize("path", ["/runs", "/login", "/agents/nobody", "/nowhere"])
+@pytest.mark.parametrize("path", ["/runs", "/login", "/agents/unknown", "/nowhere"])
 def test_other_pages_pass_axe_at_phone_width(browser: Browser, arena: LiveArena, path: str) -> None:
     """They do not scroll sideways, either."""
     forget_logs(browser)

@@ -122,7 +122,7 @@ def turns_of(scenario: Scenario) -> set[str]:
 
 @pytest.mark.timeout(240)
 async def test_killed_page_loses_no_viewers_place(bus: KafkaBus, settings: Settings) -> None:
-    """After kill -9 and a new start the viewer goes on and has seen every turn."""
+    """A viewer that resumes after kill -9 and a restart has received every turn."""
     port = choose_ports(0).client
     await bus.ensure_topics(topics.fixed_topics())
     scenario = Scenario().run(3)
