@@ -23,6 +23,8 @@ from arena.settings import Settings
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController  # type: ignore[import-untyped]  # has no types
 
+    from tests.browser import Browser
+
 LONG = (
     "tests/operations/storm/test_storm.py",
     "tests/test_readme.py",
@@ -141,3 +143,12 @@ def shared_recordings() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no recordings at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Browser"]:
+    """A headless Chromium with its own profile."""
+    from tests.browser import headless_browser
+
+    with headless_browser(tmp_path_factory.mktemp("profile")) as found:
+        yield found

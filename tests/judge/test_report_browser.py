@@ -3,7 +3,6 @@
 Screenshots are saved in the test's temporary folder.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ from tests.browser import (
     emulate,
     find,
     forget_logs,
-    headless_browser,
     requested,
     resize,
     save_picture,
@@ -38,13 +36,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of fifteen entries."""
     facts = make_facts("2026-11-21T09-12-03", make_season(text=WORDS), ReportOptions())
     return write_report(facts, tmp_path_factory.mktemp("report") / "report")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A headless Chromium with its own profile."""
-    with headless_browser(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 def show(

@@ -14,7 +14,6 @@ from tests.browser import (
     Browser,
     axe_violations,
     forget_logs,
-    headless_browser,
     requested,
     save_picture,
 )
@@ -64,13 +63,6 @@ class HostileScenario(FailingScenario):
             ),
         }
         return super().end_turn(started, order, text, **{**hostile, **changes})
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A headless Chromium with its own profile."""
-    with headless_browser(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,6 @@ from tests.browser import (
     emulate,
     find,
     forget_logs,
-    headless_browser,
     requested,
     resize,
     save_picture,
@@ -48,13 +47,6 @@ return {
 };
 """
 """What has the focus, the width of its ring, and whether something covers it."""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A headless Chromium with its own profile."""
-    with headless_browser(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

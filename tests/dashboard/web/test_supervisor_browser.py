@@ -23,7 +23,6 @@ from tests.browser import (
     axe_violations,
     find,
     forget_logs,
-    headless_browser,
     requested,
     save_picture,
 )
@@ -40,13 +39,6 @@ RIGHT = """
 const buttons = [...document.querySelectorAll("#processes .button")];
 return Math.max(...buttons.map((one) => one.getBoundingClientRect().right));
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A headless Chromium with its own profile."""
-    with headless_browser(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
