@@ -99,12 +99,13 @@ CONNECTOR = ProcessKind(
     reads=(
         topics.TICKERS,
         topics.SNAPSHOTS,
+        topics.CONTEXT,
         topics.EVENTS,
         topics.TURNS,
         topics.ROSTER,
         topics.CONTROL,
     ),
-    writes=(topics.TICKERS, topics.SNAPSHOTS),
+    writes=(topics.TICKERS, topics.SNAPSHOTS, topics.CONTEXT),
     groups=("connector.",),
     spec_table="market",
 )

@@ -101,6 +101,13 @@ SNAPSHOTS = TopicSpec(
     retention_ms=30 * DAY_MS,
     note="every agent reads it through a consumer group of its own",
 )
+CONTEXT = TopicSpec(
+    name="market.context",
+    key="product, or empty for all",
+    messages=("ContextItem",),
+    retention_ms=FOREVER_MS,
+    note="read to its end before each snapshot; an item is visible from its publication on",
+)
 PROMPTED = TopicSpec(
     name="ai_prompted.",
     key="agent or asker",
@@ -226,6 +233,7 @@ DEAD_LETTERS = TopicSpec(
 TOPICS: tuple[TopicSpec, ...] = (
     TICKERS,
     SNAPSHOTS,
+    CONTEXT,
     PROMPTED,
     INBOX,
     JUDGE_INBOX,

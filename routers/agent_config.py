@@ -59,6 +59,7 @@ def spec_of(config: AgentConfig, joined_at: datetime) -> AgentSpec:
         cadence=config.cadence,
         seed=strategy.sampling.seed,
         prompt_size=config.prompt_size,
+        shows=strategy.shows,
         source=strategy.source,
         source_sha256=strategy.source_sha256,
         joined_at=joined_at,

@@ -5,6 +5,7 @@ The user message has a fixed form, because people, models and the scripted rules
     # Market as of 2026-11-21T09:30:00Z (BTC-USD, ETH-USD)
     ## Your account            absent until the agent's first portfolio or trade
     ## Tickers                 CSV, one line per product
+    ## News and facts          if the strategy shows "context" (`routers.prompt_context`)
     ## Candles BTC-USD 15m ... CSV per product and window, oldest first
     ## Your last decisions     absent until the first
 
@@ -15,7 +16,7 @@ renders their market. Pure: reads and writes nothing.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -25,16 +26,19 @@ from arena.messages import CandleWindow, MarketSnapshot, ProductView, PromptSize
 from arena.money import decimal_text, to_digits
 from arena.plural import counted
 from routers.portfolio import KnownPortfolio, MarkedPortfolio, MarkedPosition, mark
+from routers.prompt_context import NO_CONTEXT, render_context
 from routers.prompt_sizes import FULL, PROMPT_FORMS, PromptForm, cut_strategy, strategy_is_cut
 from routers.prompt_small import render_small_market
 from routers.prompt_text import (
     CANDLE_COLUMNS,
+    CONTEXT,
     PRODUCTS_MAX,
     TICKER_COLUMNS,
     WINDOWS,
     MarketText,
     clock_text,
     cut_to,
+    duration_text,
     plain_text,
     restriction_lines,
     ticker_cells,
@@ -163,20 +167,35 @@ def _short_costs_text(rules: Rules | None) -> str:
     )
 
 
-def render_market(snapshot: MarketSnapshot, size: PromptSize = "full") -> MarketText:
-    """Render tickers and candles of a snapshot; the oldest candles are left out if needed."""
+def render_market(
+    snapshot: MarketSnapshot, size: PromptSize = "full", shows: Collection[str] = ()
+) -> MarketText:
+    """Render tickers and candles of a snapshot; the oldest candles are left out if needed.
+
+    Args:
+        snapshot: The snapshot.
+        size: The size of the prompt.
+        shows: What else the prompt shows: `Strategy.shows`.
+    """
     chars_max = PROMPT_FORMS[size].market_chars_max
-    if size != "full":
-        return render_small_market(snapshot, size, chars_max)
     shown = snapshot.products[:PRODUCTS_MAX]
+    context = NO_CONTEXT
+    if CONTEXT in shows:
+        context = render_context(snapshot, PROMPT_FORMS[size], {v.product_id for v in shown})
+    if size != "full":
+        small = render_small_market(snapshot, size, chars_max - context.chars)
+        body = "\n".join([small.body, *context.lines])
+        parts = " and ".join(filter(None, (small.left_out, context.left_out)))
+        return MarketText(small.heading, body, parts, context.item_ids)
     names = ", ".join(view.product_id for view in shown)
     heading = f"# Market as of {snapshot.as_of:%Y-%m-%dT%H:%M:%SZ} ({names})"
     lines = ["## Tickers", TICKER_COLUMNS, *(",".join(ticker_cells(v).values()) for v in shown)]
     lines += restriction_lines(shown)
-    left_out = []
+    left_out = [context.left_out] if context.left_out else []
     if more := len(snapshot.products) - len(shown):
         lines.append(f"({more} further products are not shown: prompt limit)")
         left_out.append(counted(more, "product"))
+    lines += context.lines
     sections = [_Section.of(view, name) for view in shown for name in WINDOWS]
     fixed = len(heading) + sum(len(line) + 1 for line in lines)
     _leave_out_oldest(sections, chars_max - fixed)
@@ -185,7 +204,7 @@ def render_market(snapshot: MarketSnapshot, size: PromptSize = "full") -> Market
     if candles := sum(section.left_out for section in sections):
         left_out.append(f"the oldest {counted(candles, 'candle')}")
     body = cut_to("\n".join(lines), chars_max - len(heading))
-    return MarketText(heading, body, " and ".join(left_out))
+    return MarketText(heading, body, " and ".join(left_out), context.item_ids)
 
 
 def render_user(
@@ -198,7 +217,7 @@ def render_user(
     """Render the user message.
 
     Args:
-        market: `render_market(snapshot, size)`.
+        market: `render_market(snapshot, size, shows)`.
         snapshot: The snapshot at whose bids the account is valued.
         known: The account as the agent knows it, or None.
         memory: One line per remembered decision, oldest first.
@@ -250,18 +269,6 @@ def _shortened(line: str, chars_max: int) -> str:
 def prompt_sha256(system: str, user: str) -> str:
     """Hash of both messages of a prompt."""
     return hashlib.sha256(f"{system}\x00{user}".encode()).hexdigest()
-
-
-def duration_text(seconds: float) -> str:
-    """Format a holding time: "42s", "4m12s", "2h05m", "3d04h"."""
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    if whole < 86_400:
-        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
-    return f"{whole // 86_400}d{whole % 86_400 // 3600:02d}h"
 
 
 def _account_text(known: KnownPortfolio, snapshot: MarketSnapshot, form: PromptForm) -> str:

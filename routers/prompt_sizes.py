@@ -40,6 +40,9 @@ class PromptForm:
         memory_line_chars_max: Length of one decision.
         result_bytes_max: Size of one tool result.
         call_text_bytes_max: Size of the text in a reply with tool calls.
+        context_chars_max: Length of the news and facts; a part of `market_chars_max`.
+        context_items_max: How many of the newest items are shown.
+        context_item_chars_max: Length of one item.
         tool_sentence_chars_max: Length of the first sentence of a tool's description, which alone
             is shown; 0 shows the whole description.
     """
@@ -56,6 +59,9 @@ class PromptForm:
     result_bytes_max: int
     call_text_bytes_max: int
     tool_sentence_chars_max: int
+    context_chars_max: int
+    context_items_max: int
+    context_item_chars_max: int
 
 
 FULL = PromptForm(
@@ -71,6 +77,9 @@ FULL = PromptForm(
     result_bytes_max=RESULT_BYTES_MAX,
     call_text_bytes_max=REPLY_BYTES_MAX,
     tool_sentence_chars_max=0,
+    context_chars_max=8_000,
+    context_items_max=40,
+    context_item_chars_max=800,
 )
 COMPACT = PromptForm(
     size="compact",
@@ -85,6 +94,9 @@ COMPACT = PromptForm(
     result_bytes_max=1_200,
     call_text_bytes_max=1_000,
     tool_sentence_chars_max=0,
+    context_chars_max=700,
+    context_items_max=5,
+    context_item_chars_max=160,
 )
 TINY = PromptForm(
     size="tiny",
@@ -99,6 +111,9 @@ TINY = PromptForm(
     result_bytes_max=400,
     call_text_bytes_max=300,
     tool_sentence_chars_max=80,
+    context_chars_max=360,
+    context_items_max=2,
+    context_item_chars_max=95,
 )
 PROMPT_FORMS: Mapping[PromptSize, PromptForm] = {"full": FULL, "compact": COMPACT, "tiny": TINY}
 

@@ -13,6 +13,11 @@ PRODUCTS_MAX = 30
 WINDOWS = ("15m", "5m", "1m")
 TICKER_COLUMNS = "product_id,price,best_bid,best_ask,volume_24h,age_s,stale"
 CANDLE_COLUMNS = "start,open,high,low,close,volume"
+CONTEXT = "context"
+"""The word of `Strategy.shows` for news, sentiment and token facts."""
+INDICATORS = "indicators"
+SHOWN_PARTS = (INDICATORS, CONTEXT)
+"""Parts of a snapshot that prompts show if the strategy asks for them."""
 CUT_NOTE = "\n(cut here: prompt limit)"
 
 
@@ -24,11 +29,13 @@ class MarketText:
         heading: The first line.
         body: Tickers and candles.
         left_out: Describes what the body leaves out of the snapshot.
+        context: Ids of the items of dated context that the body shows.
     """
 
     heading: str
     body: str
     left_out: str = ""
+    context: tuple[str, ...] = ()
 
 
 def ticker_cells(view: ProductView) -> dict[str, str]:
@@ -67,6 +74,18 @@ def restriction_lines(shown: Sequence[ProductView]) -> list[str]:
 def clock_text(instant: datetime) -> str:
     """Hours and minutes, eight times faster than strftime; a prompt has hundreds."""
     return f"{instant.hour:02d}:{instant.minute:02d}"
+
+
+def duration_text(seconds: float) -> str:
+    """Format a holding time or an age: "42s", "4m12s", "2h05m", "3d04h"."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86_400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86_400}d{whole % 86_400 // 3600:02d}h"
 
 
 def plain_text(number: Decimal) -> str:

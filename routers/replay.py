@@ -43,7 +43,7 @@ from routers.prompt import (
 from routers.replay_inbox import RecordedInbox
 from routers.replay_result import TurnReplayResult
 from routers.replay_retention import RetainedRecords
-from routers.replay_roster import RosterHistory
+from routers.replay_roster import RosterHistory, shown_parts
 from routers.replay_turn import content_sha256, replay_turn, turn_difference
 from routers.replay_turn_filter import authentic_turns
 from routers.strategy import Strategy, load_shipped, turn_kinds
@@ -225,17 +225,17 @@ class TurnReplay:
         if not isinstance(snapshot, MarketSnapshot):
             return
         self._result.counts["snapshots"] += 1
-        texts: dict[PromptSize, MarketText] = {}
+        texts: dict[tuple[PromptSize, tuple[str, ...]], MarketText] = {}
         for agent in waiting:
             # Another process may have started a turn on the same snapshot before.
             while agent.next is not None and agent.next[1].snapshot_offset == record.offset:
                 place, turn = agent.next
                 if turn.messages:
-                    size = self._size_of(turn)
-                    if size not in texts:
-                        texts[size] = render_market(snapshot, size)
+                    key = self._size_of(turn), self._shows_of(turn)
+                    if key not in texts:
+                        texts[key] = render_market(snapshot, *key)
                     self._result.begin(agent.version)
-                    self._replay_turn(agent, place, turn, snapshot, texts[size])
+                    self._replay_turn(agent, place, turn, snapshot, texts[key])
                 else:
                     self._result.counts["cut off"] += 1
                 agent.end(turn)
@@ -286,6 +286,7 @@ class TurnReplay:
             system=system,
             user=user,
             known=known,
+            context=market.context,
             left_out=left_out_text(system, market, known, lines, size),
         )
         replayed = replay_turn(resolved, turn_input, turn, agent.inbox.find)
@@ -298,6 +299,11 @@ class TurnReplay:
         spec = self._roster.spec_at(turn.agent, turn.started_at)
         own = spec.joined_at > turn.started_at and "prompt_size" in turn.model_fields_set
         return turn.prompt_size if own else spec.prompt_size
+
+    def _shows_of(self, turn: Turn) -> tuple[str, ...]:
+        """What the prompt of a turn shows: from the roster, as for its size."""
+        spec = self._roster.spec_at(turn.agent, turn.started_at)
+        return shown_parts(spec, turn)
 
     def _spec_from_turn(self, spec: AgentSpec, turn: Turn) -> AgentSpec:
         """The spec of an agent from before the oldest one that a compacted roster still has."""

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from arena.bus.base import Record
-from arena.messages import AgentSpec, Epoch, Rules, ToolOffered
+from arena.messages import AgentSpec, Epoch, Rules, ToolOffered, Turn
+from routers.prompt_text import CONTEXT
 
 LATE_STATES = 4
 """How many later states to try: a router may read the roster a little after it was written."""
@@ -70,6 +71,19 @@ class RosterHistory:
     def first_offers(self, tools: frozenset[str]) -> dict[str, ToolOffered]:
         """The oldest known offers that include all of these tools, or none."""
         return next((offers for offers, _ in self._states if offers.keys() >= tools), {})
+
+
+def shown_parts(spec: AgentSpec, turn: Turn) -> tuple[str, ...]:
+    """The parts of the snapshot that the prompt of a turn shows: `Strategy.shows`.
+
+    Args:
+        spec: The agent at the start of the turn, or the oldest one that is known.
+        turn: The turn; if it is older than the spec, its own ids of context decide.
+    """
+    if spec.joined_at <= turn.started_at:
+        return spec.shows
+    others = tuple(part for part in spec.shows if part != CONTEXT)
+    return (*others, CONTEXT) if turn.context else others
 
 
 def _rules_in_epoch(record: Record) -> Rules | None:

@@ -1,4 +1,4 @@
-"""Caches the newest snapshots of a process: decoded once, and rendered once per prompt size.
+"""Caches the newest snapshots of a process: decoded once, rendered once per form of prompt.
 
 Writes `dead_letters` for a record that is not a snapshot.
 """
@@ -16,16 +16,17 @@ SNAPSHOTS_MAX = 4
 
 @dataclass(slots=True)
 class RenderedSnapshot:
-    """A snapshot and its texts, which are the same for all agents with the same prompt size."""
+    """A snapshot and its texts, the same for all agents with the same size and shown parts."""
 
     snapshot: MarketSnapshot
-    _texts: dict[PromptSize, MarketText] = field(default_factory=dict)
+    _texts: dict[tuple[PromptSize, tuple[str, ...]], MarketText] = field(default_factory=dict)
 
-    def text(self, size: PromptSize = "full") -> MarketText:
-        """The market as prompts of this size show it."""
-        if size not in self._texts:
-            self._texts[size] = render_market(self.snapshot, size)
-        return self._texts[size]
+    def text(self, size: PromptSize = "full", shows: tuple[str, ...] = ()) -> MarketText:
+        """The market as prompts of this size show it, with the parts that a strategy shows."""
+        key = size, shows
+        if key not in self._texts:
+            self._texts[key] = render_market(self.snapshot, size, shows)
+        return self._texts[key]
 
 
 class SnapshotCache:

@@ -24,6 +24,7 @@ from arena.plugins import NO_PLUGINS, Plugins, label_of, read_plugin_bytes
 from arena.strategy_files import is_file_name, strategy_tables
 from arena.unknown_names import listed
 from arena.visible_text import one_line
+from routers.prompt_text import SHOWN_PARTS
 
 PACKAGE = "routers.strategies"
 KINDS_PACKAGE = "routers.kinds"
@@ -46,6 +47,8 @@ class Strategy:
         turn_kind: How a turn proceeds: the name of a module in `routers/kinds`.
         sampling: Settings for the model; None fields leave the provider's default.
         prompt_version: Increased by the author with every change of the prompt.
+        shows: Parts of the snapshot that its prompts show besides tickers and candles:
+            "indicators", "context" (news, sentiment and token facts).
         source: Folder and name of the file it was read from; "" for a shipped strategy.
         source_sha256: SHA-256 of that file.
     """
@@ -60,6 +63,7 @@ class Strategy:
     source: str = ""
     source_sha256: str = ""
     turn_kind: str = SINGLE
+    shows: tuple[str, ...] = ()
 
     @property
     def prompt_sha256(self) -> str:
@@ -154,8 +158,12 @@ def _from_tables(path: Path, text: str) -> Strategy:
     tools = table.pop("tools", [])
     if not isinstance(tools, list):
         raise UsageError(f'{path}: tools is {tools!r}; write a list such as ["execute_trade"]')
+    shows = table.pop("shows", [])
+    if not isinstance(shows, list):
+        raise UsageError(f'{path}: shows is {shows!r}; write a list such as ["context"]')
+    table |= {"tools": tuple(tools), "shows": tuple(shows)}
     try:
-        return Strategy(**table, tools=tuple(tools), sampling=Sampling.model_validate(sampling))
+        return Strategy(**table, sampling=Sampling.model_validate(sampling))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(["sampling", *map(str, first["loc"])])
@@ -179,6 +187,14 @@ def _place(fault: PluginFault) -> str:
     return "" if fault.line is None else f"line {fault.line}: "
 
 
+def _fault_of_shows(shows: object) -> str:
+    """What is wrong with the parts that a strategy shows, or ""."""
+    known = f"write a list of {listed(SHOWN_PARTS)}, each once"
+    if not isinstance(shows, tuple) or not all(part in SHOWN_PARTS for part in shows):
+        return f"shows is {shows!r}; {known}"
+    return f"shows is {shows!r}; {known}" if len(set(shows)) != len(shows) else ""
+
+
 def _check(strategy: Strategy, source: str) -> Strategy:
     """Return the strategy after checking every field."""
     wrong = ""
@@ -192,6 +208,8 @@ def _check(strategy: Strategy, source: str) -> Strategy:
         wrong = f"tools is {strategy.tools!r}; write at most {TOOLS_MAX} names"
     elif type(strategy.cadence) is not int or not 1 <= strategy.cadence <= CADENCE_MAX:
         wrong = f"cadence is {strategy.cadence!r}; write a whole number from 1 to {CADENCE_MAX:,}"
+    elif wrong_shows := _fault_of_shows(strategy.shows):
+        wrong = wrong_shows
     elif strategy.kind not in ("agent", "baseline"):
         wrong = f"kind is {strategy.kind!r}; write agent or baseline"
     elif strategy.turn_kind not in turn_kinds():

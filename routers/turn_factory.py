@@ -53,7 +53,7 @@ class TurnFactory:
         """
         agent = self.resolved_agent()
         size, lines = agent.form.size, tuple(history.lines)
-        market = rendered.text(size)
+        market = rendered.text(size, agent.strategy.shows)
         user = render_user(market, rendered.snapshot, history.known, lines, size)
         turn_input = TurnInput(
             snapshot=rendered.snapshot,
@@ -62,6 +62,7 @@ class TurnFactory:
             system=self._system,
             user=user,
             known=history.known,
+            context=market.context,
             left_out=left_out_text(self._system, market, history.known, lines, size),
         )
         return create_turn(agent, turn_input)

@@ -187,6 +187,7 @@ def ended_turn(
         cause=end.cause,
         prompt_size=agent.form.size,
         left_out=end.left_out,
+        context=turn_input.context,
         final_text=clip(end.final_text, FINAL_TEXT_BYTES_MAX),
         memory=end.memory,
         portfolio=known and known.portfolio,

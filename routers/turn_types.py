@@ -107,6 +107,7 @@ class TurnInput:
         skipped: Snapshots that were skipped since the agent's last turn.
         known: The account as the agent knows it from earlier turns.
         left_out: Describes what the prompt leaves out because of its size.
+        context: Ids of the items of dated context that the prompt shows.
     """
 
     snapshot: MarketSnapshot
@@ -116,6 +117,7 @@ class TurnInput:
     user: str
     known: KnownPortfolio | None = None
     left_out: str = ""
+    context: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Every message that travels through the arena's topics.
 
 market      Product, Ticker, MarketSnapshot
+context     ContextItem
 chat        ChatRequest, ChatReply, LlmCall
 tools       ToolCall, ToolResult, ToolOffered, OpenAccount
 account     Epoch, StateDigest, AccountOpened, OrderDecided
@@ -42,6 +43,7 @@ from arena.messages.chat import (
     Usage,
     WireForm,
 )
+from arena.messages.context import ContextItem, ContextKind, Mood
 from arena.messages.judging import (
     Claim,
     DeadEntry,
@@ -99,6 +101,8 @@ __all__ = [
     "ChatReply",
     "ChatRequest",
     "Claim",
+    "ContextItem",
+    "ContextKind",
     "DeadEntry",
     "DeadLetter",
     "Detectable",
@@ -116,6 +120,7 @@ __all__ = [
     "MarketSnapshot",
     "Message",
     "MessagePart",
+    "Mood",
     "OpenAccount",
     "OrderDecided",
     "Pacing",

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from arena.messages.base import Message, MessagePart, Utc, is_empty
+from arena.messages.context import ContextItem
 from arena.money import WireDecimal
 from arena.trading_modes import ONLINE
 
@@ -142,6 +143,10 @@ class MarketSnapshot(Message):
         rewinds: How often the venue's time had gone back by more than an interval.
         ticker_offsets: Partition of `market.tickers` -> offset after the last ticker in it; an
             executor reads up to there before it prices an order on this snapshot.
+        context: The newest items that were visible at `as_of`, by product and kind, the newest
+            first (`arena.context.visible`).
+        context_offsets: Partition of `market.context` -> offset after the last record that was
+            read for it.
         published_at: Our wall time.
     """
 
@@ -157,6 +162,8 @@ class MarketSnapshot(Message):
     rewinds: int = 0
     ticker_offsets: dict[int, int] = Field(default_factory=dict)
     products: tuple[ProductView, ...] = ()
+    context: tuple[ContextItem, ...] = Field(default=(), exclude_if=is_empty)
+    context_offsets: dict[int, int] = Field(default_factory=dict, exclude_if=is_empty)
     published_at: Utc
 
     def view(self, product_id: str) -> ProductView | None:

@@ -130,6 +130,7 @@ class Turn(Message):
             repeats; None if the agent never received it.
         portfolio_as_of: Venue time of the snapshot of the turn in which it was received.
         usage: Sum over the rounds; the cost is None if a price is unknown.
+        context: Ids of the items of dated context that the prompt showed.
     """
 
     turn_id: str
@@ -162,6 +163,7 @@ class Turn(Message):
     snapshot_age_ms: float = 0.0
     total_ms: float = 0.0
     turn_kind: str = TURN_KIND_FIELD
+    context: tuple[str, ...] = Field(default=(), exclude_if=is_empty)
 
 
 class AgentSpec(Message):
@@ -175,6 +177,7 @@ class AgentSpec(Message):
         prompt_size: How much of the market its prompts show.
         source: Folder and name of the strategy's file; "" for a shipped strategy.
         source_sha256: SHA-256 of that file.
+        shows: Parts of the snapshot that its prompts show on request: "indicators", "context".
     """
 
     agent: str
@@ -191,6 +194,7 @@ class AgentSpec(Message):
     source_sha256: str = SOURCE_FIELD
     joined_at: Utc
     turn_kind: str = TURN_KIND_FIELD
+    shows: tuple[str, ...] = Field(default=(), max_length=8, exclude_if=is_empty)
 
 
 class Rules(Message):
