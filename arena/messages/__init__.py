@@ -57,6 +57,7 @@ from arena.messages.judging import (
 from arena.messages.market import (
     Candle,
     CandleWindow,
+    IndicatorWindow,
     MarketSnapshot,
     Product,
     ProductView,
@@ -113,6 +114,7 @@ __all__ = [
     "Halt",
     "Heartbeat",
     "HeldPosition",
+    "IndicatorWindow",
     "JsonObject",
     "LeaderboardRow",
     "ListingUsed",

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from arena.messages.base import Message, MessagePart, Utc, is_empty
+from arena.messages.base import Message, MessagePart, Utc, is_empty, is_none
 from arena.messages.context import ContextItem
 from arena.money import WireDecimal
 from arena.trading_modes import ONLINE
@@ -106,6 +106,24 @@ class CandleWindow(MessagePart):
     stale: bool = False
 
 
+class IndicatorWindow(MessagePart):
+    """Technical indicators of one granularity after its newest closed bar.
+
+    Attributes:
+        since: Start of the first bar of the unbroken run, None before it closed. The newest bar
+            ends `bars` granularities later.
+        bars: Closed bars in the run.
+        gap: Start of the newest missing bar before the run; the indicators started again after it.
+        values: Name, such as "rsi_14" -> value in 12 significant digits; None until warm, or if
+            undefined.
+    """
+
+    since: Utc | None = None
+    bars: int = 0
+    gap: Utc | None = Field(default=None, exclude_if=is_none)
+    values: dict[str, float | None] = Field(default_factory=dict)
+
+
 class ProductView(MessagePart):
     """One product in a snapshot.
 
@@ -114,6 +132,8 @@ class ProductView(MessagePart):
         age_ms: Milliseconds since this product's feed was last confirmed; None if it never was.
         stale: True if the price is too old to trade on.
         windows: "15m", "5m", "1m" -> closed candles, not overlapping, in venue time.
+        indicators: "1m", "5m", "15m", "1h" -> the indicators of the feature set; without
+            granularities that have none.
         status, modes: From the newest `Product` before the snapshot's `ticker_offsets`.
     """
 
@@ -122,6 +142,7 @@ class ProductView(MessagePart):
     age_ms: int | None = None
     stale: bool = True
     windows: dict[str, CandleWindow] = Field(default_factory=dict)
+    indicators: dict[str, IndicatorWindow] = Field(default_factory=dict, exclude_if=is_empty)
     status: str = Field(default=ONLINE, exclude_if=_is_online)
     modes: tuple[str, ...] = Field(default=(), exclude_if=is_empty)
 

@@ -1,0 +1,111 @@
+"""Makes bars of one granularity from minutes, and folds them into indicators. Pure."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from arena.indicators.bars import Bar, Copyable, Indicator
+from arena.indicators.specs import GRANULARITIES, IndicatorSpec
+from arena.messages.market import IndicatorWindow
+
+MINUTE_S: Final = 60
+PUBLISHED: Final = "%.12g"
+"""Format of a published value: 12 significant digits."""
+
+
+class BarFold(Copyable):
+    """The indicators of one granularity, fed with minutes in ascending order.
+
+    A bar is made of the minutes of its bucket, at least one, and is closed once its last minute, or
+    a later one, was taken. A bucket without minutes is a gap: the indicators start again with the
+    first minute after it.
+
+    Args:
+        granularity: "1m", "5m", "15m" or "1h".
+        specs: The indicators.
+    """
+
+    __slots__ = ("_bars", "_gap_s", "_indicators",
+        "_names", "_newest_s", "_open", "_since_s", "_specs",
+                 "_step_s", "_window")  # fmt: skip
+
+    def __init__(self, granularity: str, specs: Sequence[IndicatorSpec]) -> None:
+        """Create the fold; it has no bars yet."""
+        self._step_s = GRANULARITIES[granularity]
+        self._specs = tuple(specs)
+        self._names = tuple(name for spec in specs for name in spec.names)
+        self._indicators: tuple[Indicator, ...] = tuple(spec.make() for spec in specs)
+        self._open: Bar | None = None
+        self._newest_s: int | None = None
+        self._since_s: int | None = None
+        self._gap_s: int | None = None
+        self._bars = 0
+        self._window: IndicatorWindow | None = None
+
+    def copy(self) -> "BarFold":
+        """An independent copy."""
+        twin = super().copy()
+        twin._indicators = tuple(one.copy() for one in self._indicators)
+        return twin
+
+    def take(self, minute: Bar) -> None:
+        """Take the next minute; it must be later than the one before."""
+        start_s = minute.start_s - minute.start_s % self._step_s
+        bar = self._open
+        if bar is not None and bar.start_s == start_s:
+            bar = Bar(
+                start_s,
+                bar.open,
+                max(bar.high, minute.high),
+                min(bar.low, minute.low),
+                minute.close,
+                bar.volume + minute.volume,
+            )
+        else:
+            if bar is not None:
+                self._close(bar)
+            self._restart_after_gap(start_s)
+            bar = minute._replace(start_s=start_s)
+        if minute.start_s == start_s + self._step_s - MINUTE_S:
+            self._close(bar)
+            self._open = None
+        else:
+            self._open = bar
+
+    def _restart_after_gap(self, start_s: int) -> None:
+        """Start the indicators again if bars are missing before the one that starts now."""
+        if self._newest_s is None or start_s == self._newest_s + self._step_s:
+            return
+        self._indicators = tuple(spec.make() for spec in self._specs)
+        self._gap_s = start_s - self._step_s
+        self._newest_s = self._since_s = self._window = None
+        self._bars = 0
+
+    def _close(self, bar: Bar) -> None:
+        if self._since_s is None:
+            self._since_s = bar.start_s
+        self._newest_s = bar.start_s
+        self._bars += 1
+        self._window = None
+        for indicator in self._indicators:
+            indicator.update(bar)
+
+    def window(self) -> IndicatorWindow:
+        """The values after the newest closed bar; the same object until the next one closes."""
+        if self._window is None:
+            numbers = [
+                None if value is None else float(PUBLISHED % value) + 0.0  # zero has no sign
+                for indicator in self._indicators
+                for value in indicator.values
+            ]
+            self._window = IndicatorWindow(
+                since=_moment(self._since_s),
+                bars=self._bars,
+                gap=_moment(self._gap_s),
+                values=dict(zip(self._names, numbers, strict=True)),
+            )
+        return self._window
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,56 @@
+"""Bars of floats, and the base class of streaming indicators. Pure.
+
+Indicators inform decisions; they never price an order. So they are the one place where a price
+becomes a binary float.
+"""
+
+from collections import deque
+from typing import NamedTuple, Self
+
+
+class Bar(NamedTuple):
+    """One closed bar; `start_s` is in Unix seconds, prices are in quote units."""
+
+    start_s: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+class Copyable:
+    """An object whose attributes are values, deques of values, or objects of this kind."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def copy(self) -> Self:
+        """An independent copy: updates of one do not change the other."""
+        twin = object.__new__(type(self))
+        for kind in type(self).__mro__:
+            for name in getattr(kind, "__slots__", ()):
+                value = getattr(self, name)
+                if isinstance(value, deque | Copyable):
+                    value = value.copy()
+                setattr(twin, name, value)
+        return twin
+
+
+class Indicator(Copyable):
+    """A streaming indicator of one series of bars."""
+
+    __slots__ = ()
+
+    def update(self, bar: Bar) -> None:
+        """Take the next closed bar."""
+        raise NotImplementedError
+
+    @property
+    def values(self) -> tuple[float | None, ...]:
+        """The outputs after the newest bar; None until warm, or if undefined."""
+        raise NotImplementedError
+
+    @property
+    def value(self) -> float | None:
+        """The first output."""
+        return self.values[0]

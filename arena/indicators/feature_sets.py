@@ -1,0 +1,153 @@
+"""Feature sets: which indicators a snapshot has, as texts such as `standard,rsi_7@1m`. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from arena.errors import UsageError
+from arena.indicators.catalogue import CATALOGUE
+from arena.indicators.specs import GRANULARITIES, IndicatorSpec, find_granularity, parse_spec
+from arena.unknown_names import closest_first, listed
+
+MINUTES_MAX: Final = 3 * 24 * 60
+"""Most minutes of candles that a set may need until it is warm."""
+INDICATORS_MAX: Final = 100
+"""Most indicators of a set, over all granularities."""
+DEFAULT_GRANULARITIES: Final = ("1m", "5m", "15m")
+"""Granularities of an indicator without one."""
+STANDARD: Final = "standard"
+NONE: Final = "none"
+
+_SHORT = "sma_20 ema_20 rsi_14 atr_14 bollinger_20_2 high_20 low_20 return_4"
+_LONG = "macd_12_26_9 adx_14 volatility_20 volume_ratio_20"
+
+PRESETS: Final[Mapping[str, Mapping[str, str]]] = {
+    STANDARD: {"1m": f"{_SHORT} {_LONG}", "5m": f"{_SHORT} {_LONG}", "15m": _SHORT},
+    "momentum": {
+        "1m": "ema_20 volume_ratio_20 return_10",
+        "5m": "ema_20 ema_50 macd_12_26_9 adx_14 atr_14 high_20 low_20 volume_ratio_20",
+        "15m": "ema_20 rsi_14 atr_14 high_20 low_20 return_4",
+    },
+    "scalper": {
+        "1m": "ema_9 rsi_7 bollinger_20_2 atr_14 high_10 low_10 volatility_20 volume_ratio_20",
+        "5m": "ema_20 rsi_14 atr_14",
+        "15m": "bollinger_20_2",
+    },
+    "brainrot": {
+        "1m": "return_15 volume_ratio_20",
+        "5m": "return_12 volume_ratio_20 volatility_20 high_20",
+        "15m": "return_4 high_20",
+    },
+    NONE: {},
+}
+"""Name -> granularity -> indicators."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSet:
+    """The indicators of a snapshot.
+
+    Attributes:
+        specs: Granularity -> its indicators, in the order in which a snapshot has them; without
+            granularities that have none.
+    """
+
+    specs: Mapping[str, tuple[IndicatorSpec, ...]]
+
+    @property
+    def text(self) -> str:
+        """Every indicator with its granularity; equal for equal sets, and it can be parsed."""
+        items = [f"{one.text}@{name}" for name, specs in self.specs.items() for one in specs]
+        return ",".join(items) or NONE
+
+    @property
+    def minutes(self) -> int:
+        """Minutes of candles until every indicator is warm; 0 for the empty set."""
+        needs = (
+            one.bars * GRANULARITIES[name] // 60
+            for name, specs in self.specs.items()
+            for one in specs
+        )
+        return max(needs, default=0)
+
+    def has(self, granularity: str, spec: IndicatorSpec) -> bool:
+        """True if snapshots have the indicator."""
+        return spec in self.specs.get(granularity, ())
+
+
+NO_FEATURES: Final = FeatureSet({})
+"""The empty set."""
+
+
+def parse_feature_set(text: str) -> FeatureSet:
+    """The set of a text: presets and indicators, separated by commas; repetitions count once.
+
+    Args:
+        text: Such as "standard,rsi_7@1m"; an indicator without a granularity is for 1m, 5m, 15m.
+
+    Raises:
+        UsageError: An item is unknown, or the set is too large.
+    """
+    items = [item.strip().lower() for item in text.split(",")]
+    items = [item for item in items if item]
+    if not items:
+        raise UsageError(
+            "the feature set is empty", remedy=f"write {NONE!r}, or presets: {listed(PRESETS)}"
+        )
+    found: dict[str, dict[IndicatorSpec, None]] = {name: {} for name in GRANULARITIES}
+    for item in items:
+        for granularity, spec in _item(item):
+            found[granularity][spec] = None
+    chosen = FeatureSet({name: tuple(specs) for name, specs in found.items() if specs})
+    _check_size(chosen)
+    return chosen
+
+
+def _item(item: str) -> list[tuple[str, IndicatorSpec]]:
+    """The indicators of one item with their granularities."""
+    name, at, granularity = item.partition("@")
+    if name in PRESETS:
+        if at:
+            raise UsageError(
+                f"the preset {name!r} has granularities of its own, got {item!r}",
+                remedy=f"write {name!r}",
+            )
+        preset = PRESETS[name].items()
+        return [(key, parse_spec(one)) for key, text in preset for one in text.split()]
+    spec = _spec(name)
+    if not at:
+        return [(key, spec) for key in DEFAULT_GRANULARITIES]
+    find_granularity(granularity)
+    return [(granularity, spec)]
+
+
+def _spec(name: str) -> IndicatorSpec:
+    """An indicator; the error for an unknown word names the presets, too."""
+    if name.replace("_", "").isalpha() and name not in CATALOGUE:
+        close = closest_first(name, [*PRESETS, *CATALOGUE])
+        if close[0] in PRESETS:
+            raise UsageError(
+                f"there is no preset {name[:80]!r}",
+                remedy=f"the presets are {listed(closest_first(name, PRESETS))}; an indicator is "
+                f"written as rsi_14 or rsi_14@5m",
+            )
+    return parse_spec(name)
+
+
+def _check_size(chosen: FeatureSet) -> None:
+    count = sum(len(specs) for specs in chosen.specs.values())
+    if count > INDICATORS_MAX:
+        raise UsageError(
+            f"the feature set has {count} indicators",
+            remedy=f"use at most {INDICATORS_MAX}, counted for each granularity",
+        )
+    for name, specs in chosen.specs.items():
+        for one in specs:
+            minutes = one.bars * GRANULARITIES[name] // 60
+            if minutes > MINUTES_MAX:
+                raise UsageError(
+                    f"{one.text}@{name} needs {one.bars} bars of {name}: {minutes} minutes of "
+                    "candles",
+                    remedy=f"use a shorter length or granularity; the most are {MINUTES_MAX} "
+                    "minutes (3 days)",
+                )
