@@ -160,7 +160,7 @@ EVENTS = TopicSpec(
 TURNS = TopicSpec(
     name="agent.turns",
     key="agent",
-    messages=("TurnStarted", "Turn"),
+    messages=("TurnStarted", "Turn", "SkippedSnapshots"),
     retention_ms=FOREVER_MS,
     partitions=4,
 )

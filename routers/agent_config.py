@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from arena import ids, topics
-from arena.messages import AgentSpec, OpenAccount, Pacing, PromptSize
+from arena.messages import AgentSpec, Gates, OpenAccount, Pacing, PromptSize
 from arena.node import Node
 from routers.prompt_sizes import PROMPT_FORMS, cut_strategy, strategy_is_cut
 from routers.strategy import Strategy
@@ -26,6 +26,7 @@ class AgentConfig:
         scrape: Share of every realised profit that the executor sets aside.
         prompt_size: How much of the market the prompts show.
         replace: Take over the name if another strategy or chat node has used it.
+        gates: What holds the agent back from decisions; None if nothing but its cadence does.
     """
 
     agent: str
@@ -37,6 +38,7 @@ class AgentConfig:
     scrape: Decimal | None = None
     prompt_size: PromptSize = "full"
     replace: bool = False
+    gates: Gates | None = None
 
     @property
     def lock_step(self) -> bool:
@@ -63,6 +65,7 @@ def spec_of(config: AgentConfig, joined_at: datetime) -> AgentSpec:
         source=strategy.source,
         source_sha256=strategy.source_sha256,
         joined_at=joined_at,
+        gates=config.gates,
     )
 
 

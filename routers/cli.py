@@ -14,6 +14,7 @@ import typer
 
 from arena.baselines import baseline_remedy, baseline_trouble
 from arena.errors import UsageError
+from arena.gate_settings import KEYS, GateFault, gates_of
 from arena.ids import check_name
 from arena.messages import Pacing, PromptSize
 from arena.money import parse_share
@@ -51,6 +52,30 @@ ToolTimeoutOption = Annotated[
 CadenceOption = Annotated[
     int | None,
     typer.Option("--cadence", help="Answer every n-th snapshot. [the strategy's own]", min=1),
+]
+EveryOption = Annotated[
+    str | None,
+    typer.Option("--every", help="Least venue time between two turns: 25s, 5m."),
+]
+OnMoveOption = Annotated[
+    str | None,
+    typer.Option("--on-move-pct", help="Ask only after a move of so many percent: 0.5."),
+]
+QuietMaxOption = Annotated[
+    str | None,
+    typer.Option("--quiet-max", help="Ask after so long without a move. [30m]"),
+]
+HourCapOption = Annotated[
+    str | None,
+    typer.Option("--calls-per-hour-max", help="Most model calls in an hour of venue time."),
+]
+DayCapOption = Annotated[
+    str | None,
+    typer.Option("--calls-per-day-max", help="Most model calls in a day of venue time."),
+]
+WakeOption = Annotated[
+    str | None,
+    typer.Option("--wake-on", help="Ask at once after: fill,halt,resume. Gates take off, too."),
 ]
 PacingOption = Annotated[
     Pacing,
@@ -100,6 +125,12 @@ def router(
     decision_deadline: DecisionOption = 60.0,
     tool_timeout: ToolTimeoutOption = 10.0,
     cadence: CadenceOption = None,
+    every: EveryOption = None,
+    on_move_pct: OnMoveOption = None,
+    quiet_max: QuietMaxOption = None,
+    calls_per_hour_max: HourCapOption = None,
+    calls_per_day_max: DayCapOption = None,
+    wake_on: WakeOption = None,
     pacing: PacingOption = "real-time",
     seed: Annotated[
         int | None, typer.Option("--seed", help="Seed for the model. [the strategy's own]")
@@ -122,6 +153,8 @@ def router(
     found = plugins_of(plugins, Settings())
     configs = agent_configs(agents, limits, cadence, pacing, scrape, found)
     configs = with_prompt_sizes(with_names(configs, kind=kind, replace_names=replace_), [prompt])
+    caps = (calls_per_hour_max, calls_per_day_max)
+    configs = with_gates(configs, (every, on_move_pct, quiet_max, *caps, wake_on))
     _run("router", name, configs, bootstrap_servers, log_level)
 
 
@@ -136,6 +169,12 @@ def routers(
     decision_deadline: DecisionOption = 60.0,
     tool_timeout: ToolTimeoutOption = 10.0,
     cadence: CadenceOption = None,
+    every: EveryOption = None,
+    on_move_pct: OnMoveOption = None,
+    quiet_max: QuietMaxOption = None,
+    calls_per_hour_max: HourCapOption = None,
+    calls_per_day_max: DayCapOption = None,
+    wake_on: WakeOption = None,
     pacing: PacingOption = "real-time",
     scrape: ScrapeOption = None,
     prompt: SizesOption = [],  # noqa: B006 - typer copies it
@@ -153,6 +192,8 @@ def routers(
     agents = [parse_agent(text) for text in agent]
     configs = agent_configs(agents, limits, cadence, pacing, scrape, found)
     configs = with_prompt_sizes(with_names(configs, kind=kind, replace_names=replace_), prompt)
+    caps = (calls_per_hour_max, calls_per_day_max)
+    configs = with_gates(configs, (every, on_move_pct, quiet_max, *caps, wake_on))
     _run("routers", name, configs, bootstrap_servers, log_level)
 
 
@@ -195,7 +236,7 @@ def agent_configs(
         raise UsageError(
             f"an agent is named twice in {names}", remedy="give every agent a name of its own"
         )
-    return configs
+    return with_gates(configs)
 
 
 def with_names(
@@ -248,6 +289,29 @@ def with_prompt_sizes(configs: "list[AgentConfig]", texts: Sequence[str]) -> "li
         else:
             general = size
     return [replace(config, prompt_size=own.get(config.agent, general)) for config in configs]
+
+
+def with_gates(
+    configs: "list[AgentConfig]", flags: Sequence[str | None] = ()
+) -> "list[AgentConfig]":
+    """Give the agents the gates of their strategies, and those of the flags, which count more.
+
+    Args:
+        configs: The agents.
+        flags: A value or None for each of `arena.gate_settings.KEYS`.
+
+    Raises:
+        UsageError: A setting cannot be used, or not with the strategy's others.
+    """
+    given = dict(zip(KEYS, flags, strict=False))
+    found = []
+    for config in configs:
+        try:
+            gates = gates_of(config.strategy.gate_settings, given)
+        except GateFault as fault:
+            raise UsageError(f"agent {config.agent}: {fault}") from None
+        found.append(replace(config, gates=gates))
+    return found
 
 
 def _parse_scrape(text: str | None) -> Decimal | None:

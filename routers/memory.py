@@ -5,7 +5,7 @@ records of `agent.turns` restores exactly what it remembered before a restart. T
 turn counts; a second one, from a process that had lost the agent, is ignored. Pure.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +13,16 @@ from datetime import datetime
 from pydantic import JsonValue
 from pydantic_core import from_json
 
-from arena.messages import Message, RequestedCall, ToolResult, Turn, TurnStarted
+from arena.messages import (
+    MISSED,
+    Message,
+    RequestedCall,
+    SkippedSnapshots,
+    ToolResult,
+    Turn,
+    TurnStarted,
+)
+from routers.gates import DAY, CallsMade, LastTurn
 from routers.portfolio import KnownPortfolio, portfolio_after
 
 TURNS_REMEMBERED = 5
@@ -22,6 +31,8 @@ TRADES_SHOWN_MAX = 4
 PHRASE_CHARS_MAX = 120
 TURN_IDS_MAX = 64
 """Ids of ended turns to keep, to recognise a second `Turn`."""
+CALLS_KEPT = 10_000
+"""Turns of the last day of venue time whose calls are kept: no cap is higher."""
 
 CLOSING_WORD = "reasoning:"
 PAST_TENSE = {"buy": "bought", "sell": "sold"}
@@ -39,6 +50,13 @@ class AgentHistory:
         known: The account as the agent knows it, or None.
         turns: How many turns ended.
         complete: True if the records were read from the first one on.
+        since: Venue time of the oldest record that was read.
+        last_started: The newest `TurnStarted`, or None.
+        covered: Offset of the newest snapshot that a turn or a record of skipped ones covers; -1
+            for none.
+        covered_as_of: Venue time of that record.
+        skipped: Reason -> snapshots that were skipped since the last turn.
+        calls: Model calls of each turn in the last day of venue time, oldest first.
     """
 
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=TURNS_REMEMBERED))
@@ -48,21 +66,66 @@ class AgentHistory:
     known: KnownPortfolio | None = None
     turns: int = 0
     complete: bool = False
+    since: datetime | None = None
+    last_started: TurnStarted | None = None
+    covered: int = -1
+    covered_as_of: datetime | None = None
+    skipped: Counter[str] = field(default_factory=Counter)
+    calls: deque[CallsMade] = field(default_factory=lambda: deque(maxlen=CALLS_KEPT))
     _ended: deque[str] = field(default_factory=lambda: deque(maxlen=TURN_IDS_MAX))
 
     def begin(self, started: TurnStarted) -> None:
         """Record the start of a turn, unless it has ended already."""
         if self.has_ended(started.turn_id):
             return
-        self.open_turn = started
+        self.open_turn = self.last_started = started
         self._advance_to(started.snapshot_offset, started.as_of)
+        self._note_calls(started.turn_id, started.as_of, started.calls_max or 1)
+
+    def skip(self, skipped: SkippedSnapshots) -> bool:
+        """Record skipped snapshots; False if they are covered by earlier records."""
+        first, last, at = skipped.first_offset, skipped.snapshot_offset, self.covered_as_of
+        created_again = last < self.covered and at is not None and skipped.as_of > at
+        is_new = first > self.covered or created_again
+        if last > self.covered or created_again:
+            self.covered, self.covered_as_of = last, skipped.as_of
+        if is_new:
+            self.skipped.update(skipped.counts)
+        return is_new
+
+    @property
+    def last_turn(self) -> LastTurn | None:
+        """What the gates know of the last turn, or None before the first."""
+        if self.last_offset < 0 or self.last_as_of is None:
+            return None
+        started = self.last_started
+        known = started is not None and started.as_of == self.last_as_of
+        mids = started.mids if started is not None and known else {}
+        return LastTurn(self.last_offset, self.last_as_of, mids)
+
+    def covers(self, turn_id: str, offset: int, as_of: datetime) -> bool:
+        """True if a snapshot was answered or skipped already, or is a copy of one that was.
+
+        An older offset with a newer venue time means that the topic was created again.
+        """
+        if self.has_ended(turn_id):
+            return True
+        if offset > self.covered or self.covered_as_of is None:
+            return False
+        return as_of <= self.covered_as_of
+
+    def forget_offsets(self) -> None:
+        """Forget offsets of snapshots: the topic was created again."""
+        self.last_offset = self.covered = -1
 
     def is_due(self, offset: int, cadence: int) -> bool:
         """True if a snapshot is due: it is the first, an older one, or `cadence` after the last."""
         return not 0 <= self.last_offset < offset < self.last_offset + cadence
 
     def skipped_before(self, offset: int, cadence: int) -> int:
-        """How many snapshots were skipped before this one, besides those that the cadence skips."""
+        """How many snapshots were missed before this one: skipped, and not by a gate or cadence."""
+        if self.skipped:
+            return sum(count for reason, count in self.skipped.items() if reason in MISSED)
         return max(0, offset - self.last_offset - cadence) if self.last_offset >= 0 else 0
 
     def has_ended(self, turn_id: str) -> bool:
@@ -79,6 +142,8 @@ class AgentHistory:
         if self.open_turn is not None and self.open_turn.turn_id == turn.turn_id:
             self.open_turn = None
         self._advance_to(turn.snapshot_offset, turn.as_of)
+        if turn.messages:  # A router that found the turn open does not know its calls.
+            self._note_calls(turn.turn_id, turn.as_of, len(turn.rounds))
         if turn.memory:
             self.lines.append(turn.memory)
         return True
@@ -86,16 +151,31 @@ class AgentHistory:
     def _advance_to(self, offset: int, as_of: datetime) -> None:
         if offset >= self.last_offset:
             self.last_offset, self.last_as_of = offset, as_of
+        if offset > self.covered:
+            self.covered, self.covered_as_of = offset, as_of
+            self.skipped.clear()
+
+    def _note_calls(self, turn_id: str, as_of: datetime, calls: int) -> None:
+        """Note the calls of a turn, instead of what was noted about it before."""
+        while self.calls and self.calls[0].as_of <= as_of - DAY:
+            self.calls.popleft()
+        if self.calls and self.calls[-1].turn_id == turn_id:
+            self.calls.pop()
+        self.calls.append(CallsMade(turn_id, as_of, calls))
 
 
 def fold_history(agent: str, records: Iterable[Message]) -> AgentHistory:
     """Fold the history of an agent from records of `agent.turns`, in log order."""
     history = AgentHistory()
     for record in records:
+        if history.since is None and isinstance(record, Turn | TurnStarted | SkippedSnapshots):
+            history.since = record.as_of
         if isinstance(record, TurnStarted) and record.agent == agent:
             history.begin(record)
         elif isinstance(record, Turn) and record.agent == agent:
             history.end(record)
+        elif isinstance(record, SkippedSnapshots) and record.agent == agent:
+            history.skip(record)
     return history
 
 

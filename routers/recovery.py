@@ -10,18 +10,26 @@ from dataclasses import dataclass
 
 from arena import topics
 from arena.bus.base import EARLIEST, LogReader
-from arena.messages import Turn, TurnStarted
+from arena.messages import Gates, SkippedSnapshots, Turn, TurnStarted
 from arena.node import Node
+from routers.gates import DAY, HOUR
 from routers.log_reading import records_until
 from routers.memory import TURNS_REMEMBERED, AgentHistory, fold_history
 
 CHUNKS = (200, 1_000, 3_000)
 """How many records to read back from the end, until all that the agent remembers is found."""
+TurnRecord = Turn | TurnStarted | SkippedSnapshots
 GROWTH = 4
 """By how much each further chunk grows if the history must be complete."""
 
 
-async def read_history(node: Node, agent: str, *, complete: bool = False) -> AgentHistory:
+GATED_RECORDS_MAX = 200_000
+"""Most records that are read back for what the gates of an agent need."""
+
+
+async def read_history(
+    node: Node, agent: str, *, complete: bool = False, gates: Gates | None = None
+) -> AgentHistory:
     """Read the history of an agent as far back as it matters.
 
     Args:
@@ -29,6 +37,7 @@ async def read_history(node: Node, agent: str, *, complete: bool = False) -> Age
         agent: The agent.
         complete: Read on after the last chunk if needed, back to the first record: the agent then
             remembers the same as one whose process never stopped.
+        gates: The agent's gates: what they need is read, too, up to `GATED_RECORDS_MAX` records.
 
     Raises:
         BrokerUnavailable: The records did not come in time.
@@ -41,11 +50,12 @@ async def read_history(node: Node, agent: str, *, complete: bool = False) -> Age
     try:
         tails = [await _PartitionTail.of(node, agent, reader) for reader in readers]
         history = AgentHistory()
-        for chunk in _chunks(complete=complete):
+        for chunk in _chunks(complete=complete, gated=gates is not None):
             found = [await tail.read(chunk) for tail in tails]
             history = fold_history(agent, merge_by_time(found))
             history.complete = all(chunk >= tail.records for tail in tails)
-            if len(history.lines) >= TURNS_REMEMBERED or history.complete:
+            remembered = len(history.lines) >= TURNS_REMEMBERED and knows_gates(history, gates)
+            if remembered or history.complete:
                 break
         return history
     finally:
@@ -65,8 +75,8 @@ def partitions_of(agent: str, count: int) -> list[int]:
 
 
 def merge_by_time(
-    partitions: Sequence[Sequence[Turn | TurnStarted]],
-) -> Iterator[Turn | TurnStarted]:
+    partitions: Sequence[Sequence[TurnRecord]],
+) -> Iterator[TurnRecord]:
     """Merge the records of several partitions by venue time; each partition keeps its order."""
     return heapq.merge(*partitions, key=lambda record: record.as_of)
 
@@ -97,7 +107,7 @@ def lost_turns_text(history: AgentHistory, answered: int) -> str:
         answered: Offset in `market.snapshots` up to which the agent's group has committed: the
             turn on it had ended, and was in the log. -1 if unknown.
     """
-    last, open_turn = history.last_offset, history.open_turn
+    last, open_turn = history.covered, history.open_turn
     if answered < 0 or (last < 0 and not history.complete):
         return ""
     if last >= answered and (open_turn is None or open_turn.snapshot_offset != answered):
@@ -137,21 +147,36 @@ class _PartitionTail:
         """How many records the partition has."""
         return self.end - self.first
 
-    async def read(self, chunk: int) -> list[Turn | TurnStarted]:
+    async def read(self, chunk: int) -> list[TurnRecord]:
         """The agent's records among the newest `chunk` ones."""
         self.reader.seek(topics.TURNS.name, self.partition, max(self.first, self.end - chunk))
         found = []
         async for record in records_until(self.reader, topics.TURNS.name, self.partition, self.end):
             if record.key_text == self.agent:
                 message = await self.node.read_message(record)
-                if isinstance(message, Turn | TurnStarted):
+                if isinstance(message, TurnRecord):
                     found.append(message)
         return found
 
 
-def _chunks(*, complete: bool) -> Iterator[int]:
+def knows_gates(history: AgentHistory, gates: Gates | None) -> bool:
+    """True if the records that were read hold all that the gates need."""
+    if gates is None:
+        return True
+    last = history.last_turn
+    if last is None or history.last_started is None:
+        return False
+    for most, window in ((gates.calls_per_hour_max, HOUR), (gates.calls_per_day_max, DAY)):
+        if most is not None and (history.since is None or last.as_of - history.since < window):
+            made = sum(one.calls for one in history.calls if last.as_of - one.as_of < window)
+            if made < most:
+                return False
+    return True
+
+
+def _chunks(*, complete: bool, gated: bool) -> Iterator[int]:
     yield from CHUNKS
     size = CHUNKS[-1]
-    while complete:
+    while complete or (gated and size < GATED_RECORDS_MAX):
         size *= GROWTH
         yield size

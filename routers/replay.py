@@ -25,12 +25,9 @@ from arena.messages import (
     ToolCall,
     ToolOffered,
     Turn,
-    TurnStarted,
 )
 from arena.topics import partition_of
-from arena.versions import VersionsInOrder, recorded_by
 from routers.conversation_limits import ROUNDS_MAX
-from routers.memory import AgentHistory
 from routers.prompt import (
     HOUSE_RULES,
     MarketText,
@@ -40,6 +37,7 @@ from routers.prompt import (
     render_system,
     render_user,
 )
+from routers.replay_agent import RecordedAgent
 from routers.replay_inbox import RecordedInbox
 from routers.replay_result import TurnReplayResult
 from routers.replay_retention import RetainedRecords
@@ -47,7 +45,7 @@ from routers.replay_roster import RosterHistory, shown_parts
 from routers.replay_turn import content_sha256, replay_turn, turn_difference
 from routers.replay_turn_filter import authentic_turns
 from routers.strategy import Strategy, load_shipped, turn_kinds
-from routers.turn_types import Limits, ResolvedAgent, TurnInput
+from routers.turn_types import Asked, Limits, ResolvedAgent, TurnInput
 
 SNAPSHOTS, TURNS, ROSTER = topics.SNAPSHOTS.name, topics.TURNS.name, topics.ROSTER.name
 EVENTS = topics.EVENTS.name
@@ -71,48 +69,6 @@ class _RecordedRequest:
     sha256: str
     timeout_s: float
     in_own_partition: bool
-
-
-class _RecordedAgent:
-    """One agent: its turns in log order, its inbox, and its history so far."""
-
-    def __init__(
-        self,
-        name: str,
-        roster: RosterHistory,
-        turns: Iterator[tuple[Record, TurnStarted | Turn]],
-        inbox: RecordedInbox | None,
-    ) -> None:
-        self.name = name
-        self.inbox = inbox
-        self._roster = roster
-        self.history = AgentHistory()
-        self.skipped = 0
-        self._turns = turns
-        self._versions = VersionsInOrder()
-        self.version = ""
-        self.next: tuple[str, Turn] | None = self._advance()
-
-    def end(self, turn: Turn) -> None:
-        """Add a turn to the history, and go to the next one."""
-        self.history.end(turn)
-        if self.inbox is not None:
-            self.inbox.forget(turn.turn_id)
-        self.next = self._advance()
-
-    def _advance(self) -> tuple[str, Turn] | None:
-        """The next turn that counts, and its position in the log."""
-        for record, message in self._turns:
-            if isinstance(message, TurnStarted):
-                spec = self._roster.spec_at(self.name, message.started_at)
-                offset = message.snapshot_offset
-                self.skipped = self.history.skipped_before(offset, spec.cadence)
-                self.history.begin(message)
-            else:
-                today = self._versions.is_current(record)
-                self.version = "" if today else recorded_by(record)
-                return f"{TURNS}[{record.partition}]@{record.offset}", message
-        return None
 
 
 class TurnReplay:
@@ -166,7 +122,7 @@ class TurnReplay:
         if EVENTS in self._topics:
             yield from (r for r in read_records(self._folder, [EVENTS]) if r.kind == "Epoch")
 
-    def _agent(self, agent: str) -> _RecordedAgent:
+    def _agent(self, agent: str) -> RecordedAgent:
         records = (
             r for r in read_records(self._folder, [TURNS]) if self._is_own_partition(r, agent)
         )
@@ -177,9 +133,9 @@ class TurnReplay:
             for record in islice(read_records(self._folder, [name]), 1):
                 self._retained.add(record)
             inbox = RecordedInbox(read_records(self._folder, [name]), self._requests)
-        return self._skip_deleted(_RecordedAgent(agent, self._roster, turns, inbox))
+        return self._skip_deleted(RecordedAgent(agent, self._roster, turns, inbox))
 
-    def _skip_deleted(self, agent: _RecordedAgent) -> _RecordedAgent:
+    def _skip_deleted(self, agent: RecordedAgent) -> RecordedAgent:
         """Move an agent's turns whose snapshots are deleted to its history."""
         while agent.next is not None and agent.next[1].snapshot_offset < self._first:
             self._result.counts["snapshots no longer kept"] += 1
@@ -216,7 +172,7 @@ class TurnReplay:
         number = partition_of(agent, len(self._topics[record.topic].partitions))
         return (record.key_text, record.partition) == (agent, number)
 
-    def _replay_snapshot(self, record: Record, agents: list[_RecordedAgent]) -> None:
+    def _replay_snapshot(self, record: Record, agents: list[RecordedAgent]) -> None:
         """Replay every turn on a snapshot."""
         waiting = [a for a in agents if a.next and a.next[1].snapshot_offset == record.offset]
         if not waiting:
@@ -242,7 +198,7 @@ class TurnReplay:
 
     def _replay_turn(
         self,
-        agent: _RecordedAgent,
+        agent: RecordedAgent,
         place: str,
         turn: Turn,
         snapshot: MarketSnapshot,
@@ -288,6 +244,7 @@ class TurnReplay:
             known=known,
             context=market.context,
             left_out=left_out_text(system, market, known, lines, size),
+            asked=Asked(turn.asked, turn.asked_by),
         )
         replayed = replay_turn(resolved, turn_input, turn, agent.inbox.find)
         found.counts["turns"] += 1
@@ -388,7 +345,7 @@ class TurnReplay:
         if (different := turn_difference(turn, replayed)) is not None:
             self._result.expect(False, place, subject, *different)
 
-    def _report_missing_snapshot(self, agent: _RecordedAgent) -> None:
+    def _report_missing_snapshot(self, agent: RecordedAgent) -> None:
         """Report a turn whose snapshot is missing; the agent's turns after it are not replayed."""
         assert agent.next is not None, "the caller checked"
         place, turn = agent.next

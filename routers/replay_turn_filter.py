@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 from arena import ids
 from arena.bus.base import Record
-from arena.messages import Turn, TurnStarted
+from arena.messages import SkippedSnapshots, Turn, TurnStarted
 
 
 def authentic_turns(
     agent: str, records: Iterable[Record], end: int, is_forged: Callable[[Turn], bool]
-) -> Iterator[tuple[Record, TurnStarted | Turn]]:
+) -> Iterator[tuple[Record, TurnStarted | Turn | SkippedSnapshots]]:
     """The records that count, oldest first.
 
     Args:
@@ -26,6 +26,10 @@ def authentic_turns(
     ended_ids: set[str] = set()
     for record in records:
         message = record.message_or_none() if record.key_text == agent else None
+        if isinstance(message, SkippedSnapshots):
+            if message.agent == agent and message.snapshot_offset < end:
+                yield record, message
+            continue
         if not isinstance(message, TurnStarted | Turn) or message.turn_id in ended_ids:
             continue
         is_own = message.agent == agent and message.snapshot_offset < end

@@ -25,10 +25,12 @@ class InterruptedTurn:
     """A turn that was started and not finished.
 
     Attributes:
+        started: The record of its start.
         record: Its snapshot.
         replies: Replies to it in the inbox, oldest first.
     """
 
+    started: TurnStarted
     record: Record
     replies: tuple[Reply, ...]
 
@@ -44,7 +46,7 @@ async def read_interrupted_turn(
     record = await _newest_snapshot(node, started.snapshot_offset)
     if record is None or not _is_snapshot(record, started.snapshot_id):
         return None
-    return InterruptedTurn(record, await _read_replies(node, agent, started))
+    return InterruptedTurn(started, record, await _read_replies(node, agent, started))
 
 
 def _is_snapshot(record: Record, snapshot_id: str) -> bool:

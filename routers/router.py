@@ -8,7 +8,7 @@ The consumer group decides which process runs the agent: the owner of the snapsh
 active, every other process of the same name is a standby that does nothing. After every change of
 ownership the agent's history is read again, and an open turn of another process is recorded as
 aborted. Which snapshots were answered is known from `agent.turns`; the committed offset is only a
-hint.
+hint. `routers.snapshot_gate` decides which snapshots the agent is asked on.
 
 In lock-step the market waits for the agent, so nothing may depend on when a process ran: the group
 starts at the first snapshot, and an open turn is run again (`routers.resume`).
@@ -41,8 +41,9 @@ from routers.reply_buffer import ReplyBuffer
 from routers.resume import InterruptedTurn, read_interrupted_turn
 from routers.roster import Roster
 from routers.snapshot_cache import SnapshotCache
+from routers.snapshot_gate import SnapshotGate
 from routers.turn_factory import TurnFactory
-from routers.turn_log import log_turn
+from routers.turn_log import log_resumed, log_turn
 from routers.turn_types import (
     Effect,
     FinishTurn,
@@ -50,6 +51,7 @@ from routers.turn_types import (
     SendRequest,
     SendToolCalls,
     aborted_turn,
+    asked_again,
 )
 
 IDLE_READ_S = 5.0
@@ -66,7 +68,7 @@ class AgentRouter:
         config: The agent's configuration.
         no_answer_note: Returns what is known about a chat node that did not answer, for the
             turn's error.
-        waiting: Known snapshots since the last one that was answered.
+        waiting: Known snapshots since the last one that was answered or skipped.
         health: The agent's health, from the turns that ended here.
     """
 
@@ -102,7 +104,8 @@ class AgentRouter:
         self._record_ack: asyncio.Future[AppendAck] | None = None
         self._interrupted: InterruptedTurn | None = None
         self._history = AgentHistory()
-        self._answered: tuple[str, int, int] | None = None
+        self._answered: int | None = None
+        self._gate = SnapshotGate(node, config, self._recorded)
 
     @property
     def active(self) -> bool:
@@ -136,8 +139,7 @@ class AgentRouter:
                     records = await self._reader.read(timeout_s=DRAIN_READ_S) or records
                 if records:
                     self._latest = records[-1]
-                    last = self._history.last_offset
-                    self.waiting = self._latest.offset - last if last >= 0 else 1
+                    self.waiting = self._gate.waiting(self._latest.offset)
                     if self._turn is None:
                         self._wake.set()
         finally:
@@ -163,11 +165,10 @@ class AgentRouter:
             await self._stop()
 
     async def commit(self) -> None:
-        """Commit the offset of the newest snapshot whose turn is recorded."""
+        """Commit the offset of the newest snapshot whose turn, or whose skip, is recorded."""
         if self._answered is not None and self._reader is not None and not self._retired:
-            topic, partition, offset = self._answered
-            self._answered = None
-            await self._reader.commit({(topic, partition): offset + 1})
+            offset, self._answered = self._answered, None
+            await self._reader.commit({(topics.SNAPSHOTS.name, 0): offset + 1})
 
     def deliver(self, message: Message) -> None:
         """Handle a message from the agent's inbox."""
@@ -220,6 +221,7 @@ class AgentRouter:
             if self._interrupted is None:
                 await self._abort(history)
         self._history = history
+        self._gate.restart(history)
         self._restored_at = changes
         if not self._announced:
             self._announced = True
@@ -228,7 +230,8 @@ class AgentRouter:
     async def _read_history(self) -> AgentHistory:
         """Read the history, one agent at a time: a reader's first fetch takes megabytes."""
         async with self._recovering:
-            return await read_history(self._node, self.config.agent, complete=self.config.lock_step)
+            agent, complete, gates = self.config.agent, self.config.lock_step, self.config.gates
+            return await read_history(self._node, agent, complete=complete, gates=gates)
 
     async def _read_interrupted(self, started: TurnStarted) -> InterruptedTurn | None:
         """Return what an interrupted turn is run again with, or None if it is aborted.
@@ -266,19 +269,23 @@ class AgentRouter:
         )
 
     def _take_latest(self) -> Record | None:
-        """The newest snapshot, if it is time to answer one."""
-        record, self._latest = self._latest, None
-        if record is None or not self._history.is_due(record.offset, self.config.cadence):
-            return None
-        return record
+        """The newest snapshot, unless nothing but the cadence decides, and it is not due."""
+        record, self._latest, config = self._latest, None, self.config
+        if record is None or config.gates or self._history.is_due(record.offset, config.cadence):
+            return record
+        return None
 
     async def _begin(self, record: Record) -> None:
         seen = await self._snapshots.read(record)
         if seen is None or self._was_answered(record.offset, seen.snapshot):
             return
+        asked = await self._gate.decide(self._history, record.offset, seen.snapshot)
+        if asked is None:
+            self.waiting = 0
+            return
         skipped = self._history.skipped_before(record.offset, self.config.cadence)
         self._node.counters["skipped"] += skipped
-        self._turn = self._factory.create(record, seen, skipped, self._history)
+        self._turn = self._factory.create(record, seen, skipped, self._history, asked)
         self._replies.begin(self._turn.turn_id)
         await self._carry_out(self._turn.start(self._now()))
 
@@ -288,32 +295,23 @@ class AgentRouter:
         seen = await self._snapshots.read(interrupted.record)
         assert seen is not None, "a turn starts on a snapshot only"
         self._node.counters["run_again"] += 1
-        self._node.log.info(
-            "turn run again",
-            agent=self.config.agent,
-            snapshot_id=seen.snapshot.snapshot_id,
-            replies=len(interrupted.replies),
-        )
-        self._turn = self._factory.create(interrupted.record, seen, 0, self._history)
+        log_resumed(self._node, interrupted.started, len(interrupted.replies))
+        asked = asked_again(interrupted.started)
+        self._turn = self._factory.create(interrupted.record, seen, 0, self._history, asked)
         self._replies.put_earlier(interrupted.replies)
         await self._carry_out(self._turn.start(self._now(), again=True))
 
     def _was_answered(self, offset: int, snapshot: MarketSnapshot) -> bool:
-        """True for a snapshot at or before the last one that a turn was started on, or a copy.
-
-        An older offset with a newer venue time means that the topic was created again.
-        """
+        """True for a snapshot at or before the last one that was answered or skipped, or a copy."""
         history = self._history
-        if history.has_ended(ids.turn_id(self.config.agent, snapshot.snapshot_id)):
+        turn_id = ids.turn_id(self.config.agent, snapshot.snapshot_id)
+        if history.covers(turn_id, offset, snapshot.as_of):
             return True
-        if offset > history.last_offset or history.last_as_of is None:
-            return False
-        if snapshot.as_of <= history.last_as_of:
-            return True
-        self._node.log.warning(
-            "market.snapshots was created again", agent=self.config.agent, offset=offset
-        )
-        history.last_offset = -1
+        if offset <= history.covered:
+            self._node.log.warning(
+                "market.snapshots was created again", agent=self.config.agent, offset=offset
+            )
+            history.forget_offsets()
         return False
 
     async def _continue(self, turn: TurnMachine) -> None:
@@ -375,7 +373,7 @@ class AgentRouter:
 
     def _recorded(self, ack: "asyncio.Future[AppendAck]", offset: int) -> None:
         if not ack.cancelled() and ack.exception() is None:
-            self._answered = (topics.SNAPSHOTS.name, 0, offset)
+            self._answered = offset
 
     def _count(self, turn: Turn) -> None:
         counters = self._node.counters
@@ -392,9 +390,11 @@ class AgentRouter:
         In lock-step it stays open, to be run again.
         """
         mine = self._is_owner and self._restored_at == self._changes
-        if self.config.lock_step or self._turn is None or not mine:
-            return
         error = "the router was stopped during this turn"
         with contextlib.suppress(ArenaError, TimeoutError):
             async with self._node.clock.timeout(STOP_TIMEOUT_S):
-                await self._carry_out(self._turn.stop(self._now(), "aborted", error))
+                if mine and self._turn is None:
+                    await self._gate.record(self._history)
+                elif mine and self._turn is not None and not self.config.lock_step:
+                    await self._carry_out(self._turn.stop(self._now(), "aborted", error))
+                await self._gate.close()

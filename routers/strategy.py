@@ -11,14 +11,15 @@ import pkgutil
 from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from arena.error_causes import error_message
 from arena.errors import UsageError
+from arena.gate_settings import KEYS, GateFault, gates_of
 from arena.ids import check_name
-from arena.messages import SINGLE, Sampling
+from arena.messages import SINGLE, Gates, Sampling
 from arena.plugin_code import PluginFault, run_file
 from arena.plugins import NO_PLUGINS, Plugins, label_of, read_plugin_bytes
 from arena.strategy_files import is_file_name, strategy_tables
@@ -51,6 +52,8 @@ class Strategy:
             "indicators", "context" (news, sentiment and token facts).
         source: Folder and name of the file it was read from; "" for a shipped strategy.
         source_sha256: SHA-256 of that file.
+        every, on_move_pct, quiet_max, calls_per_hour_max, calls_per_day_max, wake_on: What holds
+            the agent back from decisions, as in `arena.gate_settings`; None and () are off.
     """
 
     name: str
@@ -64,6 +67,26 @@ class Strategy:
     source_sha256: str = ""
     turn_kind: str = SINGLE
     shows: tuple[str, ...] = ()
+    every: str | None = None
+    on_move_pct: float | None = None
+    quiet_max: str | None = None
+    calls_per_hour_max: int | None = None
+    calls_per_day_max: int | None = None
+    wake_on: tuple[str, ...] = ()
+
+    @property
+    def gate_settings(self) -> dict[str, Any]:
+        """The settings of its gates by key, for `arena.gate_settings.gates_of`."""
+        return {key: getattr(self, key) for key in KEYS}
+
+    @property
+    def gates(self) -> Gates | None:
+        """Its gates, or None if they are off.
+
+        Raises:
+            GateFault: A setting cannot be used.
+        """
+        return gates_of(self.gate_settings)
 
     @property
     def prompt_sha256(self) -> str:
@@ -195,6 +218,15 @@ def _fault_of_shows(shows: object) -> str:
     return f"shows is {shows!r}; {known}" if len(set(shows)) != len(shows) else ""
 
 
+def _gate_fault(strategy: Strategy) -> str:
+    """Why the settings of its gates cannot be used, or ""."""
+    try:
+        gates_of(strategy.gate_settings)
+    except GateFault as fault:
+        return str(fault)
+    return ""
+
+
 def _check(strategy: Strategy, source: str) -> Strategy:
     """Return the strategy after checking every field."""
     wrong = ""
@@ -218,6 +250,8 @@ def _check(strategy: Strategy, source: str) -> Strategy:
         wrong = f"turn_kind {strategy.turn_kind!r} cannot be used: {fault}"
     elif type(strategy.prompt_version) is not int or strategy.prompt_version < 1:
         wrong = f"prompt_version is {strategy.prompt_version!r}; write a whole number from 1"
+    else:
+        wrong = _gate_fault(strategy)
     if wrong:
         raise UsageError(f"strategy {source}: {wrong}")
     check_name("strategy", strategy.name)

@@ -3,6 +3,8 @@
 Reads the current roster, writes nothing.
 """
 
+from dataclasses import replace
+
 from arena.bus.base import Record
 from routers.agent_config import AgentConfig
 from routers.kinds import TurnMachine, create_turn
@@ -10,7 +12,7 @@ from routers.memory import AgentHistory
 from routers.prompt import left_out_text, render_system, render_user
 from routers.roster import Roster
 from routers.snapshot_cache import RenderedSnapshot
-from routers.turn_types import ResolvedAgent, TurnInput
+from routers.turn_types import NOT_GATED, Asked, ResolvedAgent, TurnInput
 
 
 class TurnFactory:
@@ -41,7 +43,12 @@ class TurnFactory:
         return self._resolved
 
     def create(
-        self, record: Record, rendered: RenderedSnapshot, skipped: int, history: AgentHistory
+        self,
+        record: Record,
+        rendered: RenderedSnapshot,
+        skipped: int,
+        history: AgentHistory,
+        asked: Asked = NOT_GATED,
     ) -> TurnMachine:
         """Create the turn for a snapshot.
 
@@ -50,8 +57,11 @@ class TurnFactory:
             rendered: The snapshot and its texts.
             skipped: Older snapshots that were skipped since the last turn.
             history: The agent's history.
+            asked: Why the agent is asked, and how many model calls the turn may make.
         """
         agent = self.resolved_agent()
+        if asked.calls_max is not None and asked.calls_max < agent.limits.rounds:
+            agent = replace(agent, limits=replace(agent.limits, rounds=asked.calls_max))
         size, lines = agent.form.size, tuple(history.lines)
         market = rendered.text(size, agent.strategy.shows)
         user = render_user(market, rendered.snapshot, history.known, lines, size)
@@ -64,5 +74,6 @@ class TurnFactory:
             known=history.known,
             context=market.context,
             left_out=left_out_text(self._system, market, history.known, lines, size),
+            asked=asked,
         )
         return create_turn(agent, turn_input)

@@ -1,8 +1,8 @@
-"""Logs ended turns; consecutive failures become a few warnings with a count, not one each."""
+"""Logs turns; consecutive failures become a few warnings with a count, not one each."""
 
 from arena.agent_health import is_decision
 from arena.failure_streaks import FailureStreaks
-from arena.messages import Turn
+from arena.messages import Turn, TurnStarted
 from arena.node import Node
 
 
@@ -42,3 +42,10 @@ def log_turn(node: Node, turn: Turn, failures: FailureStreaks) -> None:
             cause=turn.cause,
             error=turn.error,
         )
+
+
+def log_resumed(node: Node, started: TurnStarted, replies: int) -> None:
+    """Log that an interrupted turn is run again, with the replies that it had already got."""
+    node.log.info(
+        "turn run again", agent=started.agent, snapshot_id=started.snapshot_id, replies=replies
+    )

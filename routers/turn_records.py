@@ -66,7 +66,7 @@ def turn_started(
     turn_id: str, agent: ResolvedAgent, turn_input: TurnInput, now: Now
 ) -> TurnStarted:
     """The record of the start of a turn."""
-    snapshot = turn_input.snapshot
+    snapshot, asked = turn_input.snapshot, turn_input.asked
     return TurnStarted(
         turn_id=turn_id,
         agent=agent.name,
@@ -74,6 +74,11 @@ def turn_started(
         snapshot_offset=turn_input.snapshot_offset,
         as_of=snapshot.as_of,
         started_at=now.wall,
+        asked=asked.asked,
+        asked_by=asked.asked_by,
+        mids=dict(asked.mids),
+        calls_max=asked.calls_max,
+        read_to=dict(asked.read_to),
     )
 
 
@@ -197,6 +202,8 @@ def ended_turn(
         ended_at=now.wall,
         snapshot_age_ms=ms(max(0.0, age_s)),
         total_ms=ms(now.monotonic_s - started.monotonic_s),
+        asked=turn_input.asked.asked,
+        asked_by=turn_input.asked.asked_by,
     )
 
 

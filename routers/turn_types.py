@@ -4,9 +4,10 @@ Inputs: the agent (`ResolvedAgent`), snapshot and prompt (`TurnInput`), bounds (
 (`Now`). Effects: `SendRequest`, `SendToolCalls`, `FinishTurn`. Pure: reads and writes nothing.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 from arena.messages import (
@@ -100,6 +101,20 @@ class ResolvedAgent:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Why a gated agent was asked, for its `TurnStarted` and `Turn`, whose fields these are."""
+
+    asked: str = ""
+    asked_by: str = ""
+    mids: Mapping[str, Decimal] = field(default_factory=dict)
+    calls_max: int | None = None
+    read_to: Mapping[str, int] = field(default_factory=dict)
+
+
+NOT_GATED = Asked()
+
+
+@dataclass(frozen=True, slots=True)
 class TurnInput:
     """What a turn starts with: the snapshot, its offset, and the rendered prompt.
 
@@ -108,6 +123,7 @@ class TurnInput:
         known: The account as the agent knows it from earlier turns.
         left_out: Describes what the prompt leaves out because of its size.
         context: Ids of the items of dated context that the prompt shows.
+        asked: Why the agent was asked.
     """
 
     snapshot: MarketSnapshot
@@ -118,6 +134,7 @@ class TurnInput:
     known: KnownPortfolio | None = None
     left_out: str = ""
     context: tuple[str, ...] = ()
+    asked: Asked = NOT_GATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +186,14 @@ def aborted_turn(started: TurnStarted, agent: ResolvedAgent, now: datetime) -> T
         memory=f"{started.as_of:%H:%M} cut off by a restart: an order may have been carried out",
         started_at=started.started_at,
         ended_at=now,
+        asked=started.asked,
+        asked_by=started.asked_by,
     )
+
+
+def asked_again(started: TurnStarted) -> Asked:
+    """Why a turn was started that is run again."""
+    return Asked(started.asked, started.asked_by, started.mids, started.calls_max, started.read_to)
 
 
 def quotes_seen(snapshot: MarketSnapshot, arguments: str) -> dict[str, QuoteSeen]:

@@ -123,6 +123,8 @@ SHELLS = (
     "routers/router.py",
     "routers/service.py",
     "routers/snapshot_cache.py",
+    "routers/snapshot_gate.py",
+    "routers/wake_causes.py",
     "routers/process.py",
     "trading_tools/checkpoints.py",
     "trading_tools/cli.py",

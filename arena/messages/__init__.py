@@ -44,6 +44,14 @@ from arena.messages.chat import (
     WireForm,
 )
 from arena.messages.context import ContextItem, ContextKind, Mood
+from arena.messages.gates import (
+    MISSED,
+    WAKE_CAUSES,
+    AskedFor,
+    Gates,
+    SkippedFor,
+    SkippedSnapshots,
+)
 from arena.messages.judging import (
     Claim,
     DeadEntry,
@@ -89,10 +97,13 @@ from arena.messages.turns import (
 __all__ = [
     "AGENT",
     "LASTING_CAUSES",
+    "MISSED",
     "SINGLE",
+    "WAKE_CAUSES",
     "AccountEvent",
     "AccountOpened",
     "AgentSpec",
+    "AskedFor",
     "Asker",
     "CallOutcome",
     "Candle",
@@ -111,6 +122,7 @@ __all__ = [
     "Epoch",
     "Estimate",
     "Evaluation",
+    "Gates",
     "Halt",
     "Heartbeat",
     "HeldPosition",
@@ -143,6 +155,8 @@ __all__ = [
     "Rules",
     "Sampling",
     "Side",
+    "SkippedFor",
+    "SkippedSnapshots",
     "Source",
     "StateDigest",
     "Ticker",

@@ -16,6 +16,7 @@ from arena.messages.base import (
     is_none,
 )
 from arena.messages.chat import CallOutcome, ChatMessage, PromptSize, Usage
+from arena.messages.gates import Gates
 from arena.money import WireDecimal
 
 SINGLE = "single"
@@ -99,7 +100,14 @@ class TurnStarted(Message):
     """Evidence of the start of a turn; a `Turn` with the same id must follow.
 
     Written with the first `ChatRequest` and acked before the first tool call, so that a crash can
-    be distinguished from a turn that never started.
+    be distinguished from a turn that never started. The last four fields are for gated agents.
+
+    Attributes:
+        asked: `AskedFor`, why the agent was asked; "" if it has neither gates nor a cadence.
+        asked_by: The record that was the cause, such as "arena.control[0]@7"; "" without one.
+        mids: Product id -> mid in the snapshot, if `on_move_pct` is on.
+        calls_max: Most model calls of the turn under the caps; None without caps.
+        read_to: Topic -> offset up to which causes of `wake_on` were read.
     """
 
     turn_id: str
@@ -108,6 +116,11 @@ class TurnStarted(Message):
     snapshot_offset: int
     as_of: Utc
     started_at: Utc
+    asked: str = Field(default="", exclude_if=is_empty)
+    asked_by: str = Field(default="", exclude_if=is_empty)
+    mids: dict[str, WireDecimal] = Field(default_factory=dict, exclude_if=is_empty)
+    calls_max: int | None = Field(default=None, exclude_if=is_none)
+    read_to: dict[str, int] = Field(default_factory=dict, exclude_if=is_empty)
 
 
 class Turn(Message):
@@ -131,6 +144,7 @@ class Turn(Message):
         portfolio_as_of: Venue time of the snapshot of the turn in which it was received.
         usage: Sum over the rounds; the cost is None if a price is unknown.
         context: Ids of the items of dated context that the prompt showed.
+        asked, asked_by: As in `TurnStarted`.
     """
 
     turn_id: str
@@ -164,6 +178,8 @@ class Turn(Message):
     total_ms: float = 0.0
     turn_kind: str = TURN_KIND_FIELD
     context: tuple[str, ...] = Field(default=(), exclude_if=is_empty)
+    asked: str = Field(default="", exclude_if=is_empty)
+    asked_by: str = Field(default="", exclude_if=is_empty)
 
 
 class AgentSpec(Message):
@@ -178,6 +194,7 @@ class AgentSpec(Message):
         source: Folder and name of the strategy's file; "" for a shipped strategy.
         source_sha256: SHA-256 of that file.
         shows: Parts of the snapshot that its prompts show on request: "indicators", "context".
+        gates: What holds it back from decisions; None if nothing but its cadence does.
     """
 
     agent: str
@@ -195,6 +212,7 @@ class AgentSpec(Message):
     joined_at: Utc
     turn_kind: str = TURN_KIND_FIELD
     shows: tuple[str, ...] = Field(default=(), max_length=8, exclude_if=is_empty)
+    gates: Gates | None = Field(default=None, exclude_if=is_none)
 
 
 class Rules(Message):

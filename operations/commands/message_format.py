@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import singledispatch
 
 from arena.currency import DEFAULT_CURRENCY, cash_digits
+from arena.gate_settings import gates_text
 from arena.messages import (
     AccountOpened,
     AgentSpec,
@@ -31,6 +32,7 @@ from arena.messages import (
     Product,
     Resume,
     Rules,
+    SkippedSnapshots,
     StateDigest,
     Ticker,
     ToolCall,
@@ -217,7 +219,15 @@ def _(message: OrderDecided) -> str:
 
 @describe.register
 def _(message: TurnStarted) -> str:
-    return f"{message.agent} starts on the snapshot as of {format_time(message.as_of)}"
+    why = f", asked for {message.asked}" if message.asked else ""
+    return f"{message.agent} starts on the snapshot as of {format_time(message.as_of)}{why}"
+
+
+@describe.register
+def _(message: SkippedSnapshots) -> str:
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(message.counts.items()))
+    count = counted(sum(message.counts.values()), "snapshot")
+    return f"{message.agent} was not asked on {count} up to {format_time(message.as_of)}: {reasons}"
 
 
 @describe.register
@@ -235,7 +245,8 @@ def _(message: Turn) -> str:
 def _(message: AgentSpec) -> str:
     return (
         f"{message.agent} ({message.kind}) plays {message.strategy} with {message.node}, "
-        f"every {message.cadence}. snapshot, prompt {message.prompt_sha256[:12]}"
+        f"gates: {gates_text(message.gates, message.cadence)}, "
+        f"prompt {message.prompt_sha256[:12]}"
         f"{f', {message.source}' if message.source else ''}"
     )
 

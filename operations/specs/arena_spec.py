@@ -6,7 +6,8 @@
     [[markets]]     venue, products, prices, for several venues at once
     [rules]         fees, slippage_bps, currency, starting_cash, wallets, price_age_s, collar_bps
     [[chat_nodes]]  name, model_id, base_url, api_key_env, max_workers, reasoning_effort, ...
-    [[agents]]      name, strategy, chat_node, process, cadence, seed, scrape, prompt
+    [[agents]]      name, strategy, chat_node, process, cadence, seed, scrape, prompt, every,
+                    on_move_pct, quiet_max, calls_per_hour_max, calls_per_day_max, wake_on
     [competition]   snapshots, pacing, strategies, models, repeats, baselines, replies, ...
     [ledger]        enabled
     [web]           enabled, host, port, tls_cert, tls_key, insecure, public,
@@ -211,7 +212,8 @@ def _check_all_agents(named: tuple[AgentTable, ...], agents: tuple[AgentTable, .
             raise SpecFault(
                 ("agents", names.index(agent.name if is_named else mate.name), "process"),
                 f"{agent.name} shares {agent.process!r} with {mate.name}; give both the "
-                "same cadence, max_rounds, decision_deadline_s and scrape, or separate processes",
+                "same cadence, max_rounds, decision_deadline_s, scrape and gates, or separate "
+                "processes",
             )
 
 

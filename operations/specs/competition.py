@@ -26,9 +26,9 @@ from operations.specs.tables import (
     AgentTable,
     ArenaTable,
     ChatNodeTable,
+    GateKeys,
     MarketTable,
     Name,
-    SpecTable,
 )
 
 BASELINES = "baselines"
@@ -50,8 +50,8 @@ def _duration(text: str) -> str:
     return text
 
 
-class CompetitionTable(SpecTable):
-    """A contest.
+class CompetitionTable(GateKeys):
+    """A contest. Its gates are those of the agents of the matrix; the baselines have none.
 
     Attributes:
         snapshots: Number of decisions per agent; alternative to `duration`.
@@ -154,6 +154,7 @@ def contest_agents(table: CompetitionTable) -> tuple[AgentTable, ...]:
             process=f"entrants-{index % processes + 1}",
             decision_deadline_s=table.decision_deadline_s,
             seed=k,
+            **table.gate_settings,
         )
         for index, (strategy, model, k) in enumerate(cells)
     ]

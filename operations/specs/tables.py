@@ -23,6 +23,7 @@ from pydantic import (
 from arena import endpoint, ids
 from arena.baselines import SCRIPTED
 from arena.errors import UsageError
+from arena.gate_settings import KEYS, GateFault, check_setting
 from arena.messages import PromptSize
 from arena.model_cutoffs import check_month
 from arena.model_prices import PRICE_MAX, Price, own_price
@@ -291,8 +292,42 @@ class ChatNodeTable(SpecTable):
         return self.scripted or self.local
 
 
-class AgentTable(SpecTable):
-    """One agent: a strategy with a chat node.
+class GateKeys(SpecTable):
+    """When agents are asked, as in `arena.gate_settings`; "off" turns a strategy's setting off.
+
+    Attributes:
+        every: Least venue time between two turns, such as "25s".
+        on_move_pct: Percentage by which the mid of a product must move between two turns.
+        quiet_max: Venue time after which the agent is asked without a move.
+        calls_per_hour_max: Most model calls in the last hour of venue time.
+        calls_per_day_max: Most model calls in the last day of venue time.
+        wake_on: Causes to ask at the next snapshot: "fill", "halt", "resume".
+    """
+
+    every: str | None = None
+    on_move_pct: Decimal | str | None = None
+    quiet_max: str | None = None
+    calls_per_hour_max: int | str | None = None
+    calls_per_day_max: int | str | None = None
+    wake_on: tuple[str, ...] | str | None = None
+
+    @property
+    def gate_settings(self) -> dict[str, Any]:  # Any: each key has a type of its own.
+        """The settings of gates that are given, by key."""
+        return {key: value for key in KEYS if (value := getattr(self, key)) is not None}
+
+    @model_validator(mode="after")
+    def _check_gates(self) -> Self:
+        for key, value in self.gate_settings.items():
+            try:
+                check_setting(key, value)
+            except GateFault as fault:
+                raise SpecFault((fault.key,), fault.text) from None
+        return self
+
+
+class AgentTable(GateKeys):
+    """One agent: a strategy with a chat node, and when it is asked.
 
     Attributes:
         strategy: A shipped strategy's name, or a .py or .toml file relative to the ARENA.toml.
@@ -317,9 +352,10 @@ class AgentTable(SpecTable):
     prompt: PromptSize | None = None
 
     @property
-    def limits(self) -> tuple[int | None, int | None, float | None, Decimal | None]:
+    def limits(self) -> tuple[object, ...]:
         """The limits that agents of one process must have in common."""
-        return self.cadence, self.max_rounds, self.decision_deadline_s, self.scrape
+        own = (self.cadence, self.max_rounds, self.decision_deadline_s, self.scrape)
+        return (*own, self.gate_settings)
 
 
 class PluginsTable(SpecTable):

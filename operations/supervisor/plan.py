@@ -308,8 +308,17 @@ def router_command(
         "--max-rounds": first.max_rounds,
         "--decision-deadline": first.decision_deadline_s,
         "--scrape": first.scrape,
+        **{f"--{key.replace('_', '-')}": text for key, text in gate_texts(first).items()},
     }
     return [*words, *_flags(options)]
+
+
+def gate_texts(agent: AgentTable) -> dict[str, str]:
+    """The settings of an agent's gates as values of flags."""
+    return {
+        key: ",".join(value) if isinstance(value, tuple) else str(value)
+        for key, value in agent.gate_settings.items()
+    }
 
 
 def require_keys(spec: ArenaSpec, environ: Mapping[str, str]) -> None:

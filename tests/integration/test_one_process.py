@@ -4,7 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryCluster
 from arena.clock import SystemClock
 from arena.errors import ArenaError
-from arena.messages import MarketSnapshot, OrderDecided, Turn
+from arena.gate_settings import KEYS
+from arena.messages import MarketSnapshot, OrderDecided, SkippedSnapshots, Turn
 from arena.read_topic import for_each_record
 from arena.settings import Settings
 from arena.shards import digest_of
@@ -27,7 +28,7 @@ from chat_nodes.process import ChatNodeOptions
 from connectors.market.lockstep.lockstep_publisher import LockstepTimeouts
 from connectors.market.lockstep.run import LockstepOptions
 from operations.one_process import Member, run_members, run_on_virtual_time
-from routers.cli import agent_configs, parse_agent
+from routers.cli import agent_configs, parse_agent, with_gates
 from routers.process import RouterOptions
 from routers.turn_types import Limits
 from trading_tools.process import ToolsOptions
@@ -51,6 +52,7 @@ def members(
     snapshots: int = SNAPSHOTS,
     products: tuple[str, ...] = ("BTC-USD", "SOL-USD"),
     rules: TradingRules = RULES,
+    gates: Mapping[str, str] | None = None,
 ) -> list[Member]:
     """A replay of synthetic prices, its agents, the rules they ask, and the executor."""
     limits = Limits(rounds=4, decision_s=60.0, tool_s=60.0)
@@ -66,6 +68,7 @@ def members(
         timeouts=LockstepTimeouts(60.0, 60.0),
     )
     configs = agent_configs(agents, limits, None, "lock-step", None)
+    configs = with_gates(configs, [(gates or {}).get(key) for key in KEYS])
     return [
         Member("connector", "replay", replay),
         Member("executor", "tools", ToolsOptions(rules)),
@@ -160,6 +163,27 @@ async def test_the_same_members_over_kafka_end_alike(
 
     assert prompts_of(records_of(on_virtual_time, topics.TURNS.name)) == prompts_of(turns)
     assert accounts_of(records_of(on_virtual_time, topics.EVENTS.name)) == accounts_of(events)
+
+
+def test_gated_agents_are_asked_and_skipped_alike_in_every_run(tmp_path: Path) -> None:
+    """Every snapshot has a turn or a record that it was skipped, and two runs are the same."""
+    gates = {"every": "2m", "on_move_pct": "0.05", "quiet_max": "10m", "calls_per_hour_max": "9"}
+    clusters = []
+    for name in ("first", "second"):
+        settings = Settings(home=tmp_path / name, log_level="WARNING")
+        logs.configure(settings, node="one-process")
+        made = members(gates=gates)
+        clusters.append(run_on_virtual_time(made, settings, start=START))
+    records = [r.message() for r in records_of(clusters[0], topics.TURNS.name)]
+    asked = [(r.agent, r.snapshot_offset) for r in records if isinstance(r, Turn)]
+    skips = [r for r in records if isinstance(r, SkippedSnapshots)]
+    skipped = [(r.agent, r.snapshot_offset) for r in skips]
+    reasons = {reason for r in skips for reason in r.counts}
+
+    assert bytes_digest(clusters[0]) == bytes_digest(clusters[1])
+    assert len(AGENTS) * SNAPSHOTS == len({*asked, *skipped}) == len(asked) + len(skipped)
+    assert {"every", "no_move", "calls_per_hour_max"} == reasons
+    assert {"first", "move"} <= {r.asked for r in records if isinstance(r, Turn)}
 
 
 def test_error_of_a_member_ends_the_run(tmp_path: Path) -> None:

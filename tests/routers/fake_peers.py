@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 
 from arena import topics
@@ -14,10 +15,12 @@ from arena.errors import AppendFailed
 from arena.messages import (
     ChatReply,
     ChatRequest,
+    Gates,
     Message,
     Pacing,
     PromptSize,
     Rules,
+    SkippedSnapshots,
     ToolCall,
     ToolResult,
     Turn,
@@ -113,22 +116,30 @@ class FakePeers:
                 if answer is not None and isinstance(message, ChatRequest | ToolCall):
                     await self.bus.append(message.reply_to, answer)
 
-    async def publish(self, *numbers: int) -> None:
+    async def publish(self, *numbers: int, prices: dict[str, str] | None = None) -> None:
         """Append the snapshots with these numbers."""
         for number in numbers:
-            await self.bus.append(topics.SNAPSHOTS.name, snapshot(number), key="test")
+            await self.bus.append(topics.SNAPSHOTS.name, snapshot(number, prices), key="test")
 
-    async def turns(self) -> list[Turn | TurnStarted]:
+    async def turn_records(self) -> list[Turn | TurnStarted | SkippedSnapshots]:
         """Read all records of `agent.turns`."""
         reader = await self.bus.log_reader(topics.TURNS.name)
-        found: list[Turn | TurnStarted] = []
+        found: list[Turn | TurnStarted | SkippedSnapshots] = []
         while await reader.lag():
             for record in await reader.read(timeout_s=1):
                 message = record.message()
-                assert isinstance(message, Turn | TurnStarted)
+                assert isinstance(message, Turn | TurnStarted | SkippedSnapshots)
                 found.append(message)
         await reader.close()
         return found
+
+    async def turns(self) -> list[Turn | TurnStarted]:
+        """Read all starts and ends of turns."""
+        return [t for t in await self.turn_records() if isinstance(t, Turn | TurnStarted)]
+
+    async def skipped(self) -> list[SkippedSnapshots]:
+        """Read the records of skipped snapshots."""
+        return [t for t in await self.turn_records() if isinstance(t, SkippedSnapshots)]
 
     async def ended(self) -> list[Turn]:
         """Read the turns that ended."""
@@ -174,10 +185,12 @@ def agent_config(
     strategy: Strategy = TRADER,
     pacing: Pacing = "real-time",
     prompt_size: PromptSize = "full",
+    gates: Gates | None = None,
 ) -> AgentConfig:
     """The configuration of an agent that uses the fake chat node."""
     limits = limits or Limits()
-    return AgentConfig(agent, "model", strategy, limits, cadence, pacing, prompt_size=prompt_size)
+    config = AgentConfig(agent, "model", strategy, limits, cadence, pacing, gates=gates)
+    return replace(config, prompt_size=prompt_size)
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from typing import Final
 
 from arena import topics
 from arena.bus.base import EARLIEST, LogReader, Record, Start
-from arena.messages import AccountOpened, AgentSpec, Turn
+from arena.messages import AccountOpened, AgentSpec, SkippedSnapshots, Turn
 from arena.node import Node
 from arena.read_topic import read_list
 from connectors.market.lockstep.pacing import Pacer
@@ -16,7 +16,7 @@ from connectors.market.lockstep.snapshot_replay import SnapshotReplay
 
 SKEW_MS: Final = 600_000
 """Turns are read from this long before the snapshot they answer: hosts' clocks differ."""
-TYPES: Final = {b"AgentSpec", b"AccountOpened", b"Turn"}
+TYPES: Final = {b"AgentSpec", b"AccountOpened", b"Turn", b"SkippedSnapshots"}
 
 
 class AgentTracker:
@@ -80,10 +80,12 @@ class AgentTracker:
             return
         message = await self._node.read_message(record)
         if isinstance(message, AgentSpec):
-            self._pacer.add_listed(message.agent, message.cadence)
+            # A router answers every snapshot of a gated agent: with a turn, or that it is skipped.
+            cadence = message.cadence if message.gates is None else 1
+            self._pacer.add_listed(message.agent, cadence)
         elif isinstance(message, AccountOpened):
             self._pacer.add_account(message.agent)
-        elif isinstance(message, Turn):
+        elif isinstance(message, Turn | SkippedSnapshots):
             index = self._replay.index_of(message.as_of, message.snapshot_id)
             if index is not None and self._pacer.add_answer(message.agent, index):
-                self._node.counters["turns"] += 1
+                self._node.counters["turns" if isinstance(message, Turn) else "gated"] += 1
