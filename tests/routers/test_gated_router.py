@@ -18,6 +18,7 @@ from arena.messages import (
     Turn,
     TurnStarted,
 )
+from arena.node import Node
 from routers import snapshot_gate
 from routers.turn_types import Limits
 from tests.routers.builders import PRICES, WALL, reply, snapshot, trade
@@ -51,14 +52,15 @@ async def handled(peers: FakePeers, count: int) -> None:
         while True:
             records = await peers.turn_records()
             ended = sum(isinstance(r, Turn) for r in records)
-            skipped = sum(sum(r.counts.values()) for r in records if _is_skip(r))
+            skipped = sum(sum(r.counts.values()) for r in skips_of(records))
             if ended + skipped >= count:
                 return
             await asyncio.sleep(0.01)
 
 
-def _is_skip(record: object) -> bool:
-    return isinstance(record, SkippedSnapshots)
+async def gated(node: Node, count: int) -> None:
+    """Wait until a router has skipped so many snapshots."""
+    await until(lambda: node.counters["gated"] == count)
 
 
 async def play(
@@ -109,7 +111,7 @@ async def test_real_time_records_before_the_next_turn(memory_bus: MemoryBus) -> 
             await peers.wait_for_turns(1)
             for number in (1, 2):
                 await peers.publish(number)
-                await until(lambda n=number: node.counters["gated"] == n)
+                await gated(node, number)
             await peers.publish(3)
             await until(lambda: len(held) == 2)
             await peers.publish(4, 5, 6)
@@ -120,13 +122,13 @@ async def test_real_time_records_before_the_next_turn(memory_bus: MemoryBus) -> 
     assert [(0, "first"), (3, "due"), (6, "due")] == asked(turns)
     assert [0, 0, 2] == [turn.skipped_snapshots for turn in turns]
     assert [(1, 2, {"every": 2}), (4, 5, {"busy": 2})] == [
-        (s.first_offset, s.snapshot_offset, s.counts) for s in await_skips(records)
+        (s.first_offset, s.snapshot_offset, s.counts) for s in skips_of(records)
     ]
     kinds = [type(record) for record in records]
     assert kinds.index(SkippedSnapshots) < kinds.index(TurnStarted, 2)
 
 
-def await_skips(records: list[Turn | TurnStarted | SkippedSnapshots]) -> list[SkippedSnapshots]:
+def skips_of(records: list[Turn | TurnStarted | SkippedSnapshots]) -> list[SkippedSnapshots]:
     """The records of skipped snapshots."""
     return [record for record in records if isinstance(record, SkippedSnapshots)]
 
@@ -142,7 +144,7 @@ async def test_clean_stop_and_long_quiet_are_recorded(
             await peers.wait_for_turns(1)
             for number in range(1, 6):
                 await peers.publish(number)
-                await until(lambda n=number: node.counters["gated"] == n)
+                await gated(node, number)
             assert [(1, 3)] == [(s.first_offset, s.snapshot_offset) for s in await peers.skipped()]
         skipped = await peers.skipped()
 
@@ -179,7 +181,7 @@ async def test_kill_in_real_time_says_what_is_unrecorded(memory_bus: MemoryBus) 
             await peers.publish(0)
             await peers.wait_for_turns(1)
             await peers.publish(1)
-            await until(lambda: node.counters["gated"] == 1)
+            await gated(node, 1)
             dead.die()
         await peers.publish(2)
         async with playing(memory_bus, agent_config(gates=EVERY)) as node:
