@@ -115,7 +115,8 @@ async def test_real_time_records_before_the_next_turn(memory_bus: MemoryBus) -> 
             await peers.publish(3)
             await until(lambda: len(held) == 2)
             await peers.publish(4, 5, 6)
-            await memory_bus.append(held[1].reply_to, brief_model(held[1]))  # type: ignore[arg-type]
+            late = reply(held[1], text="Reasoning: wait.")
+            await memory_bus.append(held[1].reply_to, late)
             turns = await peers.wait_for_turns(3)
         records = await peers.turn_records()
 

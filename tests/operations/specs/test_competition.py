@@ -292,8 +292,8 @@ def test_errors_name_line_value_and_remedy(old: str, new: str, message: str) -> 
             '[[agents]]\nname = "mine"\nstrategy = "cash"\nchat_node = "rules"\n'
             'process = "baselines"\ncadence = 2\n',
             "line 21: [[agents]] number 1, process: buy-and-hold shares 'baselines' with mine; "
-            "give both the same cadence, max_rounds, decision_deadline_s and scrape, or separate "
-            "processes",
+            "give both the same cadence, max_rounds, decision_deadline_s, scrape and gates, or "
+            "separate processes",
         ),
     ],
 )
