@@ -17,6 +17,7 @@ from arena.options import LogLevel, LogLevelName, ProcessServers
 from arena.pricefiles.formats import SUFFIXES
 from arena.products import DEFAULT_VENUE
 from arena.settings import Settings
+from connectors.cli_context import ContextFiles, context
 from connectors.cli_markets import read_markets, read_products
 from connectors.venues import load_venue, venue_names
 
@@ -125,6 +126,7 @@ def _add_venue(venue: "Venue") -> None:
             list[str] | None, typer.Argument(metavar="[PRODUCT]...", help="More product ids.")
         ] = None,
         min_interval: Interval = INTERVAL_S,
+        context: ContextFiles = None,
         ws_url: Annotated[
             str, typer.Option("--ws-url", help="URL of the venue's WebSocket feed.")
         ] = venue.ws_url,
@@ -155,13 +157,14 @@ def _add_venue(venue: "Venue") -> None:
         settings = _settings(bootstrap_servers, log_level)
         wanted = read_products(venue, products, more)
         if frames is not None:
-            _run_playback(settings, venue, frames, min_interval, None, wanted)
+            _run_playback(settings, venue, frames, min_interval, None, wanted, context)
             return
         from connectors.market.options import ConnectorOptions, MarketOptions
 
         followed = wanted or venue.default_products
         market = MarketOptions(venue, followed, ws_url, rest_url, record)
-        _run(venue.name, settings, ConnectorOptions((market,), min_interval))
+        options = ConnectorOptions((market,), min_interval, tuple(context or ()))
+        _run(venue.name, settings, options)
 
 
 for _name in venue_names():
@@ -187,6 +190,7 @@ def markets(
         ),
     ] = None,
     min_interval: Interval = INTERVAL_S,
+    context: ContextFiles = None,
     record: Annotated[
         Path | None,
         typer.Option(
@@ -200,7 +204,8 @@ def markets(
     from connectors.market.options import ConnectorOptions
 
     settings = _settings(bootstrap_servers, log_level)
-    options = ConnectorOptions(read_markets(market, urls, record), min_interval)
+    venues = read_markets(market, urls, record)
+    options = ConnectorOptions(venues, min_interval, tuple(context or ()))
     _run(options.venue, settings, options)
 
 
@@ -223,6 +228,7 @@ def replay(
         typer.Argument(metavar="[PRODUCT|FILE]...", help="More product ids or price files."),
     ] = None,
     min_interval: Interval = INTERVAL_S,
+    context: ContextFiles = None,
     lock_step: LockStep = False,
     agents: Agents = None,
     prices: Prices = None,
@@ -250,7 +256,7 @@ def replay(
 
         played = named or venue_of_recording(frames)
         wanted = read_products(played, products, ids)
-        _run_playback(settings, played, frames, min_interval, speed, wanted)
+        _run_playback(settings, played, frames, min_interval, speed, wanted, context)
         return
     named = named or load_venue(DEFAULT_VENUE)
     wanted = read_products(named, products, ids, of_any_venue=True)
@@ -266,8 +272,12 @@ def replay(
         interval_s=min_interval,
         snapshots=snapshots,
         timeouts=LockstepTimeouts(deadline, agents_timeout),
+        context=tuple(context or ()),
     )
     _run("replay", settings, prepare_lockstep(options))
+
+
+connector_app.command(epilog="Example: arena connector context --file news.jsonl")(context)
 
 
 def exchange(
@@ -353,10 +363,12 @@ def _run_playback(
     interval_s: float,
     speed: float | None,
     products: tuple[str, ...],
+    context: list[Path] | None,
 ) -> None:
     from connectors.market.options import PlaybackOptions
 
-    _run("replay", settings, PlaybackOptions(venue, frames, interval_s, speed, products))
+    files = tuple(context or ())
+    _run("replay", settings, PlaybackOptions(venue, frames, interval_s, speed, products, files))
 
 
 def _run(

@@ -1,14 +1,19 @@
-"""The process `arena connector`: a live venue, a recording, or prices in step with the agents."""
+"""The process `arena connector`: a venue, a recording, prices in step with the agents, context."""
 
 from arena.node import Node
+from connectors.market.context.service import ContextOptions, serve_context
 from connectors.market.lockstep.run import LockstepOptions, serve_lockstep
 from connectors.market.options import ConnectorOptions, PlaybackOptions
 
 
-async def serve(node: Node, options: ConnectorOptions | PlaybackOptions | LockstepOptions) -> None:
-    """Publish market data until cancelled, or until a recording or replay ends."""
+async def serve(
+    node: Node, options: ConnectorOptions | PlaybackOptions | LockstepOptions | ContextOptions
+) -> None:
+    """Publish market data until cancelled, or until a recording, replay or file ends."""
     if isinstance(options, LockstepOptions):
         await serve_lockstep(node, options)
+    elif isinstance(options, ContextOptions):
+        await serve_context(node, options)
     elif isinstance(options, PlaybackOptions):
         from connectors.market.playback import Playback
 
@@ -19,6 +24,7 @@ async def serve(node: Node, options: ConnectorOptions | PlaybackOptions | Lockst
             interval_s=options.interval_s,
             speed=options.speed,
             products=options.products,
+            context_files=options.context,
         )
         await playback.serve()
     else:

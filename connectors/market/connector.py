@@ -52,6 +52,7 @@ class LiveConnector:
             self._started,
             products={p for market in options.markets for p in market.products},
             interval_s=options.interval_s,
+            context_files=options.context,
         )
         self.leadership = Leadership(node.bus, options.venue)
         self._leads = False

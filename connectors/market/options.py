@@ -36,10 +36,12 @@ class ConnectorOptions:
     Attributes:
         markets: The venues, each once.
         interval_s: Venue seconds from snapshot to snapshot.
+        context: Files of dated context that are published before the first snapshot.
     """
 
     markets: tuple[MarketOptions, ...]
     interval_s: float
+    context: tuple[Path, ...] = ()
 
     @property
     def venue(self) -> str:
@@ -57,6 +59,7 @@ class PlaybackOptions:
         interval_s: Venue seconds from snapshot to snapshot.
         speed: Recorded seconds per wall second; None for as fast as it can be read.
         products: Products to publish; empty for all.
+        context: Files of dated context that are published before the first snapshot.
     """
 
     venue: "Venue"
@@ -64,3 +67,4 @@ class PlaybackOptions:
     interval_s: float
     speed: float | None
     products: tuple[str, ...]
+    context: tuple[Path, ...] = ()

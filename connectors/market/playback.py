@@ -21,6 +21,7 @@ from arena.money import decimal_text
 from arena.node import Node
 from connectors.market.candles import CandleBook
 from connectors.market.candles_from_trades import TradeBars
+from connectors.market.context.snapshot_context import SnapshotContext
 from connectors.market.events import (
     CandleClosed,
     Event,
@@ -94,6 +95,7 @@ class Playback:
         interval_s: Venue seconds from snapshot to snapshot.
         speed: Recorded seconds per wall second; None for as fast as it can be read.
         products: Products to publish; empty for all.
+        context_files: Files of dated context that are published before the first snapshot.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Playback:
         interval_s: float,
         speed: float | None,
         products: tuple[str, ...] = (),
+        context_files: tuple[Path, ...] = (),
     ) -> None:
         """Create the playback; call `serve` to start it."""
         self.node = node
@@ -120,6 +123,7 @@ class Playback:
         source = f"{ascii(path.name[:NAME_CHARS_MAX])[1:-1]} (frames of {venue.name.capitalize()})"
         self._origin = Origin(True, speed or 1.0, recorded=True, source=source)
         self._bars: dict[str, TradeBars] = {}
+        self._context = SnapshotContext(node, context_files)
         self._epoch = 0
 
     async def serve(self) -> None:
@@ -205,6 +209,7 @@ class Playback:
             return
         await self.publisher.flush()
         as_of = self._cadence.take(now, clock.monotonic())
+        context = await self._context.at(as_of, self.books.keys(), simulated=True)
         snapshot = compose(
             venue=self.feed.venue,
             freshness=self.feed,
@@ -220,6 +225,7 @@ class Playback:
             origin=self._origin,
             epoch=self._epoch,
             rewinds=self._cadence.rewinds,
+            context=context,
         )
         await self.node.bus.append(topics.SNAPSHOTS.name, snapshot, key=self.feed.venue)
         self.node.counters["snapshots"] += 1

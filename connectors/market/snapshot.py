@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from arena.context.visible import NO_CONTEXT, VisibleContext
 from arena.ids import snapshot_id
 from arena.messages import MarketSnapshot, Product, ProductView, Ticker
 from arena.products import split_key
@@ -157,6 +158,7 @@ def compose(
     origin: Origin,
     epoch: int,
     rewinds: int = 0,
+    context: VisibleContext = NO_CONTEXT,
 ) -> MarketSnapshot:
     """Build the snapshot of the products in `books`, and of closed products with a price.
 
@@ -176,6 +178,7 @@ def compose(
         origin: Where the prices come from.
         epoch: Number of the connection.
         rewinds: How often the venue's clock went back.
+        context: The visible news, sentiment and token facts.
     """
     # Closed products stay in the snapshot, so that positions in them keep their last price.
     gone = {p for p, product in terms.items() if product.status != ONLINE and p in published}
@@ -196,6 +199,8 @@ def compose(
         rewinds=rewinds,
         ticker_offsets=dict(ticker_offsets),
         products=views,
+        context=context.items,
+        context_offsets=dict(context.offsets),
         published_at=now,
     )
 

@@ -7,12 +7,14 @@ that just closed, flushes the tickers, and records their offsets in the snapshot
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final, TypeVar
 
 from arena import topics
 from arena.messages import MarketSnapshot
 from arena.node import Node
 from connectors.market.candles import CandleBook
+from connectors.market.context.snapshot_context import SnapshotContext
 from connectors.market.earlier_views import EarlierViews
 from connectors.market.other_connectors import OtherConnectors
 from connectors.market.recent_snapshots import newest_snapshots
@@ -46,6 +48,7 @@ class Snapshotter:
         feeds: The venues; snapshots are published only while they publish tickers.
         products: Ids of the configured products of all venues.
         interval_s: Venue seconds from snapshot to snapshot.
+        context_files: Files of dated context that are published before the first snapshot.
 
     Attributes:
         newest: The newest snapshot in the log when this process began to publish, or None.
@@ -60,6 +63,7 @@ class Snapshotter:
         *,
         products: Collection[str],
         interval_s: float,
+        context_files: Sequence[Path] = (),
     ) -> None:
         """Create the snapshotter; the first snapshot is due once candles are loaded."""
         self._node = node
@@ -69,6 +73,7 @@ class Snapshotter:
         self._heard: dict[str, tuple[datetime | None, float]] = {}
         self._products = products
         self._earlier = EarlierViews()
+        self._context = SnapshotContext(node, context_files)
         self.newest: MarketSnapshot | None = None
         self.others = OtherConnectors(node, venue)
 
@@ -141,6 +146,8 @@ class Snapshotter:
         now_s = clock.monotonic()
         as_of = self._cadence.take(self._venue_now() or windows_at, now_s)
         earlier = self._earlier_views(now_s)
+        simulated = self._origin().simulated
+        context = await self._context.at(as_of, self._products, simulated=simulated)
         snapshot = compose(
             venue=self._venue,
             freshness=FreshnessOfAll([feed.feed for feed in self._feeds], earlier),
@@ -156,6 +163,7 @@ class Snapshotter:
             origin=self._origin(),
             epoch=sum(feed.stream.epoch for feed in self._feeds),
             rewinds=self._cadence.rewinds,
+            context=context,
         )
         ack = await self._node.bus.append(topics.SNAPSHOTS.name, snapshot, key=self._venue)
         self._node.counters["snapshots"] += 1

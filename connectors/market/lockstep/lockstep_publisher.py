@@ -9,14 +9,18 @@ two run at once, each finds the other's record at an offset it expected for itse
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from arena import topics
 from arena.bus.partitions import require_partitions
+from arena.context.visible import VisibleContext
 from arena.errors import DependencyMissing, UsageError
 from arena.messages import MarketSnapshot, Message
 from arena.node import Node
 from arena.unknown_names import closest_first, listed
+from connectors.market.context.publisher import Market
+from connectors.market.context.snapshot_context import SnapshotContext
 from connectors.market.lockstep.agent_tracker import AgentTracker
 from connectors.market.lockstep.batch_publisher import BatchPublisher
 from connectors.market.lockstep.pacing import MissingAgents, Pacer, WaitState
@@ -58,6 +62,7 @@ class LockstepPublisher:
         replay: The snapshots; it must be at its first one.
         agents: Names of the agents that must answer.
         timeouts: How long to wait for them.
+        context_files: Files of dated context that are published before the first snapshot.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class LockstepPublisher:
         replay: SnapshotReplay,
         agents: tuple[str, ...],
         timeouts: LockstepTimeouts,
+        context_files: tuple[Path, ...] = (),
     ) -> None:
         """Create the publisher; call `serve` to start reading and publishing."""
         self.node = node
@@ -74,6 +80,7 @@ class LockstepPublisher:
         self._timeouts = timeouts
         self._tracker = AgentTracker(node, self.pacer, replay)
         self._publisher = BatchPublisher(node.bus, node.counters)
+        self._context = SnapshotContext(node, context_files)
         self._missed: dict[str, int] = {}
         self._snapshots_end = 0
 
@@ -91,6 +98,7 @@ class LockstepPublisher:
         await require_partitions(bus, topics.SNAPSHOTS)
         self.node.gauges["snapshots_total"] = self.replay.total
         try:
+            await self._context.publish_files(Market(True, self.replay.as_of(0)))
             await self._tracker.open()
             if not await self._resume():
                 await self._begin()
@@ -103,6 +111,7 @@ class LockstepPublisher:
                 await self._publish_snapshot()
         finally:
             await self._tracker.close()
+            await self._context.close()
         self.node.log.info("every snapshot is answered", snapshots=self.replay.total)
 
     async def _begin(self) -> None:
@@ -135,7 +144,8 @@ class LockstepPublisher:
         if index is None:
             raise _foreign("a snapshot that is not in this replay")
         await self._play_to(index)
-        made = self.replay.snapshot(newest.ticker_offsets, newest.published_at)
+        context = VisibleContext(newest.context, newest.context_offsets)
+        made = self.replay.snapshot(newest.ticker_offsets, newest.published_at, context)
         if not newest.source:  # Older versions did not record where prices come from.
             made = made.model_copy(update={"source": ""})
         if made != newest:
@@ -285,7 +295,9 @@ class LockstepPublisher:
 
     async def _publish_snapshot(self) -> None:
         """Append the current snapshot and start to wait for its turns."""
-        snapshot = self.replay.snapshot(self._publisher.offsets, self.node.clock.now())
+        as_of = self.replay.as_of(self.replay.index)
+        context = await self._context.at(as_of, self.replay.product_ids, simulated=True)
+        snapshot = self.replay.snapshot(self._publisher.offsets, self.node.clock.now(), context)
         await self._publisher.append_snapshot(snapshot)
         self._note_published(snapshot)
 

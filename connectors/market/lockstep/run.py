@@ -36,6 +36,7 @@ class LockstepOptions:
         interval_s: Venue seconds from snapshot to snapshot.
         snapshots: Number of snapshots; None for as many as the files give.
         timeouts: How long to wait for agents and their turns.
+        context: Files of dated context that are published before the first snapshot.
         replay: The replay that `prepare_lockstep` built; None to build it when the process serves.
     """
 
@@ -47,6 +48,7 @@ class LockstepOptions:
     interval_s: float
     snapshots: int | None
     timeouts: LockstepTimeouts
+    context: tuple[Path, ...] = ()
     replay: SnapshotReplay | None = None
 
 
@@ -101,4 +103,5 @@ async def serve_lockstep(node: Node, options: LockstepOptions) -> None:
     node.details |= source | ({"spread": spread} if options.prices else {})
     node.details |= {"simulated": True, "products": ", ".join(replay.product_ids)}
     node.log.info("replay", agents=list(options.agents), start=str(replay.as_of(0)), **source)
-    await LockstepPublisher(node, replay, options.agents, options.timeouts).serve()
+    publisher = LockstepPublisher(node, replay, options.agents, options.timeouts, options.context)
+    await publisher.serve()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from arena.context.visible import NO_CONTEXT, VisibleContext
 from arena.errors import UsageError
 from arena.ids import snapshot_id
 from arena.messages import MarketSnapshot, Product, Ticker
@@ -110,12 +111,18 @@ class SnapshotReplay:
         known = ((p, self._feed.products.get(p)) for p in self.product_ids)
         return {p: feed.ticker for p, feed in known if feed and feed.ticker}
 
-    def snapshot(self, ticker_offsets: dict[int, int], published_at: datetime) -> MarketSnapshot:
+    def snapshot(
+        self,
+        ticker_offsets: dict[int, int],
+        published_at: datetime,
+        context: VisibleContext = NO_CONTEXT,
+    ) -> MarketSnapshot:
         """The current snapshot.
 
         Args:
             ticker_offsets: Partition of `market.tickers` -> offset after the last of `tickers`.
             published_at: Wall time of publication.
+            context: The visible news, sentiment and token facts.
         """
         as_of = self.as_of(self.index)
         return compose(
@@ -132,6 +139,7 @@ class SnapshotReplay:
             interval_s=float(self.interval_s),
             origin=self._origin,
             epoch=EPOCH,
+            context=context,
         )
 
     def _rules(self, market: SimulatedMarket) -> tuple[Product, ...]:

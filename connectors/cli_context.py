@@ -1,0 +1,61 @@
+"""`arena connector context`: its flags and help."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arena.errors import UsageError
+from arena.options import LogLevel, ProcessServers
+from arena.settings import Settings
+
+FILES_MAX = 1_000
+
+ContextFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--context",
+        metavar="FILE",
+        help="File of dated news and facts, published before the first snapshot; repeatable.",
+    ),
+]
+
+
+def context(
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("--file", metavar="FILE", help="File to publish; repeatable."),
+    ] = None,
+    watch: Annotated[
+        Path | None,
+        typer.Option("--watch", metavar="DIR", help="Follow the .jsonl files of a folder."),
+    ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of a line; needs no broker.")
+    ] = False,
+    bootstrap_servers: ProcessServers = None,
+    log_level: LogLevel = None,
+) -> None:
+    """Publish dated news, sentiment and token facts, one JSON object per line.
+
+    With --file it publishes the files and exits with the counts; with --watch it follows a folder.
+    Items that were published before are not published again. A line that cannot be used becomes a
+    dead letter, and the command ends with exit code 1. docs/context.md describes the lines.
+    """
+    if schema:
+        from arena.context.schema import schema_text
+
+        print(schema_text())
+        return
+    if not files and watch is None:
+        raise UsageError("nothing to publish", remedy="give --file FILE or --watch DIR")
+    if len(files or ()) > FILES_MAX:
+        raise UsageError(f"{len(files or ()):,} files", remedy=f"give at most {FILES_MAX:,}")
+    from arena.node import run_node
+    from connectors.market.context.service import ContextOptions, require_folder
+    from connectors.process import serve
+
+    if watch is not None:
+        require_folder(watch)
+    settings = Settings().override(bootstrap_servers=bootstrap_servers, log_level=log_level)
+    run_node("connector", "context", settings, serve, ContextOptions(tuple(files or ()), watch))
