@@ -19,7 +19,7 @@ from judge.entrants import (
     with_entries,
 )
 from judge.evaluation import StatisticsOptions
-from judge.season.types import FloatArray, Season
+from judge.season.types import Entry, FloatArray, Season
 from judge.statistics import Pair
 from judge.statistics.adjusted import Alpha, alpha_pairs, exposure_shares
 from judge.statistics.looks import Horizon, Look, single_look
@@ -149,10 +149,7 @@ def truncated(season: Season, snapshots: int) -> Season:
     count = min(snapshots, season.periods)
     there = [n for n, e in enumerate(season.entries) if e.joined < count]
     found = with_entries(season, there)
-    entries = tuple(
-        replace(e, left=e.left if _was_gone(e.left, e.cadence, count) else None)
-        for e in found.entries
-    )
+    entries = tuple(replace(e, left=e.left if _was_gone(e, count) else None) for e in found.entries)
 
     def rows(array: FloatArray) -> FloatArray:
         return np.concatenate([array[:count], array[count - 1 : count]])
@@ -170,5 +167,6 @@ def truncated(season: Season, snapshots: int) -> Season:
     )
 
 
-def _was_gone(left: int | None, cadence: int, snapshots: int) -> bool:
-    return left is not None and left + DEAD_TURNS * cadence <= snapshots
+def _was_gone(entry: Entry, snapshots: int) -> bool:
+    missed = max(DEAD_TURNS * entry.cadence, entry.quiet)
+    return entry.left is not None and entry.left + missed <= snapshots

@@ -204,6 +204,7 @@ def with_entries(season: Season, members: Iterable[int]) -> Season:
         rejections=of(season.rejections),
         decisions=of(season.decisions),
         llm=of(season.llm),
+        gates=of(season.gates) if season.gates else (),
         parts=parts_of(season.parts, indices),
     )
 

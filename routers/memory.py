@@ -13,6 +13,7 @@ from datetime import datetime
 from pydantic import JsonValue
 from pydantic_core import from_json
 
+from arena.gate_counts import covers_new_snapshots
 from arena.messages import (
     MISSED,
     Message,
@@ -84,11 +85,9 @@ class AgentHistory:
 
     def skip(self, skipped: SkippedSnapshots) -> bool:
         """Record skipped snapshots; False if they are covered by earlier records."""
-        first, last, at = skipped.first_offset, skipped.snapshot_offset, self.covered_as_of
-        created_again = last < self.covered and at is not None and skipped.as_of > at
-        is_new = first > self.covered or created_again
-        if last > self.covered or created_again:
-            self.covered, self.covered_as_of = last, skipped.as_of
+        is_new = covers_new_snapshots(skipped, self.covered, self.covered_as_of)
+        if is_new or skipped.snapshot_offset > self.covered:
+            self.covered, self.covered_as_of = skipped.snapshot_offset, skipped.as_of
         if is_new:
             self.skipped.update(skipped.counts)
         return is_new

@@ -272,6 +272,7 @@ def _entry(facts: Facts, index: int) -> Figures:
         **standing_columns(facts.standing(index)),
         **as_columns(facts.metrics[index]),
         "reasons": dict(facts.metrics[index].reasons),
+        "gates": facts.season.gates[index].document() if facts.season.gates else None,
     }
 
 

@@ -29,6 +29,8 @@ from judge.report.matrix import Matrix, make_matrix
 from judge.report.page_tables import (
     dead_table,
     decisions_table,
+    gates_note,
+    gates_table,
     latency_bps,
     latency_table,
     offsets_table,
@@ -107,6 +109,8 @@ class Page:
     decisions_note: str
     has_llm_cost: bool
     decisions: ReportTable
+    gates_note: str
+    gates: ReportTable
     agents_note: str
     agents: tuple[AgentSection, ...]
     assumptions: tuple[str, ...]
@@ -193,6 +197,8 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hash: str = "") -> 
         decisions_note=decisions_note(facts),
         has_llm_cost=bool(decision_costs(facts)),
         decisions=decisions_table(facts),
+        gates_note=gates_note(facts),
+        gates=gates_table(facts),
         agents_note=agents_note(),
         agents=_agent_sections(facts),
         assumptions=assumption_lines(season.assumptions),
@@ -239,6 +245,7 @@ def _contents(
         ("matrix", "Strategy × model", has_matrix),
         ("costs", "Trading costs", True),
         ("decisions", "Cost of decisions", True),
+        ("gates", "When asked", True),
         ("agents", "Every agent", True),
         ("assumptions", "Assumptions", True),
         ("method", "Method", True),

@@ -2,6 +2,8 @@
 
 from arena.agent_health import CAUSE_CHARS_MAX
 from arena.currency import cash_digits
+from arena.gate_counts import GateFigures
+from arena.gate_settings import OFF
 from arena.messages import DeadEntry, Evaluation
 from judge.formatting import joined_names
 from judge.metrics_currencies import currency_amounts
@@ -203,6 +205,51 @@ def decisions_table(facts: Facts) -> ReportTable:
         )
         rows.append(TableRow(cells, _css(facts, index)))
     return ReportTable("Cost of decisions", heads, tuple(rows), sortable=True)
+
+
+def gates_table(facts: Facts) -> ReportTable:
+    """Return on how many snapshots each entry was asked, and what its gates saved."""
+    heads = (
+        TableHead("entry", "w stick", up=True),
+        TableHead("gates", "w", note="in venue time; off: asked on every snapshot"),
+        TableHead("asked", note="turns"),
+        TableHead("not asked", note="snapshots on which a gate or the cadence held it back"),
+        TableHead("reasons", "w"),
+        TableHead("calls saved", note="estimate: the mean calls of its turns, times not asked"),
+        TableHead("$ saved", note="estimate in the same way; 0 for scripted entries"),
+    )
+    rows = []
+    for index in facts.order:
+        found = facts.season.gates[index] if facts.season.gates else GateFigures()
+        on, usd = found.gates != OFF, found.usd_saved
+        dollars = None if usd is None or not on else float(usd)
+        cells = (
+            name_cell(formats.quote(facts.season.names[index], NAME_MAX), "", anchor(index)),
+            TableCell(found.gates, css="w"),
+            plain(formats.count(found.asked), found.asked),
+            plain(formats.count(found.held_back), found.held_back),
+            TableCell(found.skipped_text, css="w"),
+            plain(f"~{found.calls_saved:,.0f}" if on else formats.UNKNOWN, found.calls_saved),
+            plain(formats.llm_usd(dollars), dollars),
+        )
+        rows.append(TableRow(cells, _css(facts, index)))
+    return ReportTable("When entries were asked", heads, tuple(rows), sortable=True)
+
+
+def gates_note(facts: Facts) -> str:
+    """Return what the gates saved in all, or that they were off."""
+    found = [one for one in facts.season.gates if one.gates != OFF]
+    if not found:
+        return "Gates: off. Every entry was asked on every snapshot that it was ready for."
+    calls = sum(one.calls_saved for one in found)
+    costs = [one.usd_saved for one in found]
+    known = [usd for usd in costs if usd is not None]
+    dollars = f"and ${sum(known):,.2f}" if len(known) == len(costs) else "at an unknown price"
+    return (
+        f"Gates were on for {len(found)} of {len(facts.season.gates)} entries and saved about "
+        f"{calls:,.0f} model calls {dollars}: an estimate, which assumes that a turn on a skipped "
+        "snapshot would have cost as much as the entry's mean turn."
+    )
 
 
 def offsets_table(facts: Facts) -> ReportTable:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from hashlib import sha256
 from itertools import pairwise
 from typing import NamedTuple
@@ -9,11 +10,19 @@ from typing import NamedTuple
 import numpy as np
 
 from arena import topics
+from arena.gate_counts import GateFigures, skipped_by_reason
+from arena.gate_settings import gates_text
 from arena.messages import SINGLE, AgentSpec, DeadEntry, Rules
 from arena.model_cutoffs import cutoff_of
 from arena.money import from_units
 from arena.unknown_names import OPERATOR
-from judge.season.absences import absence_note, absences, left_index
+from judge.season.absences import (
+    QUIET_SNAPSHOTS,
+    absence_note,
+    absences,
+    left_index,
+    present_spans,
+)
 from judge.season.accounts_fold import AccountsFold
 from judge.season.arrays import price_arrays
 from judge.season.assumptions import Assumptions
@@ -136,6 +145,7 @@ def assemble(folds: SeasonFolds, ends: dict[str, dict[int, int]], upto: int | No
         rejections=tuple(one.rejections for one in activity),
         decisions=tuple(one.decisions for one in activity),
         llm=tuple(_spend(folds, one.entry.name, last, whole=upto is None) for one in activity),
+        gates=tuple(_gates(folds, one) for one in activity) if upto is None else (),
         hold=hold,
         snapshot_ids=tuple(snapshot.snapshot_id for snapshot in snapshots),
         ends=ends,
@@ -215,14 +225,15 @@ def _entry_activity(folds: SeasonFolds, name: str, last: int, *, whole: bool) ->
     snapshots = market.snapshots[: last + 1]
     acted = [d.index for d in decisions if d.decided] + [o.index for o in orders]
     spec = folds.roster.get(name)
+    present = present_spans(folds.turns.present.get(name, ()), snapshots)
     entry = _entry(name, spec, folds.turns.identities.get(name))
     return _EntryActivity(
         entry=replace(
             entry,
             cutoff=_cutoff(folds, entry),
             joined=max(min(acted, default=len(snapshots)), 0),
-            left=left_index(decisions, entry.cadence, snapshots),
-            away=absences(decisions, entry.cadence, snapshots),
+            left=left_index(decisions, entry.cadence, snapshots, present, entry.quiet),
+            away=absences(decisions, entry.cadence, snapshots, present, entry.quiet),
         ),
         fills=tuple(one for one in orders if isinstance(one, FilledOrder)),
         rejections=tuple(one for one in orders if isinstance(one, RejectedOrder)),
@@ -243,6 +254,7 @@ def _entry(name: str, spec: AgentSpec | None, identity: AgentIdentity | None) ->
         seed=spec.seed if spec and spec.seed is not None else _repeat(name, f"{strategy}-{node}-"),
         cadence=spec.cadence if spec else 1,
         setup=_setup(spec) if spec else "",
+        quiet=QUIET_SNAPSHOTS if spec and spec.gates else 0,
     )
 
 
@@ -256,7 +268,9 @@ def _cutoff(folds: SeasonFolds, entry: Entry) -> str:
 def _setup(spec: AgentSpec) -> str:
     """Digest of the settings of a contestant other than its strategy, chat node and model."""
     kind = () if spec.turn_kind == SINGLE else (spec.turn_kind,)
-    settings = (spec.prompt_sha256, spec.prompt_size, spec.cadence, sorted(spec.tools), *kind)
+    gates = () if spec.gates is None else (spec.gates.model_dump_json(),)
+    own = (spec.prompt_sha256, spec.prompt_size, spec.cadence, sorted(spec.tools))
+    settings = (*own, *kind, *gates)
     return sha256(repr(settings).encode()).hexdigest()[:DIGEST_CHARS]
 
 
@@ -264,6 +278,21 @@ def _repeat(name: str, stem: str) -> int | None:
     """Return the repeat k of a name from a competition's matrix, "<strategy>-<node>-<k>"."""
     repeat = name.removeprefix(stem)
     return int(repeat) if repeat != name and repeat.isascii() and repeat.isdigit() else None
+
+
+def _gates(folds: SeasonFolds, one: _EntryActivity) -> GateFigures:
+    """Return what an entry's gates did in the whole season."""
+    spec, skips = folds.roster.get(one.entry.name), folds.turns.skips.get(one.entry.name)
+    missed = sum(decision.skipped for decision in one.decisions)
+    costs = [Decimal(0) if one.entry.scripted else d.cost_usd for d in one.decisions]
+    known = [cost for cost in costs if cost is not None]
+    return GateFigures(
+        gates=gates_text(spec.gates, spec.cadence) if spec else gates_text(None),
+        asked=len(one.decisions),
+        skipped=skipped_by_reason(skips.counts if skips else {}, missed),
+        calls=sum(decision.rounds for decision in one.decisions),
+        cost_usd=sum(known, Decimal(0)) if len(known) == len(costs) else None,
+    )
 
 
 def _spend(folds: SeasonFolds, name: str, last: int, *, whole: bool) -> LlmSpend:

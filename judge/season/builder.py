@@ -16,6 +16,7 @@ from arena.messages import (
     MarketSnapshot,
     Message,
     Rules,
+    SkippedSnapshots,
     Turn,
     TurnStarted,
 )
@@ -80,6 +81,8 @@ class SeasonBuilder:
                 folds.turns.note_ended(message)
             case TurnStarted():
                 folds.turns.note_started(message)
+            case SkippedSnapshots():
+                folds.turns.note_skipped(message)
             case LlmCall() if message.asker == AGENT:
                 folds.turns.note_called(message)
             case AgentSpec():

@@ -19,6 +19,7 @@ from arena import topics
 from arena.checkpoint import pack_shard, unpack_shard
 from arena.errors import Malformed
 from arena.fold_checkpoint import FoldPosition, FoldPositions
+from arena.gate_counts import SkipFold
 from arena.wide_integers import pack_wide, unpack_wide
 from judge.season.accounts_fold import IndexedOrder
 from judge.season.builder import SeasonBuilder
@@ -30,7 +31,7 @@ from judge.season.rules_used import RulesUsed, stored_rules
 from judge.season.turns_fold import AgentIdentity, ModelCall, RecordedTurn
 from judge.season.types import FilledOrder, RejectedOrder, TurnSummary
 
-FORMAT = 9
+FORMAT = 10
 """Version of head, segments and fold; raise it if any of them changes."""
 CHECKPOINT_TOPICS = (
     topics.SNAPSHOTS.name,
@@ -80,6 +81,8 @@ class CheckpointHead(msgspec.Struct, array_like=True):
     stated: dict[int, RulesUsed]
     rules: dict[int, list[RulesUsed]]
     plans: dict[int, list[PlannedLength]]
+    skips: dict[str, SkipFold]
+    present: dict[str, list[tuple[int, int]]]
 
 
 class WalletsHead(CheckpointHead, array_like=True):
@@ -192,6 +195,8 @@ def _head(builder: SeasonBuilder, places: FoldPositions, segments: list[str]) ->
         stated={p: stored_rules(one) for p, one in folds.accounts.stated.items()},
         rules={p: [stored_rules(r) for r in known] for p, known in folds.accounts.rules.items()},
         plans=folds.accounts.plans,
+        skips=folds.turns.skips,
+        present=folds.turns.present,
     )
 
 
@@ -241,6 +246,7 @@ def restore(
     turns.calls = _rows([part.calls for part in parts], _unpack_calls)
     turns.identities, turns.answered, turns.begun = head.identities, head.answered, head.begun
     turns.contestants, turns.cutoffs = head.contestants, head.cutoffs
+    turns.skips, turns.present = head.skips, head.present
     turns.ended_ids = RecentIds(head.ended_ids)
     turns.called_ids = RecentIds(head.called_ids)
     folds.malformed, folds.malformed_first = head.malformed, head.malformed_first

@@ -9,7 +9,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from arena.agent_health import is_decision
-from arena.messages import LlmCall, RejectReason, Turn, TurnStarted
+from arena.gate_counts import SkipFold
+from arena.messages import LlmCall, RejectReason, SkippedSnapshots, Turn, TurnStarted
+from arena.messages.gates import SkippedFor
 from judge.season.accounts_fold import UNINDEXED
 from judge.season.incomparable import Contestant, contestant_of, note_contestant
 from judge.season.packed_rows import PackedRows, RecentIds
@@ -99,6 +101,9 @@ class TurnsFold:
         cutoffs: Agent -> training cut-off that the operator of its chat node stated.
         answered: Agent -> snapshot of its newest turn.
         begun: Turn id -> snapshot, of turns that have not ended.
+        skips: Agent -> sums of its skipped snapshots.
+        present: Agent with such records -> first and last offset of each run of snapshots that its
+            router answered or skipped, in the order of the log.
         ended_ids, called_ids: Newest ids of ended turns and of model calls.
     """
 
@@ -109,6 +114,8 @@ class TurnsFold:
     cutoffs: dict[str, str] = field(default_factory=dict)
     answered: dict[str, str] = field(default_factory=dict)
     begun: dict[str, str] = field(default_factory=dict)
+    skips: dict[str, SkipFold] = field(default_factory=dict)
+    present: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     ended_ids: RecentIds = field(default_factory=RecentIds)
     called_ids: RecentIds = field(default_factory=RecentIds)
 
@@ -129,6 +136,8 @@ class TurnsFold:
         self.ended_ids.add(message.turn_id)
         self.begun.pop(message.turn_id, None)
         self.answered[message.agent] = message.snapshot_id
+        if message.agent in self.present:
+            self._note_present(message.agent, message.snapshot_offset, message.snapshot_offset)
         read = RecordedTurn(
             message.agent, message.snapshot_id, _decision(message), _refused(message)
         )
@@ -140,6 +149,24 @@ class TurnsFold:
             self.identities[message.agent] = AgentIdentity(
                 message.strategy, message.node, message.model, message.scripted
             )
+
+    def note_skipped(self, message: SkippedSnapshots) -> None:
+        """Fold snapshots on which an agent was not asked; a second record of them is ignored."""
+        if not self.skips.setdefault(message.agent, SkipFold()).take(message):
+            return
+        if message.snapshot_id:
+            self.answered[message.agent] = message.snapshot_id
+        away = message.counts.get(SkippedFor.UNRECORDED, 0)
+        first = message.first_offset + away
+        if first <= message.snapshot_offset:
+            self._note_present(message.agent, first, message.snapshot_offset)
+
+    def _note_present(self, agent: str, first: int, last: int) -> None:
+        runs = self.present.setdefault(agent, [])
+        if runs and first == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], last)
+        else:
+            runs.append((first, last))
 
     def note_called(self, message: LlmCall) -> None:
         """Fold a model call; a second record of it changes nothing."""

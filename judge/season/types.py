@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from arena.gate_counts import GateFigures
 from arena.messages import DeadEntry, RejectReason, TurnOutcome
 from arena.messages.market import Side
 from arena.money import SCALE, PriceUnits
@@ -51,6 +52,7 @@ class Entry:
         cadence: Snapshots between two turns.
         setup: Digest of the contestant's other settings: prompt, prompt size, tools, cadence, kind
             of turns; "" if the roster no longer has the agent.
+        quiet: Snapshots for which the entry may have no record although it plays; 0 without gates.
         cutoff: Last month of the model's training data; "" if unknown or without a model.
     """
 
@@ -67,6 +69,7 @@ class Entry:
     cadence: int = 1
     setup: str = ""
     cutoff: str = ""
+    quiet: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +242,7 @@ class Season:
         account_digest: `arena.accounts.accounts_digest` of all accounts; "" for a part of a season.
         dead: Entries that decided nothing, or stopped deciding; they are in no array.
         apart: Entries that cannot be compared; they are in no array either.
+        gates: What each entry's gates did; () for a part of a season.
         parts: The accounts in each of several currencies, the main one first; () with one currency.
     """
 
@@ -263,6 +267,7 @@ class Season:
     dead: tuple[DeadEntry, ...] = ()
     apart: tuple[DeadEntry, ...] = ()
     parts: tuple[CurrencyPart, ...] = ()
+    gates: tuple[GateFigures, ...] = ()
 
     @property
     def periods(self) -> int:
