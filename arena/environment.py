@@ -61,7 +61,7 @@ GROUPS = (
         "The arena.",
         (
             Variable(INITIAL_CASH, "100000", "cash of an account, if the ARENA.toml sets none"),
-            Variable(HISTORY, "299", "minutes of candles that prompts need; 299 are loaded"),
+            Variable(HISTORY, "60", "least minutes of candles before the first snapshot"),
             Variable("ARENA_HOME", ".arena", "local state: broker data, runs, logs"),
             Variable("ARENA_PREFIX", "team-a.", "prefix of every topic and group of this arena"),
             Variable("DATABASE_URL", "sqlite:///books.db", "database of the ledger's books"),

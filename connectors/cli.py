@@ -13,12 +13,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arena.errors import UsageError
+from arena.indicators import FeatureSet, parse_feature_set
 from arena.options import LogLevel, LogLevelName, ProcessServers
 from arena.pricefiles.formats import SUFFIXES
 from arena.products import DEFAULT_VENUE
 from arena.settings import Settings
 from connectors.cli_context import ContextFiles, context
 from connectors.cli_markets import read_markets, read_products
+from connectors.cli_options import (
+    FEATURES,
+    Agents,
+    AgentsTimeout,
+    Deadline,
+    FaultsOption,
+    Features,
+    HistoricalMinutes,
+    LockStep,
+    ReplayedVenue,
+    ReplaySeed,
+    ReplayStart,
+    SimulatedVenue,
+    Snapshots,
+    StateOption,
+)
 from connectors.venues import load_venue, venue_names
 
 if TYPE_CHECKING:
@@ -28,7 +45,6 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 60.0
 
-START_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 connector_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -40,58 +56,6 @@ Prices = Annotated[
     list[Path] | None,
     typer.Option(
         "--prices", help="Files of minute candles, one per product; see `arena candles formats`."
-    ),
-]
-SimulatedVenue = Annotated[
-    str, typer.Option("--venue", help="Venue to simulate: coinbase or binance.")
-]
-ReplayedVenue = Annotated[
-    str | None,
-    typer.Option(
-        "--venue", help="Venue of the recording, and of ids that name none. [the recording's own]"
-    ),
-]
-LockStep = Annotated[
-    bool, typer.Option("--lock-step", help="Publish a snapshot when all agents answered the last.")
-]
-Agents = Annotated[
-    list[str] | None,
-    typer.Option("--agents", help="Agents to wait for: comma-separated or the flag repeated."),
-]
-ReplaySeed = Annotated[
-    int | None, typer.Option("--seed", help="Seed for synthetic prices, without files. [7]")
-]
-ReplayStart = Annotated[
-    datetime | None,
-    typer.Option(
-        "--start",
-        formats=START_FORMATS,
-        help="Venue time (UTC) of the first snapshot. [2026-01-01, or an hour into the files]",
-    ),
-]
-Snapshots = Annotated[
-    int | None,
-    typer.Option("--snapshots", help="Number of snapshots. [all that the files give]", min=1),
-]
-Deadline = Annotated[
-    float, typer.Option("--deadline", help="Wall seconds that an agent has for a turn.", min=0.1)
-]
-AgentsTimeout = Annotated[
-    float,
-    typer.Option("--agents-timeout", help="Seconds to wait for all agents to start.", min=1.0),
-]
-StateOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--state",
-        help="Keep venue time in FILE; a restart with it continues the market.",
-        metavar="FILE",
-    ),
-]
-FaultsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--faults", help="Faults such as stall:at=30,seconds=20 or close:at=60,code=1012."
     ),
 ]
 REPLAY_EXAMPLES = (
@@ -127,6 +91,8 @@ def _add_venue(venue: "Venue") -> None:
         ] = None,
         min_interval: Interval = INTERVAL_S,
         context: ContextFiles = None,
+        features: Features = FEATURES,
+        historical_minutes: HistoricalMinutes = None,
         ws_url: Annotated[
             str, typer.Option("--ws-url", help="URL of the venue's WebSocket feed.")
         ] = venue.ws_url,
@@ -156,14 +122,17 @@ def _add_venue(venue: "Venue") -> None:
             return
         settings = _settings(bootstrap_servers, log_level)
         wanted = read_products(venue, products, more)
+        chosen = parse_feature_set(features)
         if frames is not None:
-            _run_playback(settings, venue, frames, min_interval, None, wanted, context)
+            _run_playback(settings, venue, frames, min_interval, None, wanted, context, chosen)
             return
-        from connectors.market.options import ConnectorOptions, MarketOptions
+        from connectors.market.options import ConnectorOptions, MarketOptions, history_minutes
 
         followed = wanted or venue.default_products
         market = MarketOptions(venue, followed, ws_url, rest_url, record)
-        options = ConnectorOptions((market,), min_interval, tuple(context or ()))
+        minutes = history_minutes(chosen, historical_minutes)
+        files = tuple(context or ())
+        options = ConnectorOptions((market,), min_interval, files, chosen, minutes)
         _run(venue.name, settings, options)
 
 
@@ -191,6 +160,8 @@ def markets(
     ] = None,
     min_interval: Interval = INTERVAL_S,
     context: ContextFiles = None,
+    features: Features = FEATURES,
+    historical_minutes: HistoricalMinutes = None,
     record: Annotated[
         Path | None,
         typer.Option(
@@ -201,11 +172,13 @@ def markets(
     log_level: LogLevel = None,
 ) -> None:
     """Publish several venues at once: a snapshot holds them all as of one time."""
-    from connectors.market.options import ConnectorOptions
+    from connectors.market.options import ConnectorOptions, history_minutes
 
     settings = _settings(bootstrap_servers, log_level)
     venues = read_markets(market, urls, record)
-    options = ConnectorOptions(venues, min_interval, tuple(context or ()))
+    chosen = parse_feature_set(features)
+    minutes = history_minutes(chosen, historical_minutes)
+    options = ConnectorOptions(venues, min_interval, tuple(context or ()), chosen, minutes)
     _run(options.venue, settings, options)
 
 
@@ -229,6 +202,8 @@ def replay(
     ] = None,
     min_interval: Interval = INTERVAL_S,
     context: ContextFiles = None,
+    features: Features = FEATURES,
+    historical_minutes: HistoricalMinutes = None,
     lock_step: LockStep = False,
     agents: Agents = None,
     prices: Prices = None,
@@ -250,13 +225,14 @@ def replay(
     if lock_step == (frames is not None):
         raise UsageError("nothing to replay", remedy="give either --frames or --lock-step")
     files, ids = _files(prices, more)
+    chosen = parse_feature_set(features)
     named = None if venue is None else load_venue(venue)
     if frames is not None:
         from connectors.market.recorded_venue import venue_of_recording
 
         played = named or venue_of_recording(frames)
         wanted = read_products(played, products, ids)
-        _run_playback(settings, played, frames, min_interval, speed, wanted, context)
+        _run_playback(settings, played, frames, min_interval, speed, wanted, context, chosen)
         return
     named = named or load_venue(DEFAULT_VENUE)
     wanted = read_products(named, products, ids, of_any_venue=True)
@@ -273,6 +249,8 @@ def replay(
         snapshots=snapshots,
         timeouts=LockstepTimeouts(deadline, agents_timeout),
         context=tuple(context or ()),
+        features=chosen,
+        history_minutes=historical_minutes,
     )
     _run("replay", settings, prepare_lockstep(options))
 
@@ -302,6 +280,7 @@ def exchange(
         datetime | None,
         typer.Option("--start", help="Venue time (UTC) at the start. [now, or early in the files]"),
     ] = None,
+    historical_minutes: HistoricalMinutes = None,
     state: StateOption = None,
     faults: FaultsOption = None,
     log_level: LogLevel = None,
@@ -318,7 +297,7 @@ def exchange(
     from connectors.simulator.faults import parse_fault
     from connectors.simulator.listing import DEFAULT_PRODUCTS
     from connectors.simulator.process import serve
-    from connectors.simulator.run import PROTOCOLS, ExchangeOptions
+    from connectors.simulator.run import HISTORY_S, PROTOCOLS, ExchangeOptions
 
     if venue not in PROTOCOLS:
         raise UsageError(f"unknown venue {venue!r}", remedy=f"choose from {', '.join(PROTOCOLS)}")
@@ -336,6 +315,7 @@ def exchange(
         start=_utc(start),
         state=state,
         faults=tuple(parse_fault(text) for text in faults or ()),
+        history_s=max(HISTORY_S, (historical_minutes or 0) * 60),
     )
     run_node("exchange", "", _settings(None, log_level), serve, options)
 
@@ -364,11 +344,13 @@ def _run_playback(
     speed: float | None,
     products: tuple[str, ...],
     context: list[Path] | None,
+    features: FeatureSet,
 ) -> None:
     from connectors.market.options import PlaybackOptions
 
     files = tuple(context or ())
-    _run("replay", settings, PlaybackOptions(venue, frames, interval_s, speed, products, files))
+    options = PlaybackOptions(venue, frames, interval_s, speed, products, files, features)
+    _run("replay", settings, options)
 
 
 def _run(

@@ -73,7 +73,12 @@ def pair_files(paths: Sequence[Path], products: Sequence[str]) -> list[tuple[Pat
 
 
 def span_of(
-    ends: Sequence[tuple[int, int]], *, start: datetime | None, history_s: int
+    ends: Sequence[tuple[int, int]],
+    *,
+    start: datetime | None,
+    history_s: int,
+    wanted_s: int = 0,
+    length_s: int | None = None,
 ) -> MarketSpan:
     """Compute start and end of a market of price files.
 
@@ -81,6 +86,9 @@ def span_of(
         ends: Start of the first and end of the last candle of each file, Unix seconds.
         start: The requested start; None for `history_s` after the first candle, or the middle.
         history_s: Seconds of candles before the start.
+        wanted_s: Seconds of candles that indicators need: without a requested start it is so late
+            that they fit before it, as far as `length_s` still fits after it.
+        length_s: Seconds from the start to the last snapshot; None for a market without an end.
 
     Raises:
         UsageError: The start is outside the files.
@@ -89,6 +97,9 @@ def span_of(
     last_s = max(last for _, last in ends)
     middle_s = (last_s - first_s) // 2
     start_s = first_s + min(history_s, middle_s - middle_s % MINUTE_S)
+    if length_s is not None:
+        latest_s = last_s - length_s
+        start_s = max(start_s, min(first_s + wanted_s, latest_s - latest_s % MINUTE_S))
     if start is not None:
         asked_s = int(start.timestamp())
         start_s = asked_s - asked_s % MINUTE_S

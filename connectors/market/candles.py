@@ -2,8 +2,8 @@
 
 The book holds one-minute candles of *venue time*; five- and fifteen-minute bars are made from them
 (first open, highest high, lowest low, last close, summed volume), which is what the venue's own
-longer candles contain. One request then fills every window. A bucket is used only after it closed;
-the newest three are fetched again with each poll, because the venue may still correct them.
+longer candles contain. So the same requests fill every window. A bucket is used only after it
+closed; the newest three are fetched again with each poll, because the venue may correct them.
 
 Windows neither overlap nor leave holes; each starts where a bucket of the longer one ends:
 
@@ -20,10 +20,11 @@ from connectors.market.json_bodies import YEARS
 
 MINUTE_S: Final = 60
 INTERVALS_MAX: Final = 299
-"""Most intervals of one request: both ends are inclusive, and Coinbase gives at most 300."""
+"""Most candles of one request: Coinbase gives at most 300."""
 REFETCHED: Final = 3
 """Newest buckets that each poll fetches again."""
 BOOK_MINUTES_MAX: Final = 300
+"""Most minutes in a book, unless indicators or the operator need more."""
 TAIL_RETRY_S: Final = 20
 """Venue seconds from a poll that lacked its newest bucket to one more poll."""
 WINDOWS: Final = (("1m", 60, 20 * 60), ("5m", 300, 70 * 60), ("15m", 900, 150 * 60))
@@ -54,13 +55,17 @@ def valid_candle(
 class CandleBook:
     """One-minute candles of one product.
 
+    Args:
+        minutes_max: Most minutes that are kept, and that the first request covers.
+
     Attributes:
         known_until_s: Buckets that start before this have been requested; Unix seconds, or None
             before the first poll.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, minutes_max: int = BOOK_MINUTES_MAX) -> None:
         """Create an empty book; its first request covers the whole history."""
+        self._minutes_max = minutes_max
         self._minutes: dict[int, Candle] = {}
         self.known_until_s: int | None = None
         self._polled_at: datetime | None = None
@@ -86,11 +91,13 @@ class CandleBook:
     def request(self, now: datetime) -> tuple[int, int]:
         """The range to request, Unix seconds of the first and the last bucket, both inclusive.
 
+        It may be longer than one response: see `pages`.
+
         Args:
             now: Venue time.
         """
         end = floor_s(now, MINUTE_S)
-        earliest = end - (INTERVALS_MAX - 1) * MINUTE_S
+        earliest = end - self._minutes_max * MINUTE_S
         if self.known_until_s is None:
             return earliest, end
         start = min(self.known_until_s, end) - REFETCHED * MINUTE_S
@@ -151,8 +158,22 @@ class CandleBook:
         )
 
     def _prune(self) -> None:
-        for start in sorted(self._minutes)[:-BOOK_MINUTES_MAX]:
+        for start in sorted(self._minutes)[: -self._minutes_max]:
             del self._minutes[start]
+
+
+def pages(start_s: int, end_s: int) -> list[tuple[int, int]]:
+    """Split a range of minutes into ranges that one request covers, oldest first.
+
+    Args:
+        start_s: Start of the first minute, Unix seconds.
+        end_s: Start of the last minute.
+    """
+    step_s = INTERVALS_MAX * MINUTE_S
+    return [
+        (first_s, min(first_s + step_s - MINUTE_S, end_s))
+        for first_s in range(start_s, end_s + MINUTE_S, step_s)
+    ]
 
 
 def window_starts(end_s: int) -> dict[str, int]:

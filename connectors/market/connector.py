@@ -42,7 +42,14 @@ class LiveConnector:
         """Create the connector's parts; call `serve` to connect."""
         self.node = node
         self.feeds = tuple(
-            VenueFeed(market, node, rng, self._report_status, others=self._have_products)
+            VenueFeed(
+                market,
+                node,
+                rng,
+                self._report_status,
+                others=self._have_products,
+                history_minutes=options.history_minutes,
+            )
             for market in options.markets
         )
         self._started: list[VenueFeed] = []

@@ -1,13 +1,25 @@
 """Options of a connector that publishes a live venue, and of one that plays a recording."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arena.indicators.feature_sets import STANDARD, FeatureSet, parse_feature_set
 from arena.products import venue_of
+from connectors.market.candles import BOOK_MINUTES_MAX
 
 if TYPE_CHECKING:
     from connectors.market.venue import Venue
+
+
+def history_minutes(features: FeatureSet, asked: int | None) -> int:
+    """Minutes of candles that a connector loads, and keeps, for each product.
+
+    Args:
+        features: Indicators, which must be warm.
+        asked: The least number, or None.
+    """
+    return max(BOOK_MINUTES_MAX, features.minutes, asked or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +49,15 @@ class ConnectorOptions:
         markets: The venues, each once.
         interval_s: Venue seconds from snapshot to snapshot.
         context: Files of dated context that are published before the first snapshot.
+        features: The indicators in the snapshots.
+        history_minutes: Minutes of candles to load, and to keep, for each product.
     """
 
     markets: tuple[MarketOptions, ...]
     interval_s: float
     context: tuple[Path, ...] = ()
+    features: FeatureSet = field(default_factory=lambda: parse_feature_set(STANDARD))
+    history_minutes: int = BOOK_MINUTES_MAX
 
     @property
     def venue(self) -> str:
@@ -60,6 +76,7 @@ class PlaybackOptions:
         speed: Recorded seconds per wall second; None for as fast as it can be read.
         products: Products to publish; empty for all.
         context: Files of dated context that are published before the first snapshot.
+        features: The indicators in the snapshots.
     """
 
     venue: "Venue"
@@ -68,3 +85,4 @@ class PlaybackOptions:
     speed: float | None
     products: tuple[str, ...]
     context: tuple[Path, ...] = ()
+    features: FeatureSet = field(default_factory=lambda: parse_feature_set(STANDARD))

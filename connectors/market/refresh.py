@@ -12,9 +12,9 @@ from typing import Final
 
 from arena import logs
 from arena.clock import Clock
-from arena.messages import Ticker
+from arena.messages import Candle, Ticker
 from arena.money import decimal_text
-from connectors.market.candles import MINUTE_S, CandleBook, floor_s
+from connectors.market.candles import BOOK_MINUTES_MAX, MINUTE_S, CandleBook, floor_s, pages
 from connectors.market.feed import Dropped, Feed, Received
 from connectors.market.http_client import RestFailed
 from connectors.market.rate_limits import Uniform
@@ -36,6 +36,7 @@ class Refresher:
     Args:
         rest: The venue's REST API.
         feed: Source of venue time; gets repaired tickers.
+        history_minutes: Minutes of candles in a book.
         clock: Wall and monotonic time.
         rng: Random source of the jitter.
         counters: Gets `candle_polls`, `candle_failures`, `repairs`, `quotes_confirmed`,
@@ -50,12 +51,14 @@ class Refresher:
         self,
         rest: MarketRest,
         feed: Feed,
+        history_minutes: int = BOOK_MINUTES_MAX,
         *,
         clock: Clock,
         rng: Uniform,
         counters: Counter[str],
     ) -> None:
         """Create a refresher without products."""
+        self._history_minutes = history_minutes
         self.books: dict[str, CandleBook] = {}
         self.changed = asyncio.Condition()
         self._rest = rest
@@ -69,7 +72,7 @@ class Refresher:
 
     async def follow(self, product_id: str) -> None:
         """Keep the book of a product current until cancelled or `forget` is called."""
-        self.books[product_id] = CandleBook()
+        self.books[product_id] = CandleBook(self._history_minutes)
         # A product that is dropped and followed again at once must not have two pollers.
         token = self._following[product_id] = object()
         await self._clock.sleep(self._rng.uniform(0.0, START_JITTER_S / self._rest.origin.speed))
@@ -89,7 +92,7 @@ class Refresher:
     def restart(self) -> None:
         """Empty every book, after the venue's clock went back."""
         for product_id in self.books:
-            self.books[product_id] = CandleBook()
+            self.books[product_id] = CandleBook(self._history_minutes)
 
     async def wait_until_current(self, venue_now: datetime, timeout_s: float) -> bool:
         """Wait until every book has the last closed minute, at most `timeout_s` wall seconds."""
@@ -209,12 +212,14 @@ class Refresher:
         )
 
     async def _poll(self, product_id: str, now: datetime) -> bool:
-        """Poll once; return False if it failed."""
+        """Poll once, with as many requests as the range needs; return False if one failed."""
         book = self.books[product_id]
         start_s, end_s = book.request(now)
-        self._counters["candle_polls"] += 1
+        candles: list[Candle] = []
         try:
-            candles = await self._rest.candles(product_id, start_s, end_s)
+            for first_s, last_s in pages(start_s, end_s):
+                self._counters["candle_polls"] += 1
+                candles += await self._rest.candles(product_id, first_s, last_s)
         except RestFailed as error:
             self._counters["candle_failures"] += 1
             error.log(self._log, "no candles", product=product_id)

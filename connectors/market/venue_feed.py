@@ -17,6 +17,7 @@ from arena.messages import MarketSnapshot, Ticker
 from arena.node import Node
 from connectors.market.bans import FOLDER as BANS
 from connectors.market.bans import BanFile, BanTimer
+from connectors.market.candles import BOOK_MINUTES_MAX
 from connectors.market.connection_errors import undocumented_answer, unexpected_status
 from connectors.market.events import FrameMalformed
 from connectors.market.feed import Feed, Received
@@ -48,6 +49,7 @@ class VenueFeed:
         rng: Random source for jitter.
         on_status: Called when `status` has changed.
         others: Returns True if the connector has a product of any venue.
+        history_minutes: Minutes of candles in the book of a product.
 
     Attributes:
         status: The state of the feed, for the heartbeats.
@@ -62,6 +64,7 @@ class VenueFeed:
         on_status: Callable[[], None],
         *,
         others: Callable[[], bool],
+        history_minutes: int = BOOK_MINUTES_MAX,
     ) -> None:
         """Create the parts; call `start` and then run `parts`."""
         clock, counters = node.clock, node.counters
@@ -88,7 +91,9 @@ class VenueFeed:
         self.publisher = TickerPublisher(
             node.bus, self.feed, clock, counters, every_s=venue.ticker_every_s
         )
-        self.refresher = Refresher(self.rest, self.feed, clock=clock, rng=rng, counters=counters)
+        self.refresher = Refresher(
+            self.rest, self.feed, history_minutes, clock=clock, rng=rng, counters=counters
+        )
         self.subscriptions = SubscriptionManager(
             options.products,
             node,

@@ -63,6 +63,9 @@ class ExchangeOptions:
         state: File that keeps venue time, so that a restarted market continues; None for no file.
         faults: Faults that are scheduled.
         history_s: Venue seconds that are played before the start.
+        wanted_s: Venue seconds of files before the start if `length_s` then still fits; see
+            `arena.pricefiles.span.span_of`.
+        length_s: Venue seconds from the start to the last snapshot; None if there is none.
         venue: The venue whose protocols it speaks, one of `PROTOCOLS`.
     """
 
@@ -75,6 +78,8 @@ class ExchangeOptions:
     state: Path | None = None
     faults: tuple[VenueFault, ...] = ()
     history_s: int = HISTORY_S
+    wanted_s: int = 0
+    length_s: int | None = None
     venue: str = DEFAULT_VENUE
 
     @property
@@ -144,7 +149,13 @@ def _from_seed(
 def _from_files(options: ExchangeOptions, saved: SimulatorState | None) -> StartedMarket:
     files = list(read_price_files(options.prices, _products_of_files(options)))
     ends = [(file.first_s, file.last_s) for file in files]
-    span = span_of(ends, start=options.start, history_s=options.history_s)
+    span = span_of(
+        ends,
+        start=options.start,
+        history_s=options.history_s,
+        wanted_s=options.wanted_s,
+        length_s=options.length_s,
+    )
     venue_s = float(span.start_s)
     if (
         saved is not None

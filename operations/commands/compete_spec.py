@@ -42,6 +42,11 @@ seed = 7                    # (live) need pacing = "real-time"
 # prices = ["BTC-USD.csv"]  # recorded 1-minute candles instead of the seed, a file per product
 # start = 2026-01-01T00:00:00Z
 
+[features]
+preset = "standard"         # indicators in every snapshot; "none", or that of a style: "scalper"
+# indicators = ["rsi_7@1m", "ema_200@15m"]  # further ones; `arena connector replay --help`
+# history_minutes = 300     # candles before the first decision; at least what indicators need
+
 [rules]
 fees = "coinbase-advanced-1"
 slippage_bps = 2
@@ -150,6 +155,22 @@ def with_starting_cash(text: str, cash: Decimal | None) -> str:
     if cash is None or "starting_cash" in rules:
         return text
     return to_toml({**tables, "rules": {**rules, "starting_cash": Decimal(decimal_text(cash))}})
+
+
+def with_history_minutes(text: str, minutes: int | None) -> str:
+    """Return a specification with the minutes of history; its own are kept.
+
+    A resumed contest begins at the same time, whatever the environment says by then.
+
+    Args:
+        text: Valid TOML.
+        minutes: Least minutes of candles before the first snapshot; None leaves the text unchanged.
+    """
+    tables = parse_toml(text, "the specification", parse_float=Decimal)
+    features = tables.get("features", {})
+    if minutes is None or "history_minutes" in features:
+        return text
+    return to_toml({**tables, "features": {**features, "history_minutes": minutes}})
 
 
 # Any: any TOML value.

@@ -21,14 +21,18 @@ from arena.pricefiles.formats import SUFFIXES
 from arena.progress import Progress
 from arena.runs import SPEC_FILE, RunRecord, find_run, new_run_directory, write_run
 from arena.settings import BOOTSTRAP_VARIABLE, Settings
-from operations.commands.compete_spec import toml_with_flags, with_starting_cash
+from operations.commands.compete_spec import (
+    toml_with_flags,
+    with_history_minutes,
+    with_starting_cash,
+)
 from operations.commands.plugins import LoadedSpec, load_spec_for_run
 from operations.commands.price_check import check_prices, price_files_of
 from operations.commands.untradable_products import without_untradable_products
 from operations.localbroker.broker_lookup import find_or_start_broker
 from operations.localbroker.broker_spec import BrokerHandle
 from operations.specs.arena_spec import ArenaSpec, read_spec
-from operations.specs.environment_defaults import initial_cash
+from operations.specs.environment_defaults import history_minutes, initial_cash
 
 TAG_CHARS = 6
 """Random characters in a prefix: two machines may start in the same second on the same brokers."""
@@ -86,6 +90,7 @@ def new_contest(
     loaded = _contest_of(text, path, path.resolve().parent, choice)
     found = check_prices(loaded.spec, path.resolve().parent)
     text = with_starting_cash(text, initial_cash(os.environ))
+    text = with_history_minutes(text, history_minutes(os.environ))
     loaded = without_untradable_products(loaded, text, found)
     spec, text = loaded.spec, loaded.text
     directory = new_run_directory(settings.home, datetime.now().astimezone())

@@ -5,7 +5,6 @@ their environment from it, without the keys of others, and read no file.
 """
 
 import os
-import re
 from collections.abc import Collection, MutableMapping
 from pathlib import Path
 
@@ -21,8 +20,6 @@ from operations.env_file import FILE_NAME, read_env_file
 
 READ_VARIABLE = "ARENA_ENV_READ"
 """Set after a command has read its `.env`: the commands that it starts do not read it again."""
-HISTORY_MINUTES = 299
-"""Minutes of candles that a connector loads at its start; prompts show 4 h of them."""
 KEY_COMMANDS = ("chat-node", "audit")
 """Commands without an ARENA.toml that use the keys of models."""
 
@@ -84,15 +81,11 @@ def apply_aliases(environ: MutableMapping[str, str]) -> None:
     """Apply the key's other name, and check the minutes of history.
 
     Raises:
-        UsageError: HISTORICAL_MINUTES is not a number of minutes.
+        UsageError: HISTORICAL_MINUTES is not a number of minutes, or too large.
     """
     if not environ.get(KEY, "").strip() and environ.get(KEY_ALIAS, "").strip():
         environ[KEY] = environ[KEY_ALIAS]
-    if minutes := environ.get(HISTORY, "").strip():
-        if not re.fullmatch(r"[0-9]{1,6}", minutes) or int(minutes) < 1:
-            raise UsageError(
-                f"{HISTORY} is {minutes[:40]!r}", remedy="set whole minutes, such as 60"
-            )
-        if int(minutes) > HISTORY_MINUTES:
-            loaded = f"{HISTORY_MINUTES} minutes are loaded"
-            print_note(f"{HISTORY} is {minutes}; {loaded}, prompts show 240")
+    if environ.get(HISTORY, "").strip():
+        from operations.specs.environment_defaults import history_minutes
+
+        history_minutes(environ)

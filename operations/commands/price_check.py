@@ -13,6 +13,7 @@ from pathlib import Path
 from arena.pricefiles.facts import PriceFacts
 from arena.pricefiles.formats import SUFFIXES
 from arena.pricefiles.read import read_price_files
+from arena.pricefiles.rows import MINUTE_S
 from arena.pricefiles.span import (
     EXCHANGE_HISTORY_S,
     REPLAY_HISTORY_S,
@@ -68,13 +69,22 @@ def check_prices(spec: ArenaSpec, folder: Path) -> tuple[PriceFacts, ...]:
     found = read_facts([folder / name for name in market.prices], names)
     files = mark_untradable(found, spec.rules.starting_cash)
     ends = [(file.first_s, file.last_s) for file in files if not file.left_out]
+    asked_s = (spec.features.history_minutes or 0) * MINUTE_S
+    needed_s = spec.features.chosen.minutes * MINUTE_S
     if not replay:
-        span_of(ends, start=None, history_s=EXCHANGE_HISTORY_S)
+        span_of(ends, start=None, history_s=max(EXCHANGE_HISTORY_S, asked_s, needed_s))
         return files
+    count = None if contest is None else contest.snapshot_count(spec.arena.interval_s)
     start = market.begins_at and market.begins_at.astimezone(UTC)
-    span = span_of(ends, start=start, history_s=REPLAY_HISTORY_S)
-    if contest is not None:
-        snapshots_of(span, interval_s, contest.snapshot_count(spec.arena.interval_s))
+    span = span_of(
+        ends,
+        start=start,
+        history_s=max(REPLAY_HISTORY_S, asked_s),
+        wanted_s=needed_s,
+        length_s=None if count is None else (count - 1) * interval_s,
+    )
+    if count is not None:
+        snapshots_of(span, interval_s, count)
     return files
 
 

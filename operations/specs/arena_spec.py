@@ -4,6 +4,7 @@
     [market]        source = "live", or "exchange" (simulated) with seed, speed, prices, record,
                     or "replay" (in lock-step) with seed, prices, start; venue
     [[markets]]     venue, products, prices, for several venues at once
+    [features]      preset, indicators, history_minutes
     [rules]         fees, slippage_bps, currency, starting_cash, wallets, price_age_s, collar_bps
     [[chat_nodes]]  name, model_id, base_url, api_key_env, max_workers, reasoning_effort, ...
     [[agents]]      name, strategy, chat_node, process, cadence, seed, scrape, prompt, every,
@@ -45,6 +46,7 @@ from operations.specs.competition import (
     contest_agents,
 )
 from operations.specs.errors import SpecFault, error_text
+from operations.specs.features import FeaturesTable
 from operations.specs.tables import (
     AGENTS_MAX,
     AgentTable,
@@ -80,6 +82,7 @@ class ArenaSpec(SpecTable):
     arena: ArenaTable = ArenaTable()
     market: MarketTable = MarketTable()
     markets: tuple[VenueTable, ...] = Field(default=(), max_length=8)
+    features: FeaturesTable = FeaturesTable()
     rules: RulesTable = RulesTable()
     chat_nodes: tuple[ChatNodeTable, ...] = ()
     agents: tuple[AgentTable, ...] = Field(default=(), max_length=AGENTS_MAX)

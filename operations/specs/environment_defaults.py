@@ -1,10 +1,11 @@
-"""Values of environment variables that an ARENA.toml leaves out: cash, and tokens per day. Pure."""
+"""Values of variables that an ARENA.toml leaves out: cash, tokens, minutes of history. Pure."""
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from arena.environment import INITIAL_CASH, TOKEN_BUDGET
+from arena.environment import HISTORY, INITIAL_CASH, TOKEN_BUDGET
 from arena.errors import UsageError
+from arena.indicators import MINUTES_MAX
 from operations.specs.arena_spec import ArenaSpec
 from operations.specs.tables import ChatNodeTable
 
@@ -25,6 +26,8 @@ def with_environment_defaults(spec: ArenaSpec, environ: Mapping[str, str]) -> Ar
     changes: dict[str, object] = {}
     if (cash := initial_cash(environ)) is not None and spec.rules.starting_cash is None:
         changes["rules"] = spec.rules.model_copy(update={"starting_cash": cash})
+    if (minutes := history_minutes(environ)) is not None and _lacks_history(spec):
+        changes["features"] = spec.features.model_copy(update={"history_minutes": minutes})
     if (tokens := token_budget(environ)) is not None:
         nodes = tuple(_budgeted(node, tokens) for node in spec.chat_nodes)
         changes["chat_nodes"] = nodes
@@ -40,6 +43,8 @@ def environment_notes(spec: ArenaSpec, environ: Mapping[str, str]) -> list[str]:
     found = []
     if (cash := initial_cash(environ)) is not None and spec.rules.starting_cash is None:
         found.append(f"{INITIAL_CASH}: accounts start with {cash:,f}")
+    if (minutes := history_minutes(environ)) is not None and _lacks_history(spec):
+        found.append(f"{HISTORY}: {minutes} minutes of candles, or more if indicators need them")
     nodes = [node.name for node in spec.chat_nodes if _is_open(node)]
     if (tokens := token_budget(environ)) is not None and nodes:
         found.append(f"{TOKEN_BUDGET}: {tokens:,} tokens per day for {', '.join(nodes)}")
@@ -66,6 +71,23 @@ def initial_cash(environ: Mapping[str, str]) -> Decimal | None:
     return cash
 
 
+def history_minutes(environ: Mapping[str, str]) -> int | None:
+    """Return the minutes of HISTORICAL_MINUTES, or None if it is not set.
+
+    Raises:
+        UsageError: The value is not a number of minutes, or too large.
+    """
+    text = environ.get(HISTORY, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:20]) <= MINUTES_MAX):
+        raise UsageError(
+            f"{HISTORY} is {text[:40]!r}",
+            remedy=f"set whole minutes from 1 to {MINUTES_MAX} (3 days), such as 60",
+        )
+    return int(text)
+
+
 def token_budget(environ: Mapping[str, str]) -> int | None:
     """Return the tokens of DAILY_TOKEN_BUDGET; None if it is not set or 0 (no limit).
 
@@ -80,6 +102,10 @@ def token_budget(environ: Mapping[str, str]) -> int | None:
             f"{TOKEN_BUDGET} is {text[:40]!r}", remedy="set whole tokens per day, such as 100000"
         )
     return int(text) or None
+
+
+def _lacks_history(spec: ArenaSpec) -> bool:
+    return spec.features.history_minutes is None
 
 
 def _is_open(node: ChatNodeTable) -> bool:

@@ -27,6 +27,7 @@ from operations.processes.child import ProcessSpec
 from operations.specs.alerts import alerts_command, require_receivers
 from operations.specs.arena_spec import AgentTable, ArenaSpec, ChatNodeTable, CompetitionTable
 from operations.specs.competition import BASELINES
+from operations.specs.features import connector_flags, exchange_flags
 from operations.specs.venues import by_venue
 from operations.specs.web import web_command
 
@@ -158,6 +159,7 @@ def exchange_command(spec: ArenaSpec, context: LaunchContext) -> list[str]:
         words += ["--prices", str(context.directory / path)]
     venues = by_venue(spec.arena.products)
     other = next((venue for venue in venues if venue != DEFAULT_VENUE and len(venues) == 1), None)
+    words += exchange_flags(spec.features)
     return words + _flags({"--state": context.market_state_file, "--venue": other})
 
 
@@ -178,7 +180,7 @@ def connector_command(spec: ArenaSpec, context: LaunchContext) -> list[str]:
         words += _exchange_urls(sorted(venues), context.exchange_port)
     if spec.market.record and context.recording_file is not None:
         words += ["--record", str(context.recording_file)]
-    return words
+    return words + connector_flags(spec.features)
 
 
 def _exchange_urls(venues: list[str], port: int) -> list[str]:
@@ -209,7 +211,7 @@ def replay_command(spec: ArenaSpec, directory: Path) -> list[str]:
         "--snapshots": contest.snapshot_count(spec.arena.interval_s),
         "--deadline": max(a.decision_deadline_s or 0.0 for a in spec.agents),
     }
-    return [*words, *_flags(options)]
+    return [*words, *_flags(options), *connector_flags(spec.features)]
 
 
 def reply_flags(

@@ -145,6 +145,26 @@ def test_span_of_price_files() -> None:
         span_of(ends, start=datetime(2025, 1, 1, tzinfo=UTC), history_s=0)
 
 
+@pytest.mark.parametrize(
+    ("length_s", "start_s"),
+    [(None, 3_600), (0, 18_000), (6_000, 18_000), (12_030, 11_940), (21_000, 3_600)],
+)
+def test_start_is_later_for_indicators_while_the_snapshots_fit(
+    length_s: int | None, start_s: int
+) -> None:
+    """Of 400 minutes, 300 are before the start unless the snapshots need some of them."""
+    first_s = 1_761_711_720
+    span = span_of(
+        [(first_s, first_s + 24_000)],
+        start=None,
+        history_s=3_600,
+        wanted_s=18_000,
+        length_s=length_s,
+    )
+
+    assert first_s + start_s == span.start_s
+
+
 @pytest.mark.parametrize("interval_s", [0, 7, 4.9, 62.5])
 def test_interval_must_be_multiple_of_step(interval_s: float) -> None:
     """Recorded time moves in steps of five seconds."""

@@ -14,6 +14,7 @@ from connectors.market.candles import (
     TAIL_RETRY_S,
     CandleBook,
     floor_s,
+    pages,
 )
 from connectors.market.candles_from_trades import TradeBars
 from tests.connectors.builders import T0, candle, ticker
@@ -103,10 +104,10 @@ def test_longer_bar_combines_its_minutes() -> None:
 
 
 def test_first_request_covers_history_and_later_ones_the_newest_buckets() -> None:
-    """A request has at most 299 intervals; the newest three buckets are requested again."""
+    """The first request covers the book; later the newest three buckets are requested again."""
     book = CandleBook()
     start_s, end_s = book.request(at(T0_S + 30))
-    assert (INTERVALS_MAX - 1) * MINUTE_S == end_s - start_s
+    assert BOOK_MINUTES_MAX * MINUTE_S == end_s - start_s
 
     book.merge([], end_s, at(T0_S + 30))
     assert (T0_S - 3 * MINUTE_S, T0_S + 2 * MINUTE_S) == book.request(at(T0_S + 150))
@@ -149,6 +150,25 @@ def test_book_is_bounded() -> None:
     book.merge([candle(T0_S + m * 60) for m in range(1440)], T0_S + 86_400, at(T0_S + 86_400))
 
     assert BOOK_MINUTES_MAX == len(book)
+
+
+def test_book_keeps_as_many_minutes_as_indicators_need() -> None:
+    """The first request, and what is kept, follow the number that the book was made with."""
+    book = CandleBook(1_000)
+    start_s, end_s = book.request(at(T0_S))
+    book.merge([candle(T0_S - m * 60) for m in range(1, 1441)], T0_S, at(T0_S))
+
+    assert (1_000 * MINUTE_S, 1_000) == (end_s - start_s, len(book))
+
+
+@given(st.integers(0, 5_000))
+def test_pages_cover_a_range_once(minutes: int) -> None:
+    """Each minute is in one page, in order, and no page has more than one response gives."""
+    found = pages(T0_S, T0_S + minutes * MINUTE_S)
+    covered = [m for first, last in found for m in range(first, last + 1, MINUTE_S)]
+
+    assert list(range(T0_S, T0_S + minutes * MINUTE_S + 1, MINUTE_S)) == covered
+    assert all((last - first) // MINUTE_S < INTERVALS_MAX for first, last in found)
 
 
 def test_trades_are_folded_to_minutes() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arena.errors import UsageError
+from arena.indicators import parse_feature_set
 from arena.messages import MarketSnapshot
 from arena.pricefiles.names import product_of
 from arena.pricefiles.read import read_price_file
@@ -235,6 +236,31 @@ def test_snapshot_names_the_files_of_its_prices() -> None:
 
     assert recorded.snapshot({}, WALL).source == f"AAA-USD_1m.csv; rows {rows}"
     assert "source" not in synthetic.snapshot({}, WALL).model_dump(mode="json")
+
+
+def test_history_before_the_first_snapshot_follows_the_indicators(tmp_path: Path) -> None:
+    """Of a file, as many minutes as they need if the snapshots still fit; of a seed, all."""
+    file = tmp_path / "AAA-USD.csv"
+    rows = [f"{1_767_225_600 + 60 * m},10,11,9,10,1" for m in range(500)]
+    file.write_text("\n".join(["ts,open,high,low,close,volume", *rows]))
+    first = datetime.fromtimestamp(1_767_225_600, UTC)
+
+    def minutes(features: str, snapshots: int | None, history: int | None = None) -> float:
+        options = LockstepOptions(
+            ("a",), (), (file,), None, None, 60.0, snapshots, LockstepTimeouts(60, 60),
+            features=parse_feature_set(features), history_minutes=history,
+        )  # fmt: skip
+        return (build_replay(options).as_of(0) - first).total_seconds() / 60
+
+    assert (300, 300) == (minutes("standard", 20), minutes("standard", 200))
+    assert (251, 60) == (minutes("standard", 250), minutes("standard", 441))
+    assert (60, 60) == (minutes("none", 20), minutes("standard", None))
+    assert (120, 240) == (minutes("none", 20, 120), minutes("ema_16@15m", 20, 120))
+    synthetic = LockstepOptions(
+        ("a",), ("BTC-USD",), (), None, None, 60.0, 1, LockstepTimeouts(60, 60),
+        features=parse_feature_set("ema_50@15m"),
+    )  # fmt: skip
+    assert 750 == len(build_replay(synthetic)._books["BTC-USD"])
 
 
 def test_two_real_days_are_replayed_exactly(shared_recordings: Path) -> None:

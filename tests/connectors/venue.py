@@ -15,6 +15,7 @@ from arena.clock import SystemClock
 from arena.messages import MarketSnapshot, Message, Product, Ticker
 from arena.node import Node
 from arena.settings import Settings
+from connectors.market.candles import BOOK_MINUTES_MAX
 from connectors.market.connector import LiveConnector
 from connectors.market.options import ConnectorOptions, MarketOptions
 from connectors.market.venue import Venue
@@ -54,10 +55,12 @@ async def running_exchange(
     speed: float = 60.0,
     port: int = 0,
     start: datetime | None = None,
+    history_minutes: int = BOOK_MINUTES_MAX,
     protocol: Callable[[SimulatedMarket], ExchangeProtocol] = CoinbaseProtocol,
 ) -> AsyncIterator[ExchangeServer]:
     """A simulated exchange on a free port."""
-    market = build_market(ExchangeOptions(products, start=start), datetime.now(UTC))
+    options = ExchangeOptions(products, start=start, history_s=history_minutes * 60)
+    market = build_market(options, datetime.now(UTC))
     server = ExchangeServer(protocol(market), speed=speed, clock=SystemClock(), label="seed 7")
     async with await server.listen(port):
         playing = asyncio.create_task(server.run())
@@ -142,10 +145,11 @@ async def running_connector(
     factor: float = 10.0,
     record: Path | None = None,
     venue: Venue = COINBASE,
+    history_minutes: int = BOOK_MINUTES_MAX,
 ) -> AsyncIterator[RunningConnector]:
     """Run a connector to the exchange, with a clock that runs `factor` times as fast."""
     market = MarketOptions(venue, products, server.ws_url, server.rest_url, record)
-    options = ConnectorOptions((market,), interval_s)
+    options = ConnectorOptions((market,), interval_s, history_minutes=history_minutes)
     node = Node("connector", venue.name, Settings(), bus, FastClock(factor))
     connector = LiveConnector(options, node, random.Random(7))
     watched = RunningConnector(

@@ -212,8 +212,8 @@ def test_addresses_of_receivers_are_read_beside_a_specification(tmp_path: Path) 
     assert "OTHER" not in os.environ
 
 
-def test_other_names_of_variables_are_applied(capsys: pytest.CaptureFixture[str]) -> None:
-    """The key's other name; cash and tokens that the file does not set; minutes of history."""
+def test_other_names_of_variables_are_applied() -> None:
+    """The key's other name; cash and tokens that the file does not set."""
     environ = {"LLM_API_KEY": "k", "INITIAL_CASH": "2500.50", "DAILY_TOKEN_BUDGET": "1000"}
     env_setup.apply_aliases(environ)
     spec = parse_spec(SPEC, path="x")
@@ -227,8 +227,21 @@ def test_other_names_of_variables_are_applied(capsys: pytest.CaptureFixture[str]
     budgets = {node.name: node.daily_token_budget for node in found.chat_nodes}
     assert {"m": 1000, "rules": None, "baselines": None} == budgets
     assert 2 == len(environment_notes(spec, environ))
-    env_setup.apply_aliases({"HISTORICAL_MINUTES": "600"})
-    assert "299 minutes are loaded" in capsys.readouterr().err
+
+
+def test_minutes_of_history_are_those_of_the_file_or_the_variable() -> None:
+    """The variable counts if the file has no number of its own."""
+    environ = {"HISTORICAL_MINUTES": "600"}
+    env_setup.apply_aliases(environ)
+    spec = parse_spec(SPEC, path="x")
+    own = parse_spec(SPEC + "[features]\nhistory_minutes = 90\n", path="x")
+
+    assert 600 == with_environment_defaults(spec, environ).features.history_minutes
+    assert 90 == with_environment_defaults(own, environ).features.history_minutes
+    assert ["HISTORICAL_MINUTES: 600 minutes of candles, or more if indicators need them"] == (
+        environment_notes(spec, environ)
+    )
+    assert [] == environment_notes(own, environ)
 
 
 @pytest.mark.parametrize(
@@ -242,6 +255,7 @@ def test_other_names_of_variables_are_applied(capsys: pytest.CaptureFixture[str]
         {"DAILY_TOKEN_BUDGET": "100"},
         {"HISTORICAL_MINUTES": "0"},
         {"HISTORICAL_MINUTES": "an hour"},
+        {"HISTORICAL_MINUTES": "4321"},
     ],
 )
 def test_invalid_value_is_refused(environ: dict[str, str]) -> None:

@@ -1,16 +1,19 @@
 """From the flags of `arena connector replay --lock-step` to a running process."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from arena.errors import UsageError
 from arena.ids import check_name
+from arena.indicators.feature_sets import STANDARD, FeatureSet, parse_feature_set
 from arena.node import Node
-from arena.pricefiles.span import REPLAY_HISTORY_S
+from arena.pricefiles.rows import MINUTE_S
+from arena.pricefiles.span import REPLAY_HISTORY_S, interval_of
 from connectors.market.lockstep.lockstep_publisher import LockstepPublisher, LockstepTimeouts
 from connectors.market.lockstep.snapshot_replay import SnapshotReplay
+from connectors.market.options import history_minutes
 from connectors.simulator.listing import DEFAULT_PRODUCTS
 from connectors.simulator.recorded_prices import HALF_SPREAD_BPS
 from connectors.simulator.run import HISTORY_S, ExchangeOptions, open_market
@@ -32,11 +35,14 @@ class LockstepOptions:
         prices: Files of candles, or none for synthetic prices.
         seed: Seed of the synthetic prices; None for `SEED`.
         start: Venue time of the first snapshot, whole minutes; None for `START`, or for files
-            `FILE_HISTORY_S` after their first candle.
+            `FILE_HISTORY_S` after their first candle, and later if indicators need more minutes
+            and `snapshots` still fit.
         interval_s: Venue seconds from snapshot to snapshot.
         snapshots: Number of snapshots; None for as many as the files give.
         timeouts: How long to wait for agents and their turns.
         context: Files of dated context that are published before the first snapshot.
+        features: The indicators in the snapshots.
+        history_minutes: Least minutes of candles before the first snapshot; None for the default.
         replay: The replay that `prepare_lockstep` built; None to build it when the process serves.
     """
 
@@ -49,6 +55,8 @@ class LockstepOptions:
     snapshots: int | None
     timeouts: LockstepTimeouts
     context: tuple[Path, ...] = ()
+    features: FeatureSet = field(default_factory=lambda: parse_feature_set(STANDARD))
+    history_minutes: int | None = None
     replay: SnapshotReplay | None = None
 
 
@@ -61,12 +69,18 @@ def build_replay(options: LockstepOptions) -> SnapshotReplay:
     if options.prices and options.seed is not None:
         raise UsageError("--seed is for synthetic prices", remedy="leave out --seed or --prices")
     start = options.start.replace(second=0, microsecond=0) if options.start else None
+    asked_s = (options.history_minutes or 0) * MINUTE_S
+    needed_s = options.features.minutes * MINUTE_S
     exchange = ExchangeOptions(
         products=options.products or (() if options.prices else DEFAULT_PRODUCTS),
         seed=SEED if options.seed is None else options.seed,
         prices=options.prices,
         start=start,
-        history_s=FILE_HISTORY_S if options.prices else HISTORY_S,
+        history_s=max(FILE_HISTORY_S, asked_s)
+        if options.prices
+        else max(HISTORY_S, asked_s, needed_s),
+        wanted_s=needed_s,
+        length_s=_length_s(options),
     )
     started = open_market(exchange, START)
     return SnapshotReplay(
@@ -75,7 +89,15 @@ def build_replay(options: LockstepOptions) -> SnapshotReplay:
         snapshots=options.snapshots,
         recorded=bool(options.prices),
         source=started.source,
+        history_minutes=history_minutes(options.features, options.history_minutes),
     )
+
+
+def _length_s(options: LockstepOptions) -> int | None:
+    """Venue seconds from the first snapshot to the last; None if the files decide."""
+    if options.snapshots is None:
+        return None
+    return (options.snapshots - 1) * interval_of(options.interval_s)
 
 
 def prepare_lockstep(options: LockstepOptions) -> LockstepOptions:

@@ -40,6 +40,8 @@ class SnapshotReplay:
         snapshots: Number of snapshots; None for all that the prices give.
         recorded: True if the prices are those of a real market.
         source: Description of where recorded prices come from.
+        history_minutes: Minutes of candles before the first snapshot that are used, and minutes
+            that the books keep.
 
     Attributes:
         total: Number of snapshots.
@@ -61,8 +63,10 @@ class SnapshotReplay:
         snapshots: int | None,
         recorded: bool = False,
         source: str = "",
+        history_minutes: int = BOOK_MINUTES_MAX,
     ) -> None:
         """Start at the first snapshot."""
+        self._history_minutes = history_minutes
         self.venue = venue_of(market.products)
         self._origin = Origin(simulated=True, recorded=recorded, source=source)
         self.source = source
@@ -75,7 +79,7 @@ class SnapshotReplay:
         self._market = market
         self._feed = Feed(self.venue)
         self._quotes: dict[str, Quotes] = {}
-        self._books = {product_id: CandleBook() for product_id in market.products}
+        self._books = {p: CandleBook(history_minutes) for p in market.products}
         self._load_history()
         self._fold_tickers()
         self._confirm()
@@ -147,7 +151,7 @@ class SnapshotReplay:
 
     def _load_history(self) -> None:
         """Add the minutes that closed before the first snapshot to the candle books."""
-        first_s = self.start_s - BOOK_MINUTES_MAX * MINUTE_S
+        first_s = self.start_s - self._history_minutes * MINUTE_S
         for product_id, state in self._market.products.items():
             for minute_s, bar in state.minutes.items():
                 if first_s <= minute_s <= self.start_s - MINUTE_S:

@@ -77,6 +77,14 @@ def test_recorded_prices_need_no_seed_or_start() -> None:
     assert "--seed" not in words
 
 
+def test_connector_computes_the_indicators_of_the_specification() -> None:
+    """A set or a history of its own is in the connector's command."""
+    table = '[features]\npreset = "scalper"\nindicators = ["ema_50@1h"]\nhistory_minutes = 90\n'
+    words = " ".join(planned(TEXT + table)["connector"].argv)
+
+    assert words.endswith("--features scalper,ema_50@1h --historical-minutes 90")
+
+
 def test_start_in_another_time_zone_is_converted_to_utc() -> None:
     """The command line has no time zones."""
     text = TEXT.replace('"replay"\n', '"replay"\nstart = 2026-03-01T01:00:00+02:00\n')

@@ -1,0 +1,85 @@
+"""Flags of the commands that publish or simulate a market."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from arena.environment import HISTORY
+from arena.indicators import MINUTES_MAX, STANDARD
+
+FEATURES: Final = STANDARD
+"""The indicators without the flag."""
+START_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+
+Features = Annotated[
+    str,
+    typer.Option(
+        "--features",
+        metavar="SET",
+        help="Indicators in the snapshots: presets and names, such as standard,rsi_7@1m; or none.",
+    ),
+]
+HistoricalMinutes = Annotated[
+    int | None,
+    typer.Option(
+        "--historical-minutes",
+        envvar=HISTORY,
+        min=1,
+        max=MINUTES_MAX,
+        help="Least minutes of candles before the first snapshot. [60, or what indicators need]",
+    ),
+]
+SimulatedVenue = Annotated[
+    str, typer.Option("--venue", help="Venue to simulate: coinbase or binance.")
+]
+ReplayedVenue = Annotated[
+    str | None,
+    typer.Option(
+        "--venue", help="Venue of the recording, and of ids that name none. [the recording's own]"
+    ),
+]
+LockStep = Annotated[
+    bool, typer.Option("--lock-step", help="Publish a snapshot when all agents answered the last.")
+]
+Agents = Annotated[
+    list[str] | None,
+    typer.Option("--agents", help="Agents to wait for: comma-separated or the flag repeated."),
+]
+ReplaySeed = Annotated[
+    int | None, typer.Option("--seed", help="Seed for synthetic prices, without files. [7]")
+]
+ReplayStart = Annotated[
+    datetime | None,
+    typer.Option(
+        "--start",
+        formats=START_FORMATS,
+        help="Venue time (UTC) of the first snapshot. [2026-01-01, or an hour into the files]",
+    ),
+]
+Snapshots = Annotated[
+    int | None,
+    typer.Option("--snapshots", help="Number of snapshots. [all that the files give]", min=1),
+]
+Deadline = Annotated[
+    float, typer.Option("--deadline", help="Wall seconds that an agent has for a turn.", min=0.1)
+]
+AgentsTimeout = Annotated[
+    float,
+    typer.Option("--agents-timeout", help="Seconds to wait for all agents to start.", min=1.0),
+]
+StateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        help="Keep venue time in FILE; a restart with it continues the market.",
+        metavar="FILE",
+    ),
+]
+FaultsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--faults", help="Faults such as stall:at=30,seconds=20 or close:at=60,code=1012."
+    ),
+]

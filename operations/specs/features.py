@@ -1,0 +1,80 @@
+"""The table [features] of an ARENA.toml: the indicators in the snapshots, and their flags. Pure."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from arena.errors import UsageError
+from arena.indicators import MINUTES_MAX, PRESETS, STANDARD, FeatureSet, parse_feature_set
+from arena.pricefiles.rows import MINUTE_S
+from arena.pricefiles.span import EXCHANGE_HISTORY_S
+from arena.unknown_names import closest_first, listed
+from operations.specs.errors import SpecFault
+from operations.specs.tables import SpecTable
+
+ITEMS_MAX = 100
+
+
+class FeaturesTable(SpecTable):
+    """The indicators in the snapshots, and the history before the first one.
+
+    Attributes:
+        preset: A set of indicators; "none" for none.
+        indicators: Further ones, such as "rsi_7@1m"; without a granularity for 1m, 5m and 15m.
+        history_minutes: Least minutes of candles before the first snapshot; by default
+            HISTORICAL_MINUTES, and always as many as windows and indicators need.
+    """
+
+    preset: str = STANDARD
+    indicators: tuple[str, ...] = Field(default=(), max_length=ITEMS_MAX)
+    history_minutes: int | None = Field(default=None, ge=1, le=MINUTES_MAX)
+
+    @model_validator(mode="after")
+    def _can_be_computed(self) -> Self:
+        if self.preset not in PRESETS:
+            names = listed(closest_first(self.preset, PRESETS))
+            raise SpecFault(("preset",), f"there is no preset {self.preset!r}; there is {names}")
+        for index, item in enumerate(self.indicators):
+            try:
+                parse_feature_set(item)
+            except UsageError as error:
+                raise SpecFault(("indicators", index), _sentence(error)) from None
+        try:
+            self.chosen  # noqa: B018  # the whole set has bounds of its own
+        except UsageError as error:
+            raise SpecFault(("indicators",), _sentence(error)) from None
+        return self
+
+    @property
+    def text(self) -> str:
+        """The set as the connector's flag has it."""
+        return ",".join((self.preset, *self.indicators))
+
+    @property
+    def chosen(self) -> FeatureSet:
+        """The set."""
+        return parse_feature_set(self.text)
+
+    @property
+    def minutes(self) -> int:
+        """Minutes of candles before the first snapshot that the table asks for."""
+        return max(self.history_minutes or 0, self.chosen.minutes)
+
+
+def connector_flags(features: FeaturesTable) -> list[str]:
+    """The flags of the connector, if the table differs from the default."""
+    words = [] if features.text == STANDARD else ["--features", features.text]
+    if features.history_minutes is not None:
+        words += ["--historical-minutes", str(features.history_minutes)]
+    return words
+
+
+def exchange_flags(features: FeaturesTable) -> list[str]:
+    """The flags of the simulated exchange, if more minutes are needed than it has by default."""
+    if features.minutes * MINUTE_S <= EXCHANGE_HISTORY_S:
+        return []
+    return ["--historical-minutes", str(features.minutes)]
+
+
+def _sentence(error: UsageError) -> str:
+    return f"{error.args[0]}; {error.remedy}"
