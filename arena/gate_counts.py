@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from pydantic import JsonValue
 
+from arena.gate_settings import OFF
 from arena.messages import MISSED, SkippedFor, SkippedSnapshots, Turn
 
 
@@ -23,7 +24,7 @@ class GateFigures:
         cost_usd: Their cost; None if a price is unknown.
     """
 
-    gates: str = "off"
+    gates: str = OFF
     asked: int = 0
     skipped: Mapping[str, int] = field(default_factory=dict)
     calls: int = 0
@@ -61,16 +62,23 @@ class GateFigures:
     @property
     def skipped_text(self) -> str:
         """The reasons with their counts: "every 12, no_move 30"; "none" without any."""
-        return ", ".join(f"{reason} {count:,}" for reason, count in self.skipped.items()) or "none"
+        return reasons_text(self.skipped)
 
     @property
     def saved_text(self) -> str:
         """The estimate in words: "about 42 calls, $0.13"; "" if the gates are off."""
-        if self.gates == "off":
-            return ""
-        usd = self.usd_saved
-        dollars = "cost unknown" if usd is None else f"${usd:.2f}"
-        return f"about {self.calls_saved:,.0f} calls, {dollars}"
+        return "" if self.gates == OFF else saved_text(self.calls_saved, self.usd_saved)
+
+
+def reasons_text(skipped: Mapping[str, int]) -> str:
+    """Reasons with their counts: "every 12, no_move 30"; "none" without any."""
+    return ", ".join(f"{reason} {count:,}" for reason, count in skipped.items()) or "none"
+
+
+def saved_text(calls: float, usd: Decimal | None) -> str:
+    """An estimate of what was saved, in words: "about 42 calls, $0.13"."""
+    dollars = "cost unknown" if usd is None else f"${usd:.2f}"
+    return f"about {calls:,.0f} calls, {dollars}"
 
 
 def skipped_by_reason(recorded: Mapping[str, int], missed: int) -> dict[str, int]:

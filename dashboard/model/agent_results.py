@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from arena.agent_health import DeadAgent
+from arena.gate_counts import GateFigures
 from arena.messages import LeaderboardRow
 from arena.money import PriceUnits, from_units, price_text, to_digits, units_text
 from dashboard.labels import market_text
@@ -12,6 +13,7 @@ from dashboard.model.processes import ProcessRow
 from dashboard.model.results import (
     AgentStanding,
     DeadAgentResult,
+    GatesResult,
     HaltResult,
     Judged,
     Market,
@@ -73,12 +75,23 @@ def agent_standing(row: AgentRow) -> AgentStanding:
         turns=row.turns,
         turns_aborted=row.turns_aborted,
         skipped_snapshots=row.skipped,
+        gates=_gates(row.gates),
         tokens=row.tokens,
         tokens_estimated=row.estimated,
         cost_usd=row.cost_usd,
         calls_of_unknown_price=row.unpriced,
         judged=None if row.judged is None else _judged(row.judged),
         currencies=tuple(_wallet(one) for one in row.currencies),
+    )
+
+
+def _gates(found: GateFigures) -> GatesResult:
+    return GatesResult(
+        settings=found.gates,
+        asked=found.asked,
+        skipped=dict(found.skipped),
+        calls_saved_estimate=round(found.calls_saved, 1),
+        usd_saved_estimate=found.usd_saved,
     )
 
 

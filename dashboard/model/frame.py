@@ -12,12 +12,14 @@ from fractions import Fraction
 from arena.account_state import Account
 from arena.agent_health import DeadAgent
 from arena.currency import cash_digits
+from arena.gate_settings import OFF, gates_text
 from arena.messages import Evaluation, LeaderboardRow, Turn
 from arena.money import PriceUnits, notional_units, unit_cost
 from arena.process_commands import RunningSupervisor, running_supervisors
 from dashboard.model.equity_curves import thin, value_before
 from dashboard.model.halts import HaltRow
 from dashboard.model.processes import ProcessRow
+from dashboard.model.recent_turns import AgentTurns
 from dashboard.model.rows import AgentRow, ArenaSummary, PositionRow, Series, Thought, TradeRow
 from dashboard.model.trade_rows import trade_row
 from dashboard.model.view import ArenaView
@@ -191,6 +193,7 @@ def _agent_row(
         turns=turns.count if turns else 0,
         turns_aborted=turns.aborted if turns else 0,
         skipped=turns.skipped if turns else 0,
+        gates=(turns or AgentTurns()).gates(gates_text(spec.gates, spec.cadence) if spec else OFF),
         tokens=spent.tokens if spent else 0,
         cost_usd=spent.known_cost if spent else Decimal(0),
         unpriced=spent.unpriced if spent else 0,

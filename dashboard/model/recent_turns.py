@@ -3,12 +3,14 @@
 A turn that was appended twice counts once: the later record replaces the earlier one.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from arena.agent_health import AgentHealth, is_decision
-from arena.messages import Turn, TurnStarted
+from arena.gate_counts import GateFigures, covers_new_snapshots, skipped_by_reason
+from arena.messages import SkippedSnapshots, Turn, TurnStarted
 from dashboard.model.offset_window import OffsetWindow
 
 TURNS_WINDOW = 4_000
@@ -16,9 +18,11 @@ TURNS_WINDOW = 4_000
 TURNS_KEPT = 24
 """Whole turns kept per agent, for the screen that shows them."""
 
-Outcome = tuple[int, str, int, bool, int]
-"""Offset, outcome and skipped snapshots of a turn, whether it holds a decision, and its end in Unix
-milliseconds."""
+Outcome = tuple[int, str, int, bool, int, int, Decimal | None]
+"""Offset, outcome and skipped snapshots of a turn, whether it holds a decision, its end in Unix
+milliseconds, its model calls and their cost (None if a price is unknown)."""
+Skip = tuple[datetime, int, dict[str, int]]
+"""Venue time and last snapshot of a record of skipped ones, and their number by reason."""
 
 
 @dataclass(slots=True)
@@ -32,6 +36,7 @@ class AgentTurns:
         aborted: Turns in the window that a crash aborted.
         skipped: Snapshots in the window that were skipped for newer ones.
         decided: Turns in the window that hold a decision.
+        skips: Offset -> record of skipped snapshots, for those in the window.
     """
 
     newest_turns: OrderedDict[str, Turn] = field(default_factory=OrderedDict)
@@ -40,6 +45,7 @@ class AgentTurns:
     aborted: int = 0
     skipped: int = 0
     decided: int = 0
+    skips: dict[int, Skip] = field(default_factory=dict)
 
     @property
     def newest(self) -> Turn | None:
@@ -56,7 +62,10 @@ class AgentTurns:
         self.forget(turn_id)
         decided = is_decision(turn)
         ended_ms = int(turn.ended_at.timestamp() * 1000)
-        self.outcomes[turn_id] = (offset, turn.outcome, turn.skipped_snapshots, decided, ended_ms)
+        cost = Decimal(0) if turn.scripted or not turn.rounds else turn.usage.cost_usd
+        spent = len(turn.rounds), cost
+        missed = turn.skipped_snapshots
+        self.outcomes[turn_id] = (offset, turn.outcome, missed, decided, ended_ms, *spent)
         self.decided += decided
         self.aborted += turn.outcome == "aborted"
         self.skipped += turn.skipped_snapshots
@@ -67,16 +76,39 @@ class AgentTurns:
     def forget(self, turn_id: str) -> None:
         """Remove a turn from the counts."""
         if turn_id in self.outcomes:
-            _, outcome, skipped, decided, _ = self.outcomes.pop(turn_id)
+            _, outcome, skipped, decided, *_ = self.outcomes.pop(turn_id)
             self.decided -= decided
             self.aborted -= outcome == "aborted"
             self.skipped -= skipped
             self.newest_turns.pop(turn_id, None)
 
+    def add_skip(self, offset: int, skipped: SkippedSnapshots) -> bool:
+        """Add a record of skipped snapshots; False if the one before covers them."""
+        as_of, newest, _ = next(reversed(self.skips.values()), (None, -1, {}))
+        if not covers_new_snapshots(skipped, newest, as_of):
+            return False
+        self.skips[offset] = (skipped.as_of, skipped.snapshot_offset, dict(skipped.counts))
+        return True
+
+    def gates(self, settings: str) -> GateFigures:
+        """What the gates did in the window, with their settings as text."""
+        recorded: Counter[str] = Counter()
+        for _, _, counts in self.skips.values():
+            recorded.update(counts)
+        costs = [one[6] for one in self.outcomes.values()]
+        known = [cost for cost in costs if cost is not None]
+        return GateFigures(
+            gates=settings,
+            asked=self.count,
+            skipped=skipped_by_reason(recorded, self.skipped),
+            calls=sum(one[5] for one in self.outcomes.values()),
+            cost_usd=sum(known, Decimal(0)) if len(known) == len(costs) else None,
+        )
+
     def health(self, agent: str) -> AgentHealth:
         """The health of the agent, from the turns in the window."""
         run = 0
-        for _, outcome, _, decided, _ in reversed(self.outcomes.values()):
+        for _, outcome, _, decided, *_ in reversed(self.outcomes.values()):
             if decided:
                 break
             run += outcome != "aborted"
@@ -96,7 +128,7 @@ class AgentTurns:
     def failing_since(self) -> datetime | None:
         """End of the first turn of those without a decision up to the newest; None without one."""
         first_ms: int | None = None
-        for _, outcome, _, decided, ended_ms in reversed(self.outcomes.values()):
+        for _, outcome, _, decided, ended_ms, *_ in reversed(self.outcomes.values()):
             if decided:
                 break
             first_ms = first_ms if outcome == "aborted" else ended_ms
@@ -124,11 +156,12 @@ class RecentTurns:
 
     def _forget(self, agent: str, turn_id: str, offset: int) -> None:
         turns = self.agents[agent]
+        turns.skips.pop(offset, None)
         if turns.outcomes.get(turn_id, (None,))[0] == offset:
             turns.forget(turn_id)
         if turns.started is not None and turns.started[2] == offset:
             turns.started = None
-        if not turns.outcomes and turns.started is None:
+        if not (turns.outcomes or turns.skips or turns.started):
             del self.agents[agent]
 
     def ended(self, partition: int, offset: int, turn: Turn) -> None:
@@ -142,3 +175,9 @@ class RecentTurns:
         turns = self.agents.setdefault(turn.agent, AgentTurns())
         turns.started = (turn.turn_id, turn.started_at, offset)
         self.window.add(partition, offset, (turn.agent, turn.turn_id, offset))
+
+    def skipped(self, partition: int, offset: int, skipped: SkippedSnapshots) -> None:
+        """Add a record of skipped snapshots."""
+        turns = self.agents.setdefault(skipped.agent, AgentTurns())
+        if turns.add_skip(offset, skipped):
+            self.window.add(partition, offset, (skipped.agent, "", offset))

@@ -10,6 +10,7 @@ from typing import Literal
 
 from arena.agent_health import DeadAgent
 from arena.currency import DEFAULT_CURRENCY
+from arena.gate_counts import GateFigures
 from arena.messages import LeaderboardRow
 from arena.money import PriceUnits
 from dashboard.model.wealth import INDEX_ONE, CurrencyRow, index_of
@@ -44,6 +45,7 @@ class AgentRow:
         turns: Number of ended turns.
         turns_aborted: Turns that a crash aborted.
         skipped: Snapshots that were skipped for newer ones.
+        gates: What its gates did in the kept turns.
         tokens: Tokens of its model calls.
         cost_usd: Cost of the model calls whose price is known; None if there is none.
         unpriced: Number of model calls whose price is unknown.
@@ -81,6 +83,7 @@ class AgentRow:
     turns: int
     turns_aborted: int
     skipped: int
+    gates: GateFigures
     tokens: int
     cost_usd: Decimal | None
     unpriced: int

@@ -19,6 +19,7 @@ from arena.messages import (
     MarketSnapshot,
     Message,
     Rules,
+    SkippedSnapshots,
     Ticker,
     Turn,
     TurnStarted,
@@ -144,6 +145,8 @@ class ArenaView:
                 self.turns.ended(partition, offset, message)
             case TurnStarted():
                 self.turns.started(partition, offset, message)
+            case SkippedSnapshots():
+                self.turns.skipped(partition, offset, message)
             case LlmCall():
                 self.calls.called(partition, offset, message)
             case AgentSpec() if len(self.roster) < AGENTS_MAX or message.agent in self.roster:

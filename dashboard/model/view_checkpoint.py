@@ -24,10 +24,10 @@ from dashboard.model.equity_curves import CurveFill, EquityCurve, Holdings, Poin
 from dashboard.model.market_view import Mark
 from dashboard.model.order_index import OrderIndex
 from dashboard.model.recent_calls import CALLS_MAX, RecentCall
-from dashboard.model.recent_turns import AgentTurns, Outcome
+from dashboard.model.recent_turns import AgentTurns, Outcome, Skip
 from dashboard.model.view import CHECKPOINTED, ArenaView
 
-FORMAT = 6
+FORMAT = 7
 """Version of the image and of the view's fold; a checkpoint of another version is not used."""
 
 Kind = TypeVar("Kind", bound=Message)
@@ -52,6 +52,7 @@ class TurnsImage(msgspec.Struct, array_like=True):
     started: tuple[str, datetime, int] | None
     aborted: int
     skipped: int
+    skips: dict[int, Skip]
 
 
 class OrdersImage(msgspec.Struct, array_like=True):
@@ -226,6 +227,7 @@ def _turns_image(turns: AgentTurns) -> TurnsImage:
         started=turns.started,
         aborted=turns.aborted,
         skipped=turns.skipped,
+        skips=turns.skips,
     )
 
 
@@ -237,7 +239,8 @@ def _turns(image: TurnsImage) -> AgentTurns:
         started=image.started,
         aborted=image.aborted,
         skipped=image.skipped,
-        decided=sum(decided for _, _, _, decided, _ in image.outcomes.values()),
+        decided=sum(decided for _, _, _, decided, *_ in image.outcomes.values()),
+        skips=image.skips,
     )
 
 

@@ -157,7 +157,9 @@ def _figures(row: AgentRow, width: int) -> list[Text]:
         work.append(f"not comparable: {text.one_line(row.not_comparable)}   ", style=WARNING)
     work.append(f"{counted(row.fills, 'trade')}, {text.count(row.rejections)} rejected   ")
     work.append(f"{counted(row.turns, 'turn')}, {text.count(row.turns_aborted)} aborted   ")
-    work.append(f"{counted(row.skipped, 'snapshot')} skipped   ")
+    work.append(f"not asked: {row.gates.skipped_text}   gates: {row.gates.gates}   ")
+    if saved := row.gates.saved_text:
+        work.append(f"saved {saved}   ")
     work.append(f"{'~' * row.estimated}{text.short_count(row.tokens)} tokens")
     accounts = [_account_line(one) for one in row.currencies]
     return [fit(one, width) for one in (worth, *accounts, work)]

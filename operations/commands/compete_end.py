@@ -30,6 +30,7 @@ from operations.commands.compete_progress import (
     ContestProgress,
     cost_text,
     duration_text,
+    gates_line,
     tokens_text,
 )
 from operations.commands.export_run import export_run
@@ -162,6 +163,7 @@ def contest_document(
         "cost_usd": decimal_text(progress.cost_usd),
         "models_without_price": [*sorted(progress.unpriced)],
         "replies_replayed": progress.replayed,
+        "gates": {agent: figures.document() for agent, figures in progress.gates.items()},
         "restarts": sum(p.restarts for p in run.processes) if run else 0,
         "dead": [one.document() for one in ending.dead],
         "records": sum(f.count for f in manifest.topics.values()) if manifest else None,
@@ -196,6 +198,7 @@ def _closing_lines(
     lines += [
         f"{progress.snapshots} snapshots, {progress.turns:,} turns{aborted} of "
         f"{len(progress.agents)} agents{cost}, in {duration_text(ending.elapsed_s)}.",
+        *([saved] if (saved := gates_line(progress)) else []),
         f"Verdict:  {verdict}",
         f"Accounts: {document['account_digest']}",
         f"Report:   {document['report']}",

@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from arena.messages import AgentSpec, Evaluation, LlmCall, MarketSnapshot, Message, Turn
+from arena.gate_counts import GateFigures, GateFold
+from arena.gate_settings import OFF, gates_text
+from arena.messages import (
+    AgentSpec,
+    Evaluation,
+    LlmCall,
+    MarketSnapshot,
+    Message,
+    SkippedSnapshots,
+    Turn,
+)
 from arena.plural import counted
 from operations.commands.compete_health import ContestHealth, health_texts
 
@@ -47,7 +57,9 @@ class ContestProgress:
     unpriced: set[str] = field(default_factory=set)
     judged: int = 0
     health: ContestHealth = field(default_factory=lambda: ContestHealth(()))
-    _newest: dict[str, Turn] = field(default_factory=dict)
+    _newest: dict[str, Turn | SkippedSnapshots] = field(default_factory=dict)
+    _folds: dict[str, GateFold] = field(default_factory=dict)
+    _gates: dict[str, str] = field(default_factory=dict)
     _ended: set[str] = field(default_factory=set)
     _seen: set[str] = field(default_factory=set)
     _last_as_of: datetime | None = None
@@ -73,8 +85,13 @@ class ContestProgress:
                     self.turns += 1
                     self.aborted += message.outcome == "aborted"
                     self.health.add_turn(message)
+                    self._folds.setdefault(message.agent, GateFold()).ended(message)
+            case SkippedSnapshots():
+                if self._folds.setdefault(message.agent, GateFold()).skips.take(message):
+                    self._newest[message.agent] = message
             case AgentSpec():
                 self.health.add_agent(message)
+                self._gates[message.agent] = gates_text(message.gates, message.cadence)
             case Evaluation():
                 self.judged = max(self.judged, message.snapshots)
             case LlmCall():
@@ -88,12 +105,18 @@ class ContestProgress:
         return self.judged >= self.planned
 
     @property
+    def gates(self) -> dict[str, GateFigures]:
+        """Agent -> what its gates did."""
+        folds = {agent: self._folds.get(agent, GateFold()) for agent in self.agents}
+        return {agent: one.figures(self._gates.get(agent, OFF)) for agent, one in folds.items()}
+
+    @property
     def all_decided(self) -> bool:
-        """True when every agent has decided on the last snapshot, or on a later one."""
+        """True when every agent has decided on the last snapshot or a later one, or skipped it."""
         newest = (self._newest.get(agent) for agent in self.agents)
         return self.last is not None and all(self._is_in(turn) for turn in newest)
 
-    def _is_in(self, turn: Turn | None) -> bool:
+    def _is_in(self, turn: Turn | SkippedSnapshots | None) -> bool:
         """Compare offset and venue time: a topic that was created again has smaller offsets."""
         if turn is None or self.last is None or self._last_as_of is None:
             return False
@@ -135,6 +158,18 @@ def progress_line(progress: ContestProgress, elapsed_s: float, done_before: int)
         parts.append(tokens_text(progress))
         parts.append(cost_text(progress))
     return "  ".join(parts)
+
+
+def gates_line(progress: ContestProgress) -> str:
+    """What the gates saved in all, as a sentence; "" if they were off."""
+    found = [one for one in progress.gates.values() if one.gates != OFF]
+    if not found:
+        return ""
+    calls = sum(one.calls_saved for one in found)
+    costs = [one.usd_saved for one in found]
+    known = [usd for usd in costs if usd is not None]
+    dollars = f"${sum(known):.2f}" if len(known) == len(costs) else "cost unknown"
+    return f"Gates saved about {calls:,.0f} model calls, {dollars} (estimate)."
 
 
 def tokens_text(progress: ContestProgress) -> str:

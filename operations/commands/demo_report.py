@@ -13,8 +13,9 @@ def demo_document(document: Document, setup: RunSetup, elapsed_s: float) -> dict
         broker (kind, version, durable), snapshots, simulated, seed, speed, seconds, rules, digest
         of all accounts, run (the folder of the records), dead (agents with their cause), and agents
         in rank order, the dead last: agent, alive, strategy, kind, model, scripted, equity_usd,
-        return_pct, trades, rejections, turns, turns_aborted; and currencies (the amounts in each)
-        if accounts hold several.
+        return_pct, trades, rejections, turns, turns_aborted, gates (settings, asked, skipped by
+        reason, estimates of what was saved); and currencies (the amounts in each) if accounts hold
+        several.
     """
     market = setup.spec.market
     return {
@@ -55,6 +56,7 @@ def _agent(agent: Document) -> JsonValue:
         "rejections",
         "turns",
         "turns_aborted",
+        "gates",
     )
     several = {"currencies": agent["currencies"]} if "currencies" in agent else {}
     return {name: agent.get(name) for name in names} | several

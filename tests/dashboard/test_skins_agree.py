@@ -116,6 +116,19 @@ QUESTIONS = {
             "short": fields(in_order(accounts(PORTFOLIO), alive), *COUNTS),
         },
     ),
+    "when agents are asked, and how often they were not": Question(
+        alive,
+        {
+            "document": fields(in_order(document("agents"), alive), "agent", "gates"),
+            "screen": "the screen of an agent has it",
+            "page": Column(
+                page_facts("Gates", "Not asked"),
+                lambda a: (a.gates.settings, formats.not_asked(a.gates)),
+            ),
+            "rest": fields(in_order(rest("leaderboard", "agents"), alive), "agent", "gates"),
+            "short": fields(in_order(accounts(PORTFOLIO), alive), "agent", "gates"),
+        },
+    ),
     "order, ranks, returns and intervals of the judge": Question(
         lambda t: t.verdict.rows,
         {

@@ -41,6 +41,25 @@ class WalletStanding(Result):
     rejections: int
 
 
+class GatesResult(Result):
+    """When an agent is asked, and what its gates did in the kept turns.
+
+    Attributes:
+        settings: Its gates and cadence as text; "off" if it is asked on every snapshot.
+        asked: Turns.
+        skipped: Reason -> snapshots on which it was not asked.
+        calls_saved_estimate: Mean model calls of its turns, times the snapshots on which a gate or
+            the cadence held it back.
+        usd_saved_estimate: Their cost in the same way; None if a price is unknown.
+    """
+
+    settings: str
+    asked: int
+    skipped: dict[str, int]
+    calls_saved_estimate: float
+    usd_saved_estimate: WireDecimal | None
+
+
 class AgentStanding(Result):
     """An agent: its account, its turns, and what they cost.
 
@@ -56,6 +75,7 @@ class AgentStanding(Result):
         positions: Product id -> base units, for every product of the market.
         latency_cost_usd: Loss from the price seen to the best price at the fill.
         skipped_snapshots: Snapshots that were skipped for newer ones.
+        gates: When it is asked, and how often it was not.
         tokens_estimated: True if the tokens of some calls are estimates.
         calls_of_unknown_price: Calls that `cost_usd` does not contain.
         judged: Its row in the newest evaluation, or None.
@@ -85,6 +105,7 @@ class AgentStanding(Result):
     turns: int
     turns_aborted: int
     skipped_snapshots: int
+    gates: GatesResult
     tokens: int
     tokens_estimated: bool
     cost_usd: WireDecimal | None

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from arena.gate_counts import reasons_text, saved_text
 from arena.page.formats import (
     UNKNOWN,
     at_ms,
@@ -18,11 +19,32 @@ from arena.page.formats import (
     stamp,
 )
 from dashboard import text
+from dashboard.model.results import GatesResult
 
 __all__ = [
-    "UNKNOWN", "at_ms", "bps", "clean", "clock", "cost", "duration", "gain", "interval", "iso",
-    "milliseconds", "minus", "money", "pct", "price", "quantity", "ranks", "share", "shown_model",
-    "span", "stamp",
+    "UNKNOWN",
+    "at_ms",
+    "bps",
+    "clean",
+    "clock",
+    "cost",
+    "duration",
+    "gain",
+    "gates_saved",
+    "interval",
+    "iso",
+    "milliseconds",
+    "minus",
+    "money",
+    "not_asked",
+    "pct",
+    "price",
+    "quantity",
+    "ranks",
+    "share",
+    "shown_model",
+    "span",
+    "stamp",
 ]  # fmt: skip
 
 
@@ -65,6 +87,16 @@ def span(seconds: int) -> str:
 def milliseconds(value: float | None) -> str:
     """A latency: "7 ms", "12.3 s"."""
     return UNKNOWN if value is None else text.milliseconds(value)
+
+
+def not_asked(gates: GatesResult) -> str:
+    """Reasons why an agent was not asked, with their counts."""
+    return reasons_text(gates.skipped)
+
+
+def gates_saved(gates: GatesResult) -> str:
+    """An estimate of what the gates saved, in words."""
+    return saved_text(gates.calls_saved_estimate, gates.usd_saved_estimate)
 
 
 def shown_model(model: str, scripted: bool | None) -> str:
