@@ -109,6 +109,13 @@ CONNECTOR = ProcessKind(
     groups=("connector.",),
     spec_table="market",
 )
+CONTEXT = ProcessKind(
+    name="context",
+    reads=(topics.SNAPSHOTS, topics.CONTEXT),
+    writes=(topics.CONTEXT,),
+    account="connector",
+)
+"""`arena connector context`, which publishes no market."""
 EXECUTOR = ProcessKind(
     name="executor",
     serve="trading_tools.process:serve",
@@ -274,6 +281,7 @@ OPERATOR = ProcessKind(name="operator", reads=(topics.DRIFTS, topics.DEAD_LETTER
 KINDS: tuple[ProcessKind, ...] = (
     EXCHANGE,
     CONNECTOR,
+    CONTEXT,
     EXECUTOR,
     TOOLS,
     CHAT_NODE,

@@ -37,6 +37,8 @@ _RESTRICTED = re.compile(
     r"^\((\S+(?:(?:, | and )\S+){0,99}) (?:is|are) .+: "
     r"(?:market orders are refused|it cannot be traded)\)$"
 )
+_MOOD = re.compile(r"\A- (\S+) sentiment(?: (bullish|neutral|bearish))?(?: (-?[0-9.]+))?, ")
+_SCORES = {"bullish": "0.5", "bearish": "-0.5"}
 _CANDLE_FIELDS = 6
 _CLOSE_FIELD = 4
 _CLOSES_MAX = 1_000
@@ -93,12 +95,14 @@ class PromptMarket:
         quotes: Quotes by product, without products that have no price.
         candles: (product, window) -> lines of the section.
         close_lists: (product, window) -> closing prices that are shown without candles.
+        moods: Product -> its newest sentiment, from -1 (bearish) to 1 (bullish).
     """
 
     as_of: str
     quotes: dict[str, PromptQuote]
     candles: dict[tuple[str, str], list[str]]
     close_lists: dict[tuple[str, str], list[Decimal]] = field(default_factory=dict)
+    moods: dict[str, Decimal] = field(default_factory=dict)
 
     def closes(self, product_id: str, window: str, count: int) -> list[Decimal]:
         """The last `count` closing prices of a window, oldest first, or fewer."""
@@ -127,6 +131,7 @@ def read_market(text: str) -> PromptMarket | None:
     quotes: dict[str, PromptQuote] = {}
     candles: dict[tuple[str, str], list[str]] = {}
     close_lists: dict[tuple[str, str], list[Decimal]] = {}
+    moods: dict[str, Decimal] = {}
     for section in text.split("\n## ", SECTIONS_MAX)[1:]:
         lines = section.split("\n")
         if lines[0].startswith("Tickers"):
@@ -138,11 +143,13 @@ def read_market(text: str) -> PromptMarket | None:
                 for q in found
                 if q is not None
             }
+        elif lines[0].startswith("News and facts"):
+            moods = dict(filter(None, map(_mood, reversed(lines[1:]))))
         elif lines[0].startswith("Closes"):
             close_lists = dict(filter(None, map(_closes, lines[2:])))
         elif named := _CANDLES.match(lines[0]):
             candles[(named[1], named[2])] = lines[2:]
-    return PromptMarket(heading[1], quotes, candles, close_lists) if quotes else None
+    return PromptMarket(heading[1], quotes, candles, close_lists, moods) if quotes else None
 
 
 def read_account(texts: Iterable[str]) -> PromptAccount | None:
@@ -222,6 +229,14 @@ def _closes(line: str) -> tuple[tuple[str, str], list[Decimal]] | None:
     if len(cells) < 3 or not _WINDOW.match(cells[1]):
         return None
     return (cells[0], cells[1]), [price for price in map(_price, cells[2:]) if price]
+
+
+def _mood(line: str) -> tuple[str, Decimal] | None:
+    """Parse a line of sentiment: the product, and the score, or that of the word without one."""
+    found = _MOOD.match(line)
+    if found is None or (score := parse_number(found[3] or _SCORES.get(found[2], "0"))) is None:
+        return None
+    return found[1], min(max(score, Decimal(-1)), Decimal(1))
 
 
 def _account_lines(text: str) -> PromptAccount | None:

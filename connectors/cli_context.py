@@ -58,4 +58,5 @@ def context(
     if watch is not None:
         require_folder(watch)
     settings = Settings().override(bootstrap_servers=bootstrap_servers, log_level=log_level)
-    run_node("connector", "context", settings, serve, ContextOptions(tuple(files or ()), watch))
+    name = "files" if watch is None else "watch"
+    run_node("context", name, settings, serve, ContextOptions(tuple(files or ()), watch))

@@ -34,6 +34,8 @@ SCALPER_DIP = Decimal("0.0004")
 SCALPER_HELD_S_MAX = 600
 BRAINROT_BARS = 20
 BRAINROT_CASH_MIN = Decimal("0.05")
+BRAINROT_MOOD = Decimal("0.3")
+"""A sentiment from which on a product counts as rising, and below minus which it does not."""
 HOLD_SHARE = Decimal("0.90")
 RANDOM_SHARE = Decimal("0.10")
 METRONOME_CASH = Decimal(100)
@@ -255,11 +257,13 @@ def _below_mean(market: PromptMarket, quote: PromptQuote) -> Decimal:
 
 
 def _heat(market: PromptMarket, quote: PromptQuote) -> tuple[bool, Decimal]:
-    """Sort key: rising before falling, then the range of the 1-minute closes."""
+    """Sort key: rising or hyped before falling or hated, then the range of the 1-minute closes."""
     closes = market.closes(quote.product_id, "1m", BRAINROT_BARS)
     if not closes:
         return False, Decimal(0)
-    return quote.price > closes[0], (max(closes) - min(closes)) / min(closes)
+    mood = market.moods.get(quote.product_id, Decimal(0))
+    loud = mood >= BRAINROT_MOOD or (quote.price > closes[0] and mood > -BRAINROT_MOOD)
+    return loud, (max(closes) - min(closes)) / min(closes)
 
 
 def _percent(fraction: Decimal) -> str:

@@ -41,6 +41,7 @@ source = "replay"           # the same prices in every run; "exchange" (simulate
 seed = 7                    # (live) need pacing = "real-time"
 # prices = ["BTC-USD.csv"]  # recorded 1-minute candles instead of the seed, a file per product
 # start = 2026-01-01T00:00:00Z
+# context = ["news.jsonl"]   # dated news, sentiment and token facts, see docs/context.md
 
 [features]
 preset = "standard"         # indicators in every snapshot; "none", or that of a style: "scalper"
@@ -131,7 +132,9 @@ def toml_with_flags(
             )
         account_currency(products, currency or _currency_in(tables), EITHER_WAY)
         tables["arena"] = {**tables.get("arena", {}), "products": products}
-        tables["market"] = {"source": "replay", "prices": [str(path) for path in prices]}
+        kept = {k: v for k, v in tables.get("market", {}).items() if k == "context"}
+        market = {"source": "replay", "prices": [str(path) for path in prices]}
+        tables["market"] = market | kept
     if currency is not None:
         tables["rules"] = {**tables.get("rules", {}), "currency": currency}
     if snapshots is not None:

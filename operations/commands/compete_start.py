@@ -27,6 +27,7 @@ from operations.commands.compete_spec import (
     with_starting_cash,
 )
 from operations.commands.plugins import LoadedSpec, load_spec_for_run
+from operations.commands.preflight import check_context
 from operations.commands.price_check import check_prices, price_files_of
 from operations.commands.untradable_products import without_untradable_products
 from operations.localbroker.broker_lookup import find_or_start_broker
@@ -89,6 +90,7 @@ def new_contest(
     )
     loaded = _contest_of(text, path, path.resolve().parent, choice)
     found = check_prices(loaded.spec, path.resolve().parent)
+    check_context(loaded.spec, path.resolve().parent)
     text = with_starting_cash(text, initial_cash(os.environ))
     text = with_history_minutes(text, history_minutes(os.environ))
     loaded = without_untradable_products(loaded, text, found)
@@ -121,6 +123,7 @@ def resume_contest(name: str, settings: Settings, choice: PluginChoice = NO_CHOI
     folder = Path(run.folder)
     loaded = _contest_of(text, path, folder, choice)
     found = check_prices(loaded.spec, folder)
+    check_context(loaded.spec, folder)
     return Contest(loaded.spec, text, folder, directory, run.prefix, loaded, found, resumed=run)
 
 

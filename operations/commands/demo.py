@@ -38,7 +38,7 @@ from arena.plugins import Plugins
 from arena.progress import Step
 from arena.runs import ProcessRecord, new_run_directory
 from arena.settings import Settings
-from operations.commands import demo_spec, messages_text
+from operations.commands import demo_context, demo_spec, messages_text
 from operations.commands.demo_report import demo_document
 from operations.commands.export_run import export_or_note
 from operations.commands.local_llm import install_local_llm
@@ -157,6 +157,7 @@ def _demo(
     directory = new_run_directory(home, datetime.now().astimezone())
     steps = print_title(STEPS)
     try:
+        (directory / demo_context.NAME).write_text(demo_context.demo_context(), encoding="utf-8")
         loaded = load_built_in_spec(text, directory, plugins)
         check_plugins(loaded, Settings())
         page = choose_page(loaded.spec.web, web, web_port)

@@ -35,6 +35,7 @@ source = "exchange"     # the simulated exchange speaks Coinbase's own protocol
 seed = {seed}
 speed = {speed:g}              # a minute of market time per second
 record = true           # keep the raw frames beside the run's records
+context = ["context.jsonl"]     # made news, sentiment and token facts; brainrot reads them
 
 [rules]
 fees = "coinbase-advanced-1"

@@ -16,6 +16,7 @@ from arena.errors import ArenaError, UsageError
 from arena.findings import Finding, broken, ok, warning
 from arena.plural import counted, noun
 from arena.settings import BOOTSTRAP_VARIABLE, Settings
+from operations.commands.context_check import context_findings
 from operations.commands.price_check import check_prices
 from operations.localbroker.broker_lookup import probe_address
 from operations.localbroker.cache import cache_root
@@ -56,6 +57,7 @@ def spec_findings(spec: ArenaSpec, folder: Path, environ: Mapping[str, str]) -> 
         environ: The variables with its keys.
     """
     found = [_price_files(spec, folder)] if spec.market.prices else []
+    found += context_findings(spec, folder)
     files = {a.strategy for a in spec.agents if a.strategy.endswith((".py", ".toml"))}
     missing = sorted(name for name in files if not (folder / name).is_file())
     if missing:

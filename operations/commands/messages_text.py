@@ -40,7 +40,9 @@ def prices_text(spec: ArenaSpec) -> str:
     """The source of the prices, and the accounts' currency if it is not USD."""
     held = " and ".join((spec.currency, *spec.rules.wallets))
     currency = "" if held == DEFAULT_CURRENCY else f" Accounts hold {held}."
-    return f"{_prices(spec)}{currency}"
+    files = counted(len(spec.market.context), "file")
+    context = f" News and facts: {files}." if spec.market.context else ""
+    return f"{_prices(spec)}{currency}{context}"
 
 
 def _prices(spec: ArenaSpec) -> str:

@@ -19,7 +19,7 @@ from pydantic import JsonValue
 from arena.agent_health import DeadAgent
 from arena.atomic_files import write_atomic
 from arena.endpoint import resolve_headers
-from arena.errors import ArenaError
+from arena.errors import ArenaError, UsageError
 from arena.findings import (
     Finding,
     FindingState,
@@ -30,6 +30,7 @@ from arena.findings import (
     warning,
 )
 from arena.messages import Cause, PromptSize
+from operations.commands.context_check import context_findings
 from operations.commands.doctor_machine import disk_finding
 from operations.specs.arena_spec import ArenaSpec, ChatNodeTable
 from operations.supervisor.plan import BASE_URL_VARIABLE
@@ -93,6 +94,23 @@ def preflight_contest(spec: ArenaSpec, directory: Path, json_file: Path | None) 
     findings = preflight_findings(spec, directory, os.environ)
     print_problems(findings)
     require_not_broken(spec, findings, json_file)
+
+
+def check_context(spec: ArenaSpec, folder: Path) -> None:
+    """Read the files of dated context before a start, and print what is wrong with their lines.
+
+    Args:
+        spec: The arena.
+        folder: The folder to which its paths are relative.
+
+    Raises:
+        UsageError: A file cannot be read.
+    """
+    findings = context_findings(spec, folder)
+    for finding in findings:
+        if finding.state is FindingState.BROKEN:
+            raise UsageError(finding.detail, remedy=finding.remedy)
+    print_problems(findings)
 
 
 def nodes_to_check(spec: ArenaSpec) -> list[ChatNodeTable]:

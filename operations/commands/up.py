@@ -31,7 +31,7 @@ from operations.commands.local_llm import require_local_llm
 from operations.commands.market_time import restore_market_time
 from operations.commands.messages_text import file_lines, models_text, prices_text, processes_text
 from operations.commands.plugins import LoadedSpec, check_plugins, load_spec_for_run
-from operations.commands.preflight import NoCheck, preflight_arena
+from operations.commands.preflight import NoCheck, check_context, preflight_arena
 from operations.commands.price_check import check_prices
 from operations.commands.run_standings import given_up_lines, interim_standings
 from operations.commands.status_rows import dead_line
@@ -109,6 +109,7 @@ def up(
         _print_commands(loaded, settings, dashboard_args, page)
         return
     prices = check_prices(spec, folder)
+    check_context(spec, folder)
     loaded = without_untradable_products(loaded, text, prices)
     spec = loaded.spec
     require_keys(spec, os.environ)

@@ -2,7 +2,7 @@
 
     [arena]         name, prefix, products, interval_s
     [market]        source = "live", or "exchange" (simulated) with seed, speed, prices, record,
-                    or "replay" (in lock-step) with seed, prices, start; venue
+                    or "replay" (in lock-step) with seed, prices, start; venue, context
     [[markets]]     venue, products, prices, for several venues at once
     [features]      preset, indicators, history_minutes
     [rules]         fees, slippage_bps, currency, starting_cash, wallets, price_age_s, collar_bps

@@ -38,6 +38,7 @@ LOCAL = "local"
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 AGENTS_MAX = 200
 PLUGIN_FOLDERS_MAX = 20
+CONTEXT_FILES_MAX = 20
 SEED_MAX = 2**31 - 1
 STRATEGY_PATTERN = r"^[^@=\s][^@=]*$"
 PRODUCT_PATTERN = r"^(?:[a-z][a-z0-9]{0,19}:)?[A-Z0-9]{1,24}(?:-[A-Z0-9]{1,10})?$"
@@ -119,6 +120,8 @@ class MarketTable(SpecTable):
         start: Venue time of the first snapshot of a replay; by default early in the files, or a
             fixed day for synthetic prices.
         record: True keeps every raw frame of the feed in the run's directory.
+        context: Files of dated news, sentiment and token facts, relative to the ARENA.toml, that
+            the connector publishes before the first snapshot.
     """
 
     source: Literal["coinbase", "live", "exchange", "replay"] = "exchange"
@@ -128,6 +131,7 @@ class MarketTable(SpecTable):
     prices: tuple[str, ...] = ()
     start: AwareDatetime | None = None
     record: bool = False
+    context: tuple[str, ...] = Field(default=(), max_length=CONTEXT_FILES_MAX)
 
     @model_validator(mode="after")
     def _keys_need_their_source(self) -> Self:

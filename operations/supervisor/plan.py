@@ -180,7 +180,12 @@ def connector_command(spec: ArenaSpec, context: LaunchContext) -> list[str]:
         words += _exchange_urls(sorted(venues), context.exchange_port)
     if spec.market.record and context.recording_file is not None:
         words += ["--record", str(context.recording_file)]
-    return words + connector_flags(spec.features)
+    return [*words, *context_flags(spec, context.directory), *connector_flags(spec.features)]
+
+
+def context_flags(spec: ArenaSpec, directory: Path) -> list[str]:
+    """The flags with the files of dated context."""
+    return [word for name in spec.market.context for word in ("--context", str(directory / name))]
 
 
 def _exchange_urls(venues: list[str], port: int) -> list[str]:
@@ -211,7 +216,8 @@ def replay_command(spec: ArenaSpec, directory: Path) -> list[str]:
         "--snapshots": contest.snapshot_count(spec.arena.interval_s),
         "--deadline": max(a.decision_deadline_s or 0.0 for a in spec.agents),
     }
-    return [*words, *_flags(options), *connector_flags(spec.features)]
+    more = context_flags(spec, directory) + connector_flags(spec.features)
+    return [*words, *_flags(options), *more]
 
 
 def reply_flags(

@@ -43,7 +43,8 @@ DOCUMENT: dict[str, JsonValue] = {
 
 def test_first_screen_names_simulated_prices_and_scripted_rules() -> None:
     """The demo's figures cannot be mistaken for real ones."""
-    assert prices_text(DEMO) == "Prices: simulated exchange, seed 7, 60 times real time."
+    prices = "Prices: simulated exchange, seed 7, 60 times real time. News and facts: 1 file."
+    assert prices_text(DEMO) == prices
     assert models_text(DEMO) == "Models: scripted rules, not LLMs."
 
 
