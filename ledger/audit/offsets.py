@@ -90,6 +90,14 @@ class OffsetsChecker(Checker):
                         int(end),
                         "its tickers",
                     )
+                for partition, end in (body.get("context_offsets") or {}).items():
+                    self._note(
+                        decoded.location,
+                        topics.CONTEXT.name,
+                        int(partition),
+                        int(end),
+                        "its context",
+                    )
             case "OrderDecided" | "AccountOpened":
                 source = body["source"]
                 end = source["offset"] + 1
