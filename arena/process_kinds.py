@@ -98,6 +98,7 @@ CONNECTOR = ProcessKind(
     ),
     reads=(
         topics.TICKERS,
+        topics.CANDLES,
         topics.SNAPSHOTS,
         topics.CONTEXT,
         topics.EVENTS,
@@ -105,7 +106,7 @@ CONNECTOR = ProcessKind(
         topics.ROSTER,
         topics.CONTROL,
     ),
-    writes=(topics.TICKERS, topics.SNAPSHOTS, topics.CONTEXT),
+    writes=(topics.TICKERS, topics.CANDLES, topics.SNAPSHOTS, topics.CONTEXT),
     groups=("connector.",),
     spec_table="market",
 )

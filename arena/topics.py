@@ -94,6 +94,12 @@ TICKERS = TopicSpec(
     key="product",
     messages=("Ticker", "Product"),
 )
+CANDLES = TopicSpec(
+    name="market.candles",
+    key="product",
+    messages=("ClosedCandle",),
+    retention_ms=FOREVER_MS,
+)
 SNAPSHOTS = TopicSpec(
     name="market.snapshots",
     key="venue, or several joined by +",
@@ -232,6 +238,7 @@ DEAD_LETTERS = TopicSpec(
 
 TOPICS: tuple[TopicSpec, ...] = (
     TICKERS,
+    CANDLES,
     SNAPSHOTS,
     CONTEXT,
     PROMPTED,

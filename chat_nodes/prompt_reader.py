@@ -96,6 +96,7 @@ class PromptMarket:
         candles: (product, window) -> lines of the section.
         close_lists: (product, window) -> closing prices that are shown without candles.
         moods: Product -> its newest sentiment, from -1 (bearish) to 1 (bullish).
+        indicators: (product, window) -> indicator -> value, without those that need more bars.
     """
 
     as_of: str
@@ -103,6 +104,11 @@ class PromptMarket:
     candles: dict[tuple[str, str], list[str]]
     close_lists: dict[tuple[str, str], list[Decimal]] = field(default_factory=dict)
     moods: dict[str, Decimal] = field(default_factory=dict)
+    indicators: dict[tuple[str, str], dict[str, Decimal]] = field(default_factory=dict)
+
+    def indicator(self, product_id: str, window: str, name: str) -> Decimal | None:
+        """The newest value of an indicator; None if it is not shown, or needs more bars."""
+        return self.indicators.get((product_id, window), {}).get(name)
 
     def closes(self, product_id: str, window: str, count: int) -> list[Decimal]:
         """The last `count` closing prices of a window, oldest first, or fewer."""
@@ -132,6 +138,7 @@ def read_market(text: str) -> PromptMarket | None:
     candles: dict[tuple[str, str], list[str]] = {}
     close_lists: dict[tuple[str, str], list[Decimal]] = {}
     moods: dict[str, Decimal] = {}
+    indicators: dict[tuple[str, str], dict[str, Decimal]] = {}
     for section in text.split("\n## ", SECTIONS_MAX)[1:]:
         lines = section.split("\n")
         if lines[0].startswith("Tickers"):
@@ -145,11 +152,16 @@ def read_market(text: str) -> PromptMarket | None:
             }
         elif lines[0].startswith("News and facts"):
             moods = dict(filter(None, map(_mood, reversed(lines[1:]))))
+        elif lines[0].startswith("Indicators"):
+            names = lines[1].split(",")[2:] if len(lines) > 1 else []
+            indicators = dict(filter(None, (_indicators(line, names) for line in lines[2:])))
         elif lines[0].startswith("Closes"):
             close_lists = dict(filter(None, map(_closes, lines[2:])))
         elif named := _CANDLES.match(lines[0]):
             candles[(named[1], named[2])] = lines[2:]
-    return PromptMarket(heading[1], quotes, candles, close_lists, moods) if quotes else None
+    if not quotes:
+        return None
+    return PromptMarket(heading[1], quotes, candles, close_lists, moods, indicators)
 
 
 def read_account(texts: Iterable[str]) -> PromptAccount | None:
@@ -237,6 +249,15 @@ def _mood(line: str) -> tuple[str, Decimal] | None:
     if found is None or (score := parse_number(found[3] or _SCORES.get(found[2], "0"))) is None:
         return None
     return found[1], min(max(score, Decimal(-1)), Decimal(1))
+
+
+def _indicators(line: str, names: list[str]) -> tuple[tuple[str, str], dict[str, Decimal]] | None:
+    """Parse a line of the indicators: product, window, and a value per name."""
+    cells = line.split(",")
+    if len(cells) != len(names) + 2 or not _WINDOW.match(cells[1]):
+        return None
+    values = zip(names, map(_price, cells[2:]), strict=True)
+    return (cells[0], cells[1]), {name: value for name, value in values if value is not None}
 
 
 def _account_lines(text: str) -> PromptAccount | None:

@@ -24,6 +24,7 @@ async def serve(
             interval_s=options.interval_s,
             speed=options.speed,
             products=options.products,
+            features=options.features,
             context_files=options.context,
         )
         await playback.serve()

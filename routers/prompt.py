@@ -5,6 +5,7 @@ The user message has a fixed form, because people, models and the scripted rules
     # Market as of 2026-11-21T09:30:00Z (BTC-USD, ETH-USD)
     ## Your account            absent until the agent's first portfolio or trade
     ## Tickers                 CSV, one line per product
+    ## Indicators              if the strategy shows "indicators" (`routers.prompt_indicators`)
     ## News and facts          if the strategy shows "context" (`routers.prompt_context`)
     ## Candles BTC-USD 15m ... CSV per product and window, oldest first
     ## Your last decisions     absent until the first
@@ -27,11 +28,13 @@ from arena.money import decimal_text, to_digits
 from arena.plural import counted
 from routers.portfolio import KnownPortfolio, MarkedPortfolio, MarkedPosition, mark
 from routers.prompt_context import NO_CONTEXT, render_context
+from routers.prompt_indicators import NO_INDICATORS, render_indicators
 from routers.prompt_sizes import FULL, PROMPT_FORMS, PromptForm, cut_strategy, strategy_is_cut
 from routers.prompt_small import render_small_market
 from routers.prompt_text import (
     CANDLE_COLUMNS,
     CONTEXT,
+    INDICATORS,
     PRODUCTS_MAX,
     TICKER_COLUMNS,
     WINDOWS,
@@ -170,7 +173,7 @@ def _short_costs_text(rules: Rules | None) -> str:
 def render_market(
     snapshot: MarketSnapshot, size: PromptSize = "full", shows: Collection[str] = ()
 ) -> MarketText:
-    """Render tickers and candles of a snapshot; the oldest candles are left out if needed.
+    """Render the market of a snapshot; the oldest candles are left out if needed.
 
     Args:
         snapshot: The snapshot.
@@ -182,20 +185,23 @@ def render_market(
     context = NO_CONTEXT
     if CONTEXT in shows:
         context = render_context(snapshot, PROMPT_FORMS[size], {v.product_id for v in shown})
+    indicators = NO_INDICATORS
+    if INDICATORS in shows:
+        indicators = render_indicators(shown, PROMPT_FORMS[size])
     if size != "full":
-        small = render_small_market(snapshot, size, chars_max - context.chars)
-        body = "\n".join([small.body, *context.lines])
-        parts = " and ".join(filter(None, (small.left_out, context.left_out)))
+        small = render_small_market(snapshot, size, chars_max - context.chars - indicators.chars)
+        body = "\n".join([small.body, *indicators.lines, *context.lines])
+        parts = " and ".join(filter(None, (small.left_out, indicators.left_out, context.left_out)))
         return MarketText(small.heading, body, parts, context.item_ids)
     names = ", ".join(view.product_id for view in shown)
     heading = f"# Market as of {snapshot.as_of:%Y-%m-%dT%H:%M:%SZ} ({names})"
     lines = ["## Tickers", TICKER_COLUMNS, *(",".join(ticker_cells(v).values()) for v in shown)]
     lines += restriction_lines(shown)
-    left_out = [context.left_out] if context.left_out else []
+    left_out = [one.left_out for one in (indicators, context) if one.left_out]
     if more := len(snapshot.products) - len(shown):
         lines.append(f"({more} further products are not shown: prompt limit)")
         left_out.append(counted(more, "product"))
-    lines += context.lines
+    lines += [*indicators.lines, *context.lines]
     sections = [_Section.of(view, name) for view in shown for name in WINDOWS]
     fixed = len(heading) + sum(len(line) + 1 for line in lines)
     _leave_out_oldest(sections, chars_max - fixed)

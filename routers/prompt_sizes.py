@@ -45,6 +45,9 @@ class PromptForm:
         context_item_chars_max: Length of one item.
         tool_sentence_chars_max: Length of the first sentence of a tool's description, which alone
             is shown; 0 shows the whole description.
+        indicators_chars_max: Length of the indicators.
+        indicator_columns_min, indicator_columns_max: How many values of a set are shown; products
+            are left out rather than values below the least.
     """
 
     size: PromptSize
@@ -62,6 +65,9 @@ class PromptForm:
     context_chars_max: int
     context_items_max: int
     context_item_chars_max: int
+    indicators_chars_max: int
+    indicator_columns_min: int
+    indicator_columns_max: int
 
 
 FULL = PromptForm(
@@ -80,6 +86,9 @@ FULL = PromptForm(
     context_chars_max=8_000,
     context_items_max=40,
     context_item_chars_max=800,
+    indicators_chars_max=12_000,
+    indicator_columns_min=6,
+    indicator_columns_max=60,
 )
 COMPACT = PromptForm(
     size="compact",
@@ -97,6 +106,9 @@ COMPACT = PromptForm(
     context_chars_max=700,
     context_items_max=5,
     context_item_chars_max=160,
+    indicators_chars_max=800,
+    indicator_columns_min=3,
+    indicator_columns_max=8,
 )
 TINY = PromptForm(
     size="tiny",
@@ -114,6 +126,9 @@ TINY = PromptForm(
     context_chars_max=360,
     context_items_max=2,
     context_item_chars_max=95,
+    indicators_chars_max=300,
+    indicator_columns_min=2,
+    indicator_columns_max=4,
 )
 PROMPT_FORMS: Mapping[PromptSize, PromptForm] = {"full": FULL, "compact": COMPACT, "tiny": TINY}
 

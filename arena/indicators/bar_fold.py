@@ -25,7 +25,7 @@ class BarFold(Copyable):
         specs: The indicators.
     """
 
-    __slots__ = ("_bars", "_gap_s", "_indicators",
+    __slots__ = ("_bars", "_first_s", "_gap_s", "_indicators",
         "_names", "_newest_s", "_open", "_since_s", "_specs",
                  "_step_s", "_window")  # fmt: skip
 
@@ -37,6 +37,7 @@ class BarFold(Copyable):
         self._indicators: tuple[Indicator, ...] = tuple(spec.make() for spec in specs)
         self._open: Bar | None = None
         self._newest_s: int | None = None
+        self._first_s: int | None = None
         self._since_s: int | None = None
         self._gap_s: int | None = None
         self._bars = 0
@@ -51,6 +52,10 @@ class BarFold(Copyable):
     def take(self, minute: Bar) -> None:
         """Take the next minute; it must be later than the one before."""
         start_s = minute.start_s - minute.start_s % self._step_s
+        if self._first_s is None:
+            self._first_s = minute.start_s
+        if start_s < self._first_s:
+            return
         bar = self._open
         if bar is not None and bar.start_s == start_s:
             bar = Bar(

@@ -1,6 +1,6 @@
 """Every message that travels through the arena's topics.
 
-market      Product, Ticker, MarketSnapshot
+market      Product, Ticker, ClosedCandle, MarketSnapshot
 context     ContextItem
 chat        ChatRequest, ChatReply, LlmCall
 tools       ToolCall, ToolResult, ToolOffered, OpenAccount
@@ -65,6 +65,7 @@ from arena.messages.judging import (
 from arena.messages.market import (
     Candle,
     CandleWindow,
+    ClosedCandle,
     IndicatorWindow,
     MarketSnapshot,
     Product,
@@ -113,6 +114,7 @@ __all__ = [
     "ChatReply",
     "ChatRequest",
     "Claim",
+    "ClosedCandle",
     "ContextItem",
     "ContextKind",
     "DeadEntry",

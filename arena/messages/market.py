@@ -91,6 +91,22 @@ class Candle(MessagePart):
     volume: WireDecimal
 
 
+class ClosedCandle(Message):
+    """One closed minute of a product, on `market.candles`.
+
+    A venue may correct its newest minutes: the newest record of a minute counts.
+
+    Attributes:
+        rewinds: How often the venue's time had gone back by more than an interval; candles of
+            fewer rewinds are those of an earlier market.
+    """
+
+    venue: str
+    product_id: str
+    candle: Candle
+    rewinds: int = Field(default=0, exclude_if=is_empty)
+
+
 class CandleWindow(MessagePart):
     """Closed candles of one granularity, oldest first, and the missing ones.
 
@@ -164,6 +180,8 @@ class MarketSnapshot(Message):
         rewinds: How often the venue's time had gone back by more than an interval.
         ticker_offsets: Partition of `market.tickers` -> offset after the last ticker in it; an
             executor reads up to there before it prices an order on this snapshot.
+        candle_offsets: Partition of `market.candles` -> offset after the newest candle that the
+            indicators of the snapshot are made of.
         context: The newest items that were visible at `as_of`, by product and kind, the newest
             first (`arena.context.visible`).
         context_offsets: Partition of `market.context` -> offset after the last record that was
@@ -182,6 +200,7 @@ class MarketSnapshot(Message):
     connection_epoch: int = 0
     rewinds: int = 0
     ticker_offsets: dict[int, int] = Field(default_factory=dict)
+    candle_offsets: dict[int, int] = Field(default_factory=dict, exclude_if=is_empty)
     products: tuple[ProductView, ...] = ()
     context: tuple[ContextItem, ...] = Field(default=(), exclude_if=is_empty)
     context_offsets: dict[int, int] = Field(default_factory=dict, exclude_if=is_empty)

@@ -27,6 +27,10 @@ MOMENTUM_PRODUCTS_MAX = 2
 MOMENTUM_BARS = 12
 TURN_BARS = 3
 """A trend ends after this many falling 5-minute closes in a row."""
+MOMENTUM_ADX_MIN = Decimal(20)
+"""Below this ADX (14 bars of 5 minutes) there is no trend, by Wilder's rule of thumb."""
+SCALPER_RSI_MAX = Decimal(50)
+"""A dip is a dip only while the RSI (14 bars of a minute) is below its middle."""
 SCALPER_SHARE = Decimal("0.05")
 SCALPER_INVESTED_MAX = Decimal("0.50")
 SCALPER_BARS = 10
@@ -75,7 +79,7 @@ def momentum(context: DecisionContext) -> StrategyDecision:
     if broken:
         sells = tuple(context.sell(p) for p in broken[:ORDERS_MAX])
         return StrategyDecision(sells, f"the trend of {', '.join(broken)} broke: out")
-    rising = [q for q in live if _rises(context.market, q)]
+    rising = [q for q in live if _rises(context.market, q) and _trends(context.market, q)]
     best = max(rising, key=lambda q: _strength(context.market, q), default=None)
     if best is None:
         return StrategyDecision((), "no product rises on 15m, 5m and 1m: waiting")
@@ -126,6 +130,7 @@ def scalper(context: DecisionContext) -> StrategyDecision:
         dip = _below_mean(context.market, quote)
         if (
             dip < SCALPER_DIP
+            or not _oversold(context.market, quote)
             or context.share(quote) > SCALPER_SHARE
             or _invested(context, quote) > SCALPER_INVESTED_MAX
         ):
@@ -249,6 +254,18 @@ def _breaks(market: PromptMarket, quote: PromptQuote) -> bool:
         return True
     slow = market.closes(quote.product_id, "15m", 2)
     return bool(slow) and quote.price < min(slow)
+
+
+def _trends(market: PromptMarket, quote: PromptQuote) -> bool:
+    """False if the prompt shows an ADX that says there is no trend."""
+    adx = market.indicator(quote.product_id, "5m", "adx_14")
+    return adx is None or adx >= MOMENTUM_ADX_MIN
+
+
+def _oversold(market: PromptMarket, quote: PromptQuote) -> bool:
+    """False if the prompt shows an RSI in its upper half."""
+    rsi = market.indicator(quote.product_id, "1m", "rsi_14")
+    return rsi is None or rsi < SCALPER_RSI_MAX
 
 
 def _below_mean(market: PromptMarket, quote: PromptQuote) -> Decimal:

@@ -67,6 +67,7 @@ class CandleBook:
         """Create an empty book; its first request covers the whole history."""
         self._minutes_max = minutes_max
         self._minutes: dict[int, Candle] = {}
+        self._changed: set[int] = set()
         self.known_until_s: int | None = None
         self._polled_at: datetime | None = None
         self._tail_retried = False
@@ -117,6 +118,7 @@ class CandleBook:
         closed = {int(c.start.timestamp()): c for c in candles}
         now_s = now.timestamp()
         closed = {start: c for start, c in closed.items() if start + MINUTE_S <= now_s}
+        self._changed |= {s for s, c in closed.items() if self._minutes.get(s) != c}
         self._minutes |= closed
         retry = self.known_until_s == requested_until_s
         self._tail_retried = retry
@@ -127,8 +129,17 @@ class CandleBook:
 
     def keep(self, candle: Candle) -> None:
         """Add a bar made from trades; it appears in the windows after it closed."""
-        self._minutes[int(candle.start.timestamp())] = candle
+        start = int(candle.start.timestamp())
+        self._minutes[start] = candle
+        self._changed.add(start)
         self._prune()
+
+    def take_changed(self, now: datetime) -> list[Candle]:
+        """The minutes closed by `now` (venue time) that are new or changed since the last call."""
+        end = floor_s(now, MINUTE_S)
+        starts = sorted(s for s in self._changed if s < end)
+        self._changed.difference_update(starts)
+        return [self._minutes[s] for s in starts if s in self._minutes]
 
     def windows(self, now: datetime) -> dict[str, CandleWindow]:
         """The windows that end with the last closed minute before `now` (venue time)."""
@@ -160,6 +171,7 @@ class CandleBook:
     def _prune(self) -> None:
         for start in sorted(self._minutes)[: -self._minutes_max]:
             del self._minutes[start]
+            self._changed.discard(start)
 
 
 def pages(start_s: int, end_s: int) -> list[tuple[int, int]]:

@@ -59,6 +59,8 @@ class LiveConnector:
             self._started,
             products={p for market in options.markets for p in market.products},
             interval_s=options.interval_s,
+            features=options.features,
+            book_minutes=options.history_minutes,
             context_files=options.context,
         )
         self.leadership = Leadership(node.bus, options.venue)
@@ -72,7 +74,9 @@ class LiveConnector:
             DependencyMissing: No venue answered at the start.
             UsageError: No product of any venue is online.
         """
-        await self.node.bus.ensure_topics([topics.TICKERS, topics.SNAPSHOTS, topics.DEAD_LETTERS])
+        await self.node.bus.ensure_topics(
+            [topics.TICKERS, topics.CANDLES, topics.SNAPSHOTS, topics.DEAD_LETTERS]
+        )
         await require_partitions(self.node.bus, topics.SNAPSHOTS)
         try:
             await self._start()

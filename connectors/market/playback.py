@@ -16,9 +16,11 @@ import orjson
 from arena import topics
 from arena.bus.partitions import require_partitions
 from arena.errors import UsageError
+from arena.indicators.feature_sets import NO_FEATURES, FeatureSet
 from arena.messages import Candle, Ticker
 from arena.money import decimal_text
 from arena.node import Node
+from connectors.market.candle_log import CandleLog
 from connectors.market.candles import CandleBook
 from connectors.market.candles_from_trades import TradeBars
 from connectors.market.context.snapshot_context import SnapshotContext
@@ -95,6 +97,7 @@ class Playback:
         interval_s: Venue seconds from snapshot to snapshot.
         speed: Recorded seconds per wall second; None for as fast as it can be read.
         products: Products to publish; empty for all.
+        features: The indicators in the snapshots.
         context_files: Files of dated context that are published before the first snapshot.
     """
 
@@ -107,6 +110,7 @@ class Playback:
         interval_s: float,
         speed: float | None,
         products: tuple[str, ...] = (),
+        features: FeatureSet = NO_FEATURES,
         context_files: tuple[Path, ...] = (),
     ) -> None:
         """Create the playback; call `serve` to start it."""
@@ -123,6 +127,7 @@ class Playback:
         source = f"{ascii(path.name[:NAME_CHARS_MAX])[1:-1]} (frames of {venue.name.capitalize()})"
         self._origin = Origin(True, speed or 1.0, recorded=True, source=source)
         self._bars: dict[str, TradeBars] = {}
+        self._candles = CandleLog(node.bus, features, node.counters)
         self._context = SnapshotContext(node, context_files)
         self._epoch = 0
 
@@ -132,10 +137,13 @@ class Playback:
         Raises:
             UsageError: It cannot be read, or holds no ticker that can be published.
         """
-        await self.node.bus.ensure_topics([topics.TICKERS, topics.SNAPSHOTS, topics.DEAD_LETTERS])
+        await self.node.bus.ensure_topics(
+            [topics.TICKERS, topics.CANDLES, topics.SNAPSHOTS, topics.DEAD_LETTERS]
+        )
         await require_partitions(self.node.bus, topics.SNAPSHOTS)
         if before := (await newest_snapshots(self.node, self.feed.venue, 1))[0]:
             self._cadence.resume(before[-1], self.node.clock.monotonic())
+            await self._candles.resume(before[-1])
             self._cadence.next_at = None  # The recording's first frame sets when snapshots are due.
         self.node.status = "running"
         last: datetime | None = None
@@ -207,6 +215,7 @@ class Playback:
         now, clock = self.feed.clock.now, self.node.clock
         if now is None:
             return
+        await self._candles.publish(self.books, now, rewinds=self._cadence.rewinds_at(now))
         await self.publisher.flush()
         as_of = self._cadence.take(now, clock.monotonic())
         context = await self._context.at(as_of, self.books.keys(), simulated=True)
@@ -225,6 +234,7 @@ class Playback:
             origin=self._origin,
             epoch=self._epoch,
             rewinds=self._cadence.rewinds,
+            candles=self._candles.published(self.books),
             context=context,
         )
         await self.node.bus.append(topics.SNAPSHOTS.name, snapshot, key=self.feed.venue)

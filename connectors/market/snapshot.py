@@ -1,13 +1,13 @@
 """Builds the snapshot that every agent decides on from last values and candle books. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from arena.context.visible import NO_CONTEXT, VisibleContext
 from arena.ids import snapshot_id
-from arena.messages import MarketSnapshot, Product, ProductView, Ticker
+from arena.messages import IndicatorWindow, MarketSnapshot, Product, ProductView, Ticker
 from arena.products import split_key
 from arena.trading_modes import ONLINE
 from connectors.market.candles import CandleBook
@@ -124,7 +124,7 @@ class Cadence:
         microsecond later than the last. If it went back further, `rewinds` grows. So two snapshots
         never have the same id.
         """
-        back_s = -1.0 if self.as_of is None else (self.as_of - venue_now).total_seconds()
+        back_s = self._back_s(venue_now)
         rewound = back_s > self.interval_s
         self.next_at = self._after(venue_now, restart=rewound)
         self.rewinds += rewound
@@ -133,6 +133,14 @@ class Cadence:
         self.as_of, self.published_s = venue_now, now_s
         return venue_now
 
+    def rewinds_at(self, venue_now: datetime) -> int:
+        """The `rewinds` of a snapshot made at this venue time."""
+        return self.rewinds + (self._back_s(venue_now) > self.interval_s)
+
+    def _back_s(self, venue_now: datetime) -> float:
+        """Seconds by which the venue's clock is behind the last snapshot; negative if it is not."""
+        return -1.0 if self.as_of is None else (self.as_of - venue_now).total_seconds()
+
     def _after(self, venue_now: datetime, *, restart: bool) -> datetime:
         """The first due time after `venue_now`."""
         anchor = venue_now if restart or self.next_at is None else self.next_at
@@ -140,6 +148,22 @@ class Cadence:
             return venue_now
         steps = (venue_now - anchor).total_seconds() // self.interval_s + 1
         return anchor + timedelta(seconds=self.interval_s * max(0.0, steps))
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedCandles:
+    """What a snapshot has from `market.candles`.
+
+    Attributes:
+        indicators: Product id -> its indicators by granularity.
+        offsets: Partition -> offset after the newest candle in them.
+    """
+
+    indicators: Mapping[str, dict[str, IndicatorWindow]] = field(default_factory=dict)
+    offsets: Mapping[int, int] = field(default_factory=dict)
+
+
+NO_CANDLES: Final = PublishedCandles()
 
 
 def compose(
@@ -158,6 +182,7 @@ def compose(
     origin: Origin,
     epoch: int,
     rewinds: int = 0,
+    candles: PublishedCandles = NO_CANDLES,
     context: VisibleContext = NO_CONTEXT,
 ) -> MarketSnapshot:
     """Build the snapshot of the products in `books`, and of closed products with a price.
@@ -178,6 +203,7 @@ def compose(
         origin: Where the prices come from.
         epoch: Number of the connection.
         rewinds: How often the venue's clock went back.
+        candles: What was made of `market.candles`.
         context: The visible news, sentiment and token facts.
     """
     # Closed products stay in the snapshot, so that positions in them keep their last price.
@@ -198,7 +224,8 @@ def compose(
         connection_epoch=epoch,
         rewinds=rewinds,
         ticker_offsets=dict(ticker_offsets),
-        products=views,
+        candle_offsets=dict(candles.offsets),
+        products=tuple(_with_indicators(view, candles.indicators) for view in views),
         context=context.items,
         context_offsets=dict(context.offsets),
         published_at=now,
@@ -225,3 +252,10 @@ def _view(
         status=ONLINE if product is None else product.status,
         modes=() if product is None else product.modes,
     )
+
+
+def _with_indicators(
+    view: ProductView, indicators: Mapping[str, dict[str, IndicatorWindow]]
+) -> ProductView:
+    found = indicators.get(view.product_id)
+    return view.model_copy(update={"indicators": found}) if found else view

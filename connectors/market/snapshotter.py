@@ -1,7 +1,8 @@
 """Publishes a snapshot to `market.snapshots` whenever one is due.
 
 A snapshot is made from acknowledged tickers only: the publisher waits for the candles of the minute
-that just closed, flushes the tickers, and records their offsets in the snapshot.
+that just closed, appends them, flushes the tickers, and records the offsets of both in the
+snapshot.
 """
 
 import asyncio
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from arena import topics
+from arena.indicators.feature_sets import FeatureSet
 from arena.messages import MarketSnapshot
 from arena.node import Node
+from connectors.market.candle_log import CandleLog
 from connectors.market.candles import CandleBook
 from connectors.market.context.snapshot_context import SnapshotContext
 from connectors.market.earlier_views import EarlierViews
@@ -48,6 +51,8 @@ class Snapshotter:
         feeds: The venues; snapshots are published only while they publish tickers.
         products: Ids of the configured products of all venues.
         interval_s: Venue seconds from snapshot to snapshot.
+        features: The indicators in the snapshots.
+        book_minutes: Minutes of candles in the book of a product.
         context_files: Files of dated context that are published before the first snapshot.
 
     Attributes:
@@ -63,6 +68,8 @@ class Snapshotter:
         *,
         products: Collection[str],
         interval_s: float,
+        features: FeatureSet,
+        book_minutes: int,
         context_files: Sequence[Path] = (),
     ) -> None:
         """Create the snapshotter; the first snapshot is due once candles are loaded."""
@@ -73,6 +80,7 @@ class Snapshotter:
         self._heard: dict[str, tuple[datetime | None, float]] = {}
         self._products = products
         self._earlier = EarlierViews()
+        self._candles = CandleLog(node.bus, features, node.counters, book_minutes=book_minutes)
         self._context = SnapshotContext(node, context_files)
         self.newest: MarketSnapshot | None = None
         self.others = OtherConnectors(node, venue)
@@ -85,6 +93,7 @@ class Snapshotter:
         """
         snapshots, _ = await newest_snapshots(self._node, self._venue, 1)
         self.newest = snapshots[-1] if snapshots else None
+        await self._candles.resume(self.newest)
         clock = self._node.clock
         if self.newest is not None:
             self._cadence.resume(self.newest, clock.monotonic())
@@ -139,19 +148,25 @@ class Snapshotter:
         limit_s = min(max(wait_s, low), high)
         waits = (f.refresher.wait_until_current(windows_at, limit_s) for f in self._feeds)
         current = all(await asyncio.gather(*waits))
+        if not self._is_active():
+            return
+        await self._candles.publish(
+            self._books(), windows_at, rewinds=self._cadence.rewinds_at(windows_at)
+        )
+        await self._context.read(windows_at, simulated=self._origin().simulated)
         for feed in self._feeds:
             await feed.publisher.flush()
         if not self._is_active():
             return
+        # From here on nothing waits: no ticker may be newer than the snapshot.
         now_s = clock.monotonic()
         as_of = self._cadence.take(self._venue_now() or windows_at, now_s)
         earlier = self._earlier_views(now_s)
-        simulated = self._origin().simulated
-        context = await self._context.at(as_of, self._products, simulated=simulated)
+        books = self._books_with(earlier)
         snapshot = compose(
             venue=self._venue,
             freshness=FreshnessOfAll([feed.feed for feed in self._feeds], earlier),
-            books=self._books_with(earlier),
+            books=books,
             published=earlier.tickers | _merged(feed.publisher.published for feed in self._feeds),
             terms=_merged([earlier.views, *(feed.publisher.terms for feed in self._feeds)]),
             ticker_offsets=self._ticker_offsets(),
@@ -163,7 +178,8 @@ class Snapshotter:
             origin=self._origin(),
             epoch=sum(feed.stream.epoch for feed in self._feeds),
             rewinds=self._cadence.rewinds,
-            context=context,
+            candles=self._candles.published(books),
+            context=self._context.visible(as_of, self._products),
         )
         ack = await self._node.bus.append(topics.SNAPSHOTS.name, snapshot, key=self._venue)
         self._node.counters["snapshots"] += 1

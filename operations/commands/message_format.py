@@ -15,6 +15,8 @@ from arena.messages import (
     AgentSpec,
     ChatReply,
     ChatRequest,
+    ClosedCandle,
+    ContextItem,
     DeadLetter,
     Drift,
     Epoch,
@@ -88,6 +90,31 @@ def _(message: Ticker) -> str:
         f"  bid {format_number(message.best_bid)}  ask {format_number(message.best_ask)}"
         f"  venue time {format_time(message.event_time)}"
     )
+
+
+@describe.register
+def _(message: ClosedCandle) -> str:
+    bar = message.candle
+    prices = "  ".join(
+        f"{name} {format_number(price)}"
+        for name, price in (
+            ("open", bar.open),
+            ("high", bar.high),
+            ("low", bar.low),
+            ("close", bar.close),
+        )
+    )
+    start = f"{bar.start:%Y-%m-%d %H:%M}Z"
+    return f"{message.product_id} minute from {start}  {prices}  volume {format_number(bar.volume)}"
+
+
+@describe.register
+def _(message: ContextItem) -> str:
+    about = f"{message.product_id or 'whole market'} {message.kind.replace('_', ' ')}"
+    facts = ", ".join(f"{name} {value}" for name, value in message.facts.items())
+    words = message.title or message.text or facts or message.sentiment or ""
+    published = f"{message.published_at:%Y-%m-%d %H:%M:%S}Z"
+    return f"{about} of {published}  {message.source or 'no source'}: {words}"
 
 
 @describe.register

@@ -12,7 +12,7 @@ How you decide
 - Buy where all three agree: rising closes, higher lows, and volume that does not dry up.
 - Sell the whole position where the 5m closes turn against you for three candles, or where the
   price falls below the last 15m low. Do not wait to be proven right.
-- A market that goes sideways is not yours. Holding cash is a decision.
+- A market that goes sideways (5m ADX under 20) is not yours: hold cash.
 
 How much you risk
 - First entry: a quarter of your equity in the strongest product. Add up to a second quarter only
@@ -26,4 +26,6 @@ STRATEGY = Strategy(
     name="momentum",
     prompt=PROMPT,
     tools=("execute_trade", "get_portfolio", "calculator"),
+    shows=("indicators",),
+    prompt_version=2,
 )

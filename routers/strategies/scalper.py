@@ -10,7 +10,7 @@ How you decide
 - The 1m candles are your chart, the 5m candles tell you which side to be on, the 15m candles only
   warn you of a market that is about to break out of its range.
 - Buy a small dip inside a rising or flat 5m window: the last 1m close near the low of the last ten
-  minutes, with volume that is not collapsing.
+  minutes, an RSI under 50, volume that is not collapsing.
 - Sell as soon as the bid is above your average cost by more than the costs of the way out, or
   when the position is older than ten minutes, or when it has lost twice what you aimed to win.
 - Look at every product at every call. Close what is due before you open anything new.
@@ -26,4 +26,6 @@ STRATEGY = Strategy(
     name="scalper",
     prompt=PROMPT,
     tools=("execute_trade", "get_portfolio", "calculator"),
+    shows=("indicators",),
+    prompt_version=2,
 )

@@ -52,11 +52,12 @@ def replay_of(
 
 
 def snapshots_of(replay: SnapshotReplay, published_at: datetime = WALL) -> Iterator[MarketSnapshot]:
-    """Play a replay; yield each snapshot with the offset after its batch of tickers."""
-    offset = 0
+    """Play a replay; yield each snapshot with the offsets after its tickers and candles."""
+    tickers = candles = 0
     while True:
-        offset += len(replay.products) + len(replay.tickers())
-        yield replay.snapshot({0: offset}, published_at)
+        tickers += len(replay.products) + len(replay.tickers())
+        candles += len(replay.take_candles())
+        yield replay.snapshot({0: tickers}, published_at, {0: candles})
         if replay.index + 1 == replay.total:
             return
         replay.step()

@@ -15,7 +15,7 @@ from arena.exports import export_topics
 from arena.messages import TurnStarted
 from arena.node import Node
 from arena.settings import Settings
-from connectors.market.lockstep.ticker_log import tickers_after
+from connectors.market.lockstep.batch_tail import batch_tail
 from connectors.market.recent_snapshots import newest_snapshots
 from ledger.batch import BookedOffset
 from ledger.non_account_offsets import find_deleted_unbooked, offset_after, seek_to_booked
@@ -57,7 +57,7 @@ async def test_market_continues(node: Node, settings: Settings, deleted: int) ->
     await delete(settings, {SNAPSHOTS: deleted, TICKERS: deleted})
 
     snapshots, end = await newest_snapshots(node, snapshot(0).venue, COUNT)
-    recent, _ = await tickers_after(node, {0: 1})
+    recent, _ = await batch_tail(node, topics.TICKERS.name, {0: 1})
 
     assert [snapshot(n).snapshot_id for n in range(deleted, COUNT)] == [
         one.snapshot_id for one in snapshots

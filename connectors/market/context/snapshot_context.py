@@ -47,10 +47,26 @@ class SnapshotContext:
         Raises:
             BrokerUnavailable: The log gives no records before its end.
         """
+        await self.read(as_of, simulated=simulated)
+        return self.visible(as_of, product_ids)
+
+    async def read(self, venue_now: datetime, *, simulated: bool) -> None:
+        """Read the topic to its end; publish the files before the first snapshot.
+
+        Args:
+            venue_now: Venue time: that of the first snapshot if there is none yet.
+            simulated: True if the market is simulated or recorded.
+
+        Raises:
+            BrokerUnavailable: The log gives no records before its end.
+        """
         if not self._published:
-            first = await first_as_of(self._node) or as_of
+            first = await first_as_of(self._node) or venue_now
             await self.publish_files(Market(simulated, first))
         await self._topic.read()
+
+    def visible(self, as_of: datetime, product_ids: Collection[str]) -> VisibleContext:
+        """What is visible at a venue time, of what was read."""
         return VisibleContext(self._topic.book.visible(as_of, product_ids), self._topic.offsets)
 
     async def publish_files(self, market: Market) -> None:

@@ -1,12 +1,11 @@
-"""Appends batches of tickers and the snapshots made from them, each at the offset it expects.
+"""Appends batches of tickers and candles, and the snapshots made from them, at expected offsets.
 
-Writes `market.tickers` and `market.snapshots`, and tracks their acknowledged ends.
+Writes `market.tickers`, `market.candles` and `market.snapshots`; tracks their acknowledged ends.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
 
 from arena import topics
 from arena.bus.base import AppendAck, Bus
@@ -16,48 +15,45 @@ from arena.topics import partition_of
 from arena.wire import Encoded, encode
 from connectors.market.lockstep.batch_prefix import already_appended
 
-TICKERS: Final = topics.TICKERS.name
 
-
-class BatchPublisher:
-    """The single writer of a replay's market.
+class BatchWriter:
+    """Appends batches of keyed messages to one topic.
 
     Args:
         bus: The bus; it must be started.
-        counters: Gets `tickers`, which also counts the rules of products.
+        topic: Name of the topic.
+        count: Called for each acknowledged record.
 
     Attributes:
-        offsets: Partition of `market.tickers` -> offset after the last batch.
+        offsets: Partition -> offset after the last batch.
     """
 
-    def __init__(self, bus: Bus, counters: Counter[str]) -> None:
-        """Create a publisher for an empty log; call `resume` for any other."""
+    def __init__(self, bus: Bus, topic: str, count: Callable[[], None]) -> None:
+        """Create a writer for an empty topic; call `resume` for any other."""
         self.offsets: dict[int, int] = {}
         self._bus = bus
-        self._counters = counters
-        self._tails: dict[int, list[bytes]] = {}
-        self._next_snapshot = 0
+        self._topic = topic
+        self._count = count
+        self._tails: Mapping[int, list[bytes]] = {}
 
-    def resume(
-        self, offsets: Mapping[int, int], tails: dict[int, list[bytes]], next_snapshot: int
-    ) -> None:
+    def resume(self, offsets: Mapping[int, int], tails: Mapping[int, list[bytes]]) -> None:
         """Continue after what is in the log.
 
         Args:
-            offsets: Partition of `market.tickers` -> offset after the last snapshot's batch.
+            offsets: Partition -> offset after the last snapshot's batch.
             tails: Partition -> values from there on: what a kill has left of the next batch.
-            next_snapshot: Offset of the next snapshot.
         """
         self.offsets = dict(offsets)
         self._tails = tails
-        self._next_snapshot = next_snapshot
 
-    async def append_batch(self, messages: list[tuple[str, Message]]) -> None:
-        """Append keyed messages to `market.tickers`, except those that a killed run left there."""
+    async def append(self, messages: Iterable[tuple[str, Message]]) -> None:
+        """Append keyed messages, except those that a killed run left there."""
         batches: dict[int, list[tuple[str, Encoded]]] = {}
         for key, message in messages:
-            partition = partition_of(key, await self._bus.partitions(TICKERS))
+            partition = partition_of(key, await self._bus.partitions(self._topic))
             batches.setdefault(partition, []).append((key, encode(message)))
+        if not batches:
+            return
         tails, self._tails = self._tails, {}
         futures: list[asyncio.Future[AppendAck]] = []
         for partition, batch in batches.items():
@@ -66,13 +62,37 @@ class BatchPublisher:
             self.offsets[partition] = self.offsets.get(partition, 0) + len(tail)
             for key, it in batch[there:]:
                 sent = self._bus.send_bytes(
-                    TICKERS, it.value, key=key.encode(), partition=partition, headers=it.headers
+                    self._topic, it.value, key=key.encode(), partition=partition, headers=it.headers
                 )
                 futures.append(await sent)
         for future in futures:
             acked = await future
             self.offsets[acked.partition] = acked.offset + 1
-            self._counters["tickers"] += 1
+            self._count()
+
+
+class BatchPublisher:
+    """The single writer of a replay's market.
+
+    Args:
+        bus: The bus; it must be started.
+        counters: Gets `tickers`, which also counts the rules of products, and `candles`.
+
+    Attributes:
+        tickers: Writes `market.tickers`.
+        candles: Writes `market.candles`.
+    """
+
+    def __init__(self, bus: Bus, counters: Counter[str]) -> None:
+        """Create a publisher for an empty log; call `resume` for any other."""
+        self.tickers = BatchWriter(bus, topics.TICKERS.name, lambda: _add_one(counters, "tickers"))
+        self.candles = BatchWriter(bus, topics.CANDLES.name, lambda: _add_one(counters, "candles"))
+        self._bus = bus
+        self._next_snapshot = 0
+
+    def resume(self, next_snapshot: int) -> None:
+        """Continue at an offset of `market.snapshots`; the writers are resumed on their own."""
+        self._next_snapshot = next_snapshot
 
     async def append_snapshot(self, snapshot: MarketSnapshot) -> None:
         """Append a snapshot after the last one.
@@ -95,3 +115,7 @@ class BatchPublisher:
                 remedy="run one `arena connector` per prefix",
             )
         self._next_snapshot = acked.offset + 1
+
+
+def _add_one(counters: Counter[str], name: str) -> None:
+    counters[name] += 1

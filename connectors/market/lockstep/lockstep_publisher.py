@@ -1,11 +1,12 @@
 """Publishes the snapshots of a replay, each when all agents that are due have answered the last.
 
 Writes `market.tickers` (with each snapshot the rules and the last ticker of every product, so that
-an executor that starts late finds both) and `market.snapshots`. Killed at any instant and started
-again, it resumes after the newest snapshot in the log: it plays the same market up to there, checks
-that the snapshot is identical, and waits for the turns that are missing. What is already in the log
-is not published again, including the part of the next batch that was appended before the kill. If
-two run at once, each finds the other's record at an offset it expected for itself, and exits.
+an executor that starts late finds both), `market.candles` and `market.snapshots`. Killed at any
+instant and started again, it resumes after the newest snapshot in the log: it plays the same market
+up to there, checks that the snapshot is identical, and waits for the turns that are missing. What
+is already in the log is not published again, including the part of the next batch that was appended
+before the kill. If two run at once, each finds the other's record at an offset it expected for
+itself, and exits.
 """
 
 from dataclasses import dataclass
@@ -22,10 +23,10 @@ from arena.unknown_names import closest_first, listed
 from connectors.market.context.publisher import Market
 from connectors.market.context.snapshot_context import SnapshotContext
 from connectors.market.lockstep.agent_tracker import AgentTracker
-from connectors.market.lockstep.batch_publisher import BatchPublisher
+from connectors.market.lockstep.batch_publisher import BatchPublisher, BatchWriter
+from connectors.market.lockstep.batch_tail import batch_tail
 from connectors.market.lockstep.pacing import MissingAgents, Pacer, WaitState
 from connectors.market.lockstep.snapshot_replay import SnapshotReplay
-from connectors.market.lockstep.ticker_log import tickers_after
 from connectors.market.recent_snapshots import newest_snapshots, starts_at_offset_zero
 
 WARN_AFTER_S: Final = 3.0
@@ -93,8 +94,8 @@ class LockstepPublisher:
             Fenced: Another process publishes snapshots.
         """
         bus = self.node.bus
-        specs = (topics.TICKERS, topics.SNAPSHOTS, topics.TURNS, topics.EVENTS, topics.ROSTER)
-        await bus.ensure_topics([*specs, topics.DEAD_LETTERS])
+        specs = (topics.TICKERS, topics.CANDLES, topics.SNAPSHOTS, topics.TURNS, topics.EVENTS)
+        await bus.ensure_topics([*specs, topics.ROSTER, topics.DEAD_LETTERS])
         await require_partitions(bus, topics.SNAPSHOTS)
         self.node.gauges["snapshots_total"] = self.replay.total
         try:
@@ -108,6 +109,7 @@ class LockstepPublisher:
                     break
                 self.replay.step()
                 await self._append_batch()
+                await self._append_candles()
                 await self._publish_snapshot()
         finally:
             await self._tracker.close()
@@ -116,9 +118,12 @@ class LockstepPublisher:
 
     async def _begin(self) -> None:
         """Publish products and tickers, then the first snapshot once all agents are present."""
-        tails, _ = await tickers_after(self.node, {})
-        self._publisher.resume({}, tails, self._snapshots_end)
+        for writer, topic in self._writers():
+            tails, _ = await batch_tail(self.node, topic, {})
+            writer.resume({}, tails)
+        self._publisher.resume(self._snapshots_end)
         await self._append_batch()
+        await self._append_candles()
         await self._wait_for_agents()
         await self._tracker.follow_turns(0)
         self._report_lost_snapshots(-1)
@@ -144,14 +149,19 @@ class LockstepPublisher:
         if index is None:
             raise _foreign("a snapshot that is not in this replay")
         await self._play_to(index)
-        context = VisibleContext(newest.context, newest.context_offsets)
-        made = self.replay.snapshot(newest.ticker_offsets, newest.published_at, context)
+        made = self.replay.snapshot(
+            newest.ticker_offsets,
+            newest.published_at,
+            newest.candle_offsets,
+            VisibleContext(newest.context, newest.context_offsets),
+        )
         if not newest.source:  # Older versions did not record where prices come from.
             made = made.model_copy(update={"source": ""})
         if made != newest:
             raise _foreign(f"snapshot {index} made with other flags")
-        tails, offsets = await tickers_after(self.node, newest.ticker_offsets)
-        self._publisher.resume(offsets, tails, end)
+        tails, offsets = await batch_tail(self.node, topics.TICKERS.name, newest.ticker_offsets)
+        self._publisher.tickers.resume(offsets, tails)
+        self._publisher.resume(end)
         since = min(snapshot.published_at for snapshot in snapshots)
         await self._tracker.follow_turns(int(since.timestamp() * 1000))
         self.node.log.info(
@@ -160,6 +170,7 @@ class LockstepPublisher:
         self._note_published(newest)
         self._report_lost_snapshots(index)
         await self._restore_tickers(newest.ticker_offsets, offsets)
+        await self._resume_candles(newest.candle_offsets)
         if unlisted := self.pacer.missing.unlisted:
             self._warn_missing(MissingAgents(unlisted, ()), 0)
         return True
@@ -198,7 +209,7 @@ class LockstepPublisher:
         most = REPEATS_MAX * len(self._batch())
         repeats = REPEATS_MAX if gap <= most else 0
         while self.pacer.waiting and any(
-            self._publisher.offsets.get(p, 0) < at for p, at in named.items()
+            self._publisher.tickers.offsets.get(p, 0) < at for p, at in named.items()
         ):
             if not repeats:
                 raise UsageError(
@@ -287,7 +298,38 @@ class LockstepPublisher:
 
     async def _append_batch(self) -> None:
         """Append the trading rules and the last ticker of every product."""
-        await self._publisher.append_batch(self._batch())
+        await self._publisher.tickers.append(self._batch())
+
+    async def _append_candles(self) -> None:
+        """Append the minutes that closed since the last snapshot."""
+        candles = self.replay.take_candles()
+        await self._publisher.candles.append((c.product_id, c) for c in candles)
+
+    async def _resume_candles(self, named: dict[int, int]) -> None:
+        """Continue after the candles of the newest snapshot; append lost ones again.
+
+        Args:
+            named: Partition of `market.candles` -> the offset that the snapshot names.
+        """
+        writer, topic = self._publisher.candles, topics.CANDLES.name
+        tails, offsets = await batch_tail(self.node, topic, named)
+        writer.resume(offsets, tails)
+        lost = [p for p, offset in named.items() if offsets.get(p, 0) < offset]
+        for partition in lost:
+            words = (
+                f"the log ends at {offsets.get(partition, 0)}, the newest snapshot names"
+                f" {named[partition]}: it was cut, or created again; the newest candles are"
+                " published again"
+            )
+            self.node.report_lost(topic, partition, self.node.name, words)
+        if lost:
+            await self._append_candles()
+        else:
+            self.replay.take_candles()
+
+    def _writers(self) -> tuple[tuple[BatchWriter, str], ...]:
+        publisher = self._publisher
+        return (publisher.tickers, topics.TICKERS.name), (publisher.candles, topics.CANDLES.name)
 
     def _batch(self) -> list[tuple[str, Message]]:
         rules = [(product.product_id, product) for product in self.replay.products]
@@ -296,8 +338,12 @@ class LockstepPublisher:
     async def _publish_snapshot(self) -> None:
         """Append the current snapshot and start to wait for its turns."""
         as_of = self.replay.as_of(self.replay.index)
-        context = await self._context.at(as_of, self.replay.product_ids, simulated=True)
-        snapshot = self.replay.snapshot(self._publisher.offsets, self.node.clock.now(), context)
+        snapshot = self.replay.snapshot(
+            self._publisher.tickers.offsets,
+            self.node.clock.now(),
+            self._publisher.candles.offsets,
+            await self._context.at(as_of, self.replay.product_ids, simulated=True),
+        )
         await self._publisher.append_snapshot(snapshot)
         self._note_published(snapshot)
 

@@ -90,6 +90,7 @@ def build_replay(options: LockstepOptions) -> SnapshotReplay:
         recorded=bool(options.prices),
         source=started.source,
         history_minutes=history_minutes(options.features, options.history_minutes),
+        features=options.features,
     )
 
 

@@ -5,27 +5,33 @@ The market is the simulated exchange's; its events go through the live connector
 do not depend on when or how fast they are made; only `published_at` is wall time.
 """
 
+from collections import deque
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from arena.candle_fold import CandleFold
 from arena.context.visible import NO_CONTEXT, VisibleContext
 from arena.errors import UsageError
 from arena.ids import snapshot_id
-from arena.messages import MarketSnapshot, Product, Ticker
+from arena.indicators.feature_sets import NO_FEATURES, FeatureSet
+from arena.messages import Candle, ClosedCandle, MarketSnapshot, Product, Ticker
 from arena.pricefiles.span import MarketSpan, interval_of, snapshots_of
-from arena.products import venue_of
+from arena.products import split_key, venue_of
 from connectors.market.candles import BOOK_MINUTES_MAX, MINUTE_S, CandleBook
 from connectors.market.events import HeartbeatSeen
 from connectors.market.feed import Feed, Received
 from connectors.market.lockstep.market_events import candle, rules_of, ticker_seen
-from connectors.market.snapshot import Origin, compose
+from connectors.market.snapshot import Origin, PublishedCandles, compose
 from connectors.simulator.price_path import STEP_S
 from connectors.simulator.simulated_market import ProductState, SimulatedMarket
 
 EPOCH: Final = 1
 QUIET_MINUTES_MAX: Final = 5
 """After this many minutes without a row a product is stale; before that it is merely quiet."""
+
+CANDLES_KEPT: Final = 1_500
+"""Most minutes per product that wait for `take_candles`; older ones are dropped."""
 
 Quotes = tuple[Decimal, Decimal]
 """Best bid and best ask."""
@@ -42,6 +48,7 @@ class SnapshotReplay:
         source: Description of where recorded prices come from.
         history_minutes: Minutes of candles before the first snapshot that are used, and minutes
             that the books keep.
+        features: The indicators in the snapshots.
 
     Attributes:
         total: Number of snapshots.
@@ -64,6 +71,7 @@ class SnapshotReplay:
         recorded: bool = False,
         source: str = "",
         history_minutes: int = BOOK_MINUTES_MAX,
+        features: FeatureSet = NO_FEATURES,
     ) -> None:
         """Start at the first snapshot."""
         self._history_minutes = history_minutes
@@ -80,6 +88,9 @@ class SnapshotReplay:
         self._feed = Feed(self.venue)
         self._quotes: dict[str, Quotes] = {}
         self._books = {p: CandleBook(history_minutes) for p in market.products}
+        self._candles = CandleFold(features)
+        minutes = max(CANDLES_KEPT, history_minutes, self.interval_s // MINUTE_S + 1)
+        self._new_candles: deque[ClosedCandle] = deque(maxlen=minutes * len(self.product_ids))
         self._load_history()
         self._fold_tickers()
         self._confirm()
@@ -115,10 +126,17 @@ class SnapshotReplay:
         known = ((p, self._feed.products.get(p)) for p in self.product_ids)
         return {p: feed.ticker for p, feed in known if feed and feed.ticker}
 
+    def take_candles(self) -> list[ClosedCandle]:
+        """The minutes that closed since the last call, oldest first; at first the history."""
+        found = list(self._new_candles)
+        self._new_candles.clear()
+        return found
+
     def snapshot(
         self,
         ticker_offsets: dict[int, int],
         published_at: datetime,
+        candle_offsets: dict[int, int] | None = None,
         context: VisibleContext = NO_CONTEXT,
     ) -> MarketSnapshot:
         """The current snapshot.
@@ -126,6 +144,7 @@ class SnapshotReplay:
         Args:
             ticker_offsets: Partition of `market.tickers` -> offset after the last of `tickers`.
             published_at: Wall time of publication.
+            candle_offsets: Partition of `market.candles` -> offset after the newest candle.
             context: The visible news, sentiment and token facts.
         """
         as_of = self.as_of(self.index)
@@ -143,6 +162,9 @@ class SnapshotReplay:
             interval_s=float(self.interval_s),
             origin=self._origin,
             epoch=EPOCH,
+            candles=PublishedCandles(
+                {p: self._candles.windows(p) for p in self.product_ids}, candle_offsets or {}
+            ),
             context=context,
         )
 
@@ -153,9 +175,9 @@ class SnapshotReplay:
         """Add the minutes that closed before the first snapshot to the candle books."""
         first_s = self.start_s - self._history_minutes * MINUTE_S
         for product_id, state in self._market.products.items():
-            for minute_s, bar in state.minutes.items():
+            for minute_s, bar in sorted(state.minutes.items()):
                 if first_s <= minute_s <= self.start_s - MINUTE_S:
-                    self._books[product_id].keep(candle(minute_s, bar))
+                    self._keep(product_id, candle(minute_s, bar))
 
     def _close_minute(self) -> None:
         if self._market.now_s % MINUTE_S:
@@ -163,7 +185,15 @@ class SnapshotReplay:
         minute_s = self._market.now_s - MINUTE_S
         for product_id, state in self._market.products.items():
             if (bar := state.minutes.get(minute_s)) is not None:
-                self._books[product_id].keep(candle(minute_s, bar))
+                self._keep(product_id, candle(minute_s, bar))
+
+    def _keep(self, product_id: str, closed: Candle) -> None:
+        self._books[product_id].keep(closed)
+        message = ClosedCandle(
+            venue=split_key(product_id).venue, product_id=product_id, candle=closed
+        )
+        self._candles.take(message)
+        self._new_candles.append(message)
 
     def _fold_tickers(self) -> None:
         """Fold a ticker of each product that traded, or whose quotes moved."""

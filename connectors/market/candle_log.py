@@ -1,0 +1,184 @@
+"""Appends closed minutes to `market.candles`, and folds what it appended into indicators.
+
+The indicators of a snapshot are made from acknowledged records only, in the order of the log, so
+that every reader of the topic gets the same values from the same records.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from typing import Final
+
+from arena import topics
+from arena.bus.base import EARLIEST, Bus
+from arena.candle_fold import CandleFold
+from arena.indicators.feature_sets import FeatureSet
+from arena.messages import Candle, ClosedCandle, MarketSnapshot
+from arena.products import split_key
+from arena.read_topic import read_to_ends
+from arena.topics import partition_of
+from connectors.market.candles import BOOK_MINUTES_MAX, CandleBook
+from connectors.market.snapshot import PublishedCandles
+
+CANDLES: Final = topics.CANDLES.name
+BACK_MINUTES_MAX: Final = 3 * 24 * 60
+"""How far back a process that takes over folds the log; older bars change no value by 1e-9."""
+CHUNK: Final = 1_000
+GROWTH: Final = 4
+
+
+class CandleLog:
+    """The minutes in `market.candles`, and the indicators made of them.
+
+    Args:
+        bus: The bus; it must be started.
+        features: The indicators to compute.
+        counters: Gets `candles`, the number of appended minutes.
+        book_minutes: Minutes that a book holds: so many are not appended again by a process that
+            takes over.
+
+    Attributes:
+        offsets: Partition of `market.candles` -> offset after the newest minute.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        features: FeatureSet,
+        counters: Counter[str],
+        *,
+        book_minutes: int = BOOK_MINUTES_MAX,
+    ) -> None:
+        """Create it for an empty log; call `resume` for any other."""
+        self._book_minutes = book_minutes
+        self.offsets: dict[int, int] = {}
+        self._bus = bus
+        self._counters = counters
+        self._features = features
+        self._fold = CandleFold(features)
+        self._known: dict[str, dict[datetime, Candle]] = {}
+        self._rewinds = 0
+
+    def published(self, product_ids: Iterable[str]) -> PublishedCandles:
+        """What a snapshot of some products has from the topic, as of the newest appended minute."""
+        return PublishedCandles(
+            {product_id: self._fold.windows(product_id) for product_id in product_ids},
+            dict(self.offsets),
+        )
+
+    async def resume(self, newest: MarketSnapshot | None) -> None:
+        """Fold the minutes in the log that the newest snapshot's indicators are made of.
+
+        Args:
+            newest: The newest snapshot in the log, whichever process published it.
+
+        Raises:
+            BrokerUnavailable: The log could not be read.
+        """
+        self._fold = CandleFold(self._features)
+        self._known.clear()
+        self.offsets.clear()
+        if newest is not None:
+            self._rewinds = newest.rewinds
+            await self._read_back(_oldest_starts(newest, self._book_minutes))
+
+    async def publish(
+        self, books: Mapping[str, CandleBook], until: datetime, *, rewinds: int = 0
+    ) -> None:
+        """Append the minutes closed by `until` that are new or changed, and fold them.
+
+        Args:
+            books: Product id -> its minutes.
+            until: Venue time.
+            rewinds: How often the venue's clock went back.
+        """
+        if rewinds != self._rewinds:
+            self._rewinds = rewinds
+            self._known.clear()
+        changed = [
+            ClosedCandle(
+                venue=split_key(product_id).venue,
+                product_id=product_id,
+                candle=candle,
+                rewinds=rewinds,
+            )
+            for product_id, book in sorted(books.items())
+            for candle in book.take_changed(until)
+            if self._known.get(product_id, {}).get(candle.start) != candle
+        ]
+        await self.append(changed)
+
+    async def append(self, candles: Iterable[ClosedCandle]) -> None:
+        """Append minutes, wait until they are acknowledged, and fold them."""
+        sent = [
+            (message, await self._bus.send(CANDLES, message, key=message.product_id))
+            for message in candles
+        ]
+        for message, future in sent:
+            acked = await future
+            self.offsets[acked.partition] = acked.offset + 1
+            self._counters["candles"] += 1
+            self._take(message)
+
+    def _take(self, message: ClosedCandle) -> None:
+        self._fold.take(message)
+        known = self._known.setdefault(message.product_id, {})
+        known[message.candle.start] = message.candle
+        if len(known) > 2 * self._book_minutes:
+            for start in sorted(known)[: -self._book_minutes]:
+                del known[start]
+
+    async def _read_back(self, since: Mapping[str, datetime]) -> None:
+        """Fold the newest records, as far back as `since` asks for each product."""
+        partitions = {partition_of(p, await self._bus.partitions(CANDLES)) for p in since}
+        for partition in sorted(partitions):
+            found = await self._newest(partition, since)
+            for message in found:
+                oldest = since.get(message.product_id)
+                if oldest is not None and message.candle.start >= oldest:
+                    self._take(message)
+
+    async def _newest(self, partition: int, since: Mapping[str, datetime]) -> list[ClosedCandle]:
+        """The records of a partition from a place before every `since`, oldest first."""
+        reader = await self._bus.partition_reader(CANDLES, partition, EARLIEST)
+        pair = CANDLES, partition
+        try:
+            first, end = reader.position(*pair), (await reader.end_offsets())[pair]
+            self.offsets[partition] = end
+            found: list[ClosedCandle] = []
+            chunk, until = CHUNK, end
+            missing = set(since)
+            while until > first and missing and len(found) < BACK_MINUTES_MAX * len(since):
+                begin = max(first, until - chunk)
+                reader.seek(*pair, begin)
+                older: list[ClosedCandle] = []
+                async with aclosing(read_to_ends(reader, {pair: until})) as batches:
+                    async for records in batches:
+                        messages = (r.message_or_none() for r in records if r.offset < until)
+                        older += [m for m in messages if isinstance(m, ClosedCandle)]
+                found = older + found
+                until, chunk = begin, chunk * GROWTH
+                missing -= {m.product_id for m in older if _reaches(m, since, self._rewinds)}
+            return found
+        finally:
+            await reader.close()
+
+
+def _reaches(message: ClosedCandle, since: Mapping[str, datetime], rewinds: int) -> bool:
+    """True if a record is as old as its product's fold needs, or of an earlier market."""
+    oldest = since.get(message.product_id)
+    return oldest is not None and (message.rewinds < rewinds or message.candle.start < oldest)
+
+
+def _oldest_starts(snapshot: MarketSnapshot, book_minutes: int) -> dict[str, datetime]:
+    """Product id -> start of the oldest bar in its indicators; at least what a book holds."""
+    book = snapshot.as_of - timedelta(minutes=book_minutes)
+    furthest = snapshot.as_of - timedelta(minutes=BACK_MINUTES_MAX)
+    return {
+        view.product_id: max(
+            furthest,
+            min([book, *(w.since for w in view.indicators.values() if w.since is not None)]),
+        )
+        for view in snapshot.products
+    }
