@@ -22,9 +22,11 @@ from arena.messages import (
     MarketSnapshot,
     PromptSize,
     Sampling,
+    SkippedSnapshots,
     ToolCall,
     ToolOffered,
     Turn,
+    TurnStarted,
 )
 from arena.topics import partition_of
 from routers.conversation_limits import ROUNDS_MAX
@@ -38,6 +40,7 @@ from routers.prompt import (
     render_user,
 )
 from routers.replay_agent import RecordedAgent
+from routers.replay_gates import GatedAgent, replay_gates
 from routers.replay_inbox import RecordedInbox
 from routers.replay_result import TurnReplayResult
 from routers.replay_retention import RetainedRecords
@@ -110,6 +113,7 @@ class TurnReplay:
         else:
             for agent in (agent for agent in agents if agent.next is not None):
                 self._report_missing_snapshot(agent)
+        self._replay_gates()
         if not self._has_requests:
             text = "requests and tool calls: not checkable without ai_prompted.* and agent.inbox.*"
             found.notes.append(text)
@@ -122,12 +126,31 @@ class TurnReplay:
         if EVENTS in self._topics:
             yield from (r for r in read_records(self._folder, [EVENTS]) if r.kind == "Epoch")
 
-    def _agent(self, agent: str) -> RecordedAgent:
+    def _replay_gates(self) -> None:
+        """Check what the gates decided, of agents whose records are complete."""
+        first = {p: span.first for p, span in self._topics[TURNS].partitions.items()}
+        agents = []
+        for name, specs in sorted(self._roster.specs.items()):
+            if all(spec.gates is None for spec in specs):
+                continue
+            if first.get(partition_of(name, len(first)), 0):
+                self._result.notes.append(f"{name}: gates are not checkable without all its turns")
+                continue
+            agents.append(GatedAgent(name, self._roster, self._turns_of(name)))
+        replay_gates(read_records(self._folder, [SNAPSHOTS]), agents, self._result)
+
+    def _turns_of(
+        self, agent: str
+    ) -> Iterator[tuple[Record, TurnStarted | Turn | SkippedSnapshots]]:
+        """The records of an agent that count."""
         records = (
             r for r in read_records(self._folder, [TURNS]) if self._is_own_partition(r, agent)
         )
         end = max((s.end for s in self._topics[SNAPSHOTS].partitions.values()), default=0)
-        turns = authentic_turns(agent, records, end, self._is_forged)
+        return authentic_turns(agent, records, end, self._is_forged)
+
+    def _agent(self, agent: str) -> RecordedAgent:
+        turns = self._turns_of(agent)
         inbox = None
         if self._has_requests and (name := topics.inbox(agent)) in self._topics:
             for record in islice(read_records(self._folder, [name]), 1):
