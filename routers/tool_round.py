@@ -137,6 +137,7 @@ def _tool_call(
         arguments=arguments,
         snapshot_id=snapshot.snapshot_id,
         ticker_offsets=snapshot.ticker_offsets,
+        candle_offsets=snapshot.candle_offsets,
         quotes_seen=quotes_seen(snapshot, arguments),
         issued_at=now.wall,
         deadline_at=now.wall + timedelta(seconds=agent.limits.tool_s),

@@ -131,6 +131,7 @@ SHELLS = (
     "routers/snapshot_gate.py",
     "routers/wake_causes.py",
     "routers/process.py",
+    "trading_tools/candle_follower.py",
     "trading_tools/checkpoints.py",
     "trading_tools/cli.py",
     "trading_tools/command_start.py",

@@ -1,11 +1,12 @@
 """The context that a tool gets besides its arguments, and what it returns.
 
-A tool that touches no account returns an `Answer`. A tool that touches an account runs in that
+A tool that touches no account returns an `Answer`; it may use the candles up to the agent's
+snapshot (`MarketContext`). A tool that touches an account runs in that
 account's single writer: it returns an `Answer` from what it reads there, or an `Order`, which the
 executor decides by the rules. No tool ever changes an account itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +15,7 @@ from pydantic import JsonValue
 
 from arena.messages import Side
 from arena.money import parse_decimal
+from trading_tools.candle_store import CandleView
 from trading_tools.portfolio import PortfolioView
 
 
@@ -34,6 +36,19 @@ class ToolContext:
     call_id: str
     snapshot_id: str
     now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MarketContext(ToolContext):
+    """The context of a tool that uses candles, also of a plugin's: annotate `ctx` with it.
+
+    Attributes:
+        candles: The closed minutes up to the agent's snapshot, and none after it.
+        shown: Granularity -> names of the indicators in snapshots.
+    """
+
+    candles: CandleView
+    shown: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Calls one tool for a person: `arena tools call`.
 
-A tool that touches no account runs in this process. The others take the same path as an agent's: a
+A tool that touches no account runs in this process; one that uses
+candles reads them to the end of their topic. The others take the same path as an agent's: a
 `ToolCall` to `account.commands`, and its result from the agent's inbox. They use the operator's own
 account, which is never ranked. An agent's account can be read; trading in it needs `--force`,
 because its result then includes an order that the agent did not decide.
@@ -24,7 +25,9 @@ from arena.roster import read_agents
 from arena.settings import Settings
 from arena.topics import partition_of
 from arena.unknown_names import OPERATOR, unknown_name
+from trading_tools.candle_follower import CandleFollower
 from trading_tools.plugin_tools import load_tools
+from trading_tools.registry import Tool
 from trading_tools.server import ToolServer
 
 
@@ -62,13 +65,38 @@ async def call_manually(
     found = tools.get(tool)
     if found is None or not found.touches_account:
         node = Node("tools", "call", settings, bus, bus.clock)
-        return await ToolServer(node, tools).result(call)
+        if found is None or not found.uses_candles:
+            return await ToolServer(node, tools).result(call)
+        return await _call_with_candles(node, tools, call)
     await bus.start()
     try:
         check_account(await read_agents(bus), agent, trades=tool == TRADE_TOOL, force=force)
         return await call_through(bus, call, timeout_s)
     finally:
         await bus.close()
+
+
+async def _call_with_candles(node: Node, tools: Mapping[str, Tool], call: ToolCall) -> ToolResult:
+    """Run a tool that uses candles, on those that are in the log now.
+
+    Raises:
+        BrokerUnavailable: No broker answers, or the log cannot be read.
+        DependencyMissing: The topic does not exist: no connector has run.
+    """
+    await node.bus.start()
+    try:
+        wanted = (topics.CANDLES.name, topics.SNAPSHOTS.name)
+        existing = await node.bus.existing_topics(wanted)
+        if missing := [name for name in wanted if name not in existing]:
+            raise DependencyMissing(
+                f"there is no topic {node.settings.prefix}{missing[0]}, so there are no candles",
+                remedy="start `arena connector`, or `arena up`, and call again",
+            )
+        candles = CandleFollower(node.bus)
+        await candles.load()
+        return await ToolServer(node, tools, candles).result(call)
+    finally:
+        await node.bus.close()
 
 
 def check_account(agents: Mapping[str, AgentSpec], name: str, *, trades: bool, force: bool) -> None:

@@ -26,7 +26,7 @@ from arena.messages import ToolOffered
 from arena.plugin_code import PluginFault, plugin_fault, recorded_signals
 from arena.threads import Threads
 from trading_tools import catalogue
-from trading_tools.context import AccountContext, Answer, Order, ToolContext
+from trading_tools.context import AccountContext, Answer, MarketContext, Order, ToolContext
 from trading_tools.schema import InvalidArguments, Signature, hints_of, signature_of
 
 # Any: each tool has parameters of its own; `Signature.read` checks what it is called with.
@@ -104,6 +104,7 @@ class Tool:
         places_order: It is declared to return an `Order`: every call of it, readable or not,
             is decided by one event.
         is_async: It is a coroutine function.
+        uses_candles: Its context is a `MarketContext`.
         source: Folder and file name of a plugin's tool; "" for a tool of the catalogue.
         source_sha256: SHA-256 of that file; "" for a tool of the catalogue.
     """
@@ -113,6 +114,7 @@ class Tool:
     touches_account: bool
     places_order: bool
     is_async: bool
+    uses_candles: bool = False
     source: str = ""
     source_sha256: str = ""
 
@@ -313,9 +315,9 @@ def tool_of(function: ToolFunction) -> Tool:
     signature = signature_of(function)
     hints = hints_of(function)
     wanted = AccountContext if touches_account else ToolContext
-    if hints.get(signature.context, wanted) is not wanted or not (
-        signature.context or not touches_account
-    ):
+    given = hints.get(signature.context, wanted)
+    uses_candles = given is MarketContext and not touches_account
+    if not (given is wanted or uses_candles) or not (signature.context or not touches_account):
         raise UsageError(
             f"tool {signature.tool} with touches_account={touches_account}",
             remedy=f"annotate its context as {wanted.__name__}",
@@ -330,5 +332,10 @@ def tool_of(function: ToolFunction) -> Tool:
     if returns is Order if not touches_account else returns not in (Answer, Order):
         raise UsageError(f"tool {signature.tool} returns {returns}", remedy="return an Answer")
     return Tool(
-        signature, function, touches_account, places_order=returns is Order, is_async=is_async
+        signature,
+        function,
+        touches_account,
+        places_order=returns is Order,
+        is_async=is_async,
+        uses_candles=uses_candles,
     )

@@ -7,6 +7,7 @@ at most one batch, and a repeated result has the same call id.
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 
 from arena import topics
 from arena.bus.base import Record
@@ -16,7 +17,8 @@ from arena.node import Node
 from arena.unknown_names import NODE_GROUP
 from trading_tools import envelope
 from trading_tools.arguments import quoted
-from trading_tools.context import Answer, ToolContext
+from trading_tools.candle_follower import CandleFollower
+from trading_tools.context import Answer, MarketContext, ToolContext
 from trading_tools.outbox import Outbox
 from trading_tools.registry import BUSY, THREADS_MAX, PluginCalls, Tool
 from trading_tools.replies import answer_result, failed_result
@@ -38,10 +40,14 @@ class ToolServer:
     Args:
         node: Bus, clock, counters.
         tools: The tools that touch no account, by name.
+        candles: The candles, for the tools that use them; it must be run beside the server.
     """
 
-    def __init__(self, node: Node, tools: Mapping[str, Tool]) -> None:
+    def __init__(
+        self, node: Node, tools: Mapping[str, Tool], candles: CandleFollower | None = None
+    ) -> None:
         """Take what `run` needs."""
+        self._candles = candles
         self._node = node
         self._tools = tools
         self._outbox = Outbox(node.bus)
@@ -107,16 +113,10 @@ class ToolServer:
         if isinstance(arguments, InvalidArguments):
             text = f"{call.tool} was not run: {arguments.reason}."
             return failed_result(call, "malformed_arguments", text)
-        ctx = ToolContext(
-            agent=call.agent,
-            turn_id=call.turn_id,
-            call_id=call.call_id,
-            snapshot_id=call.snapshot_id,
-            now=now,
-        )
         timeout_s = min(left_s, CALL_TIMEOUT_S)
         try:
             async with self._node.clock.timeout(timeout_s):
+                ctx = await self._context(call, tool, now)
                 answer = await tool.call_async(ctx, arguments, self._running)
             self._note_no_thread(answer)
             return answer_result(call, answer)
@@ -132,6 +132,15 @@ class ToolServer:
             return failed_result(
                 call, "expired", f"{call.tool} did not answer in {timeout_s:.1f} s."
             )
+
+    async def _context(self, call: ToolCall, tool: Tool, now: datetime) -> ToolContext:
+        """The context of a call; one with candles once they were read up to its snapshot."""
+        fields = (call.agent, call.turn_id, call.call_id, call.snapshot_id, now)
+        if not tool.uses_candles:
+            return ToolContext(*fields)
+        assert self._candles is not None, f"the server of {tool.name} has no candles"
+        view = await self._candles.view(call.candle_offsets)
+        return MarketContext(*fields, candles=view, shown=await self._candles.shown())
 
     def _show_running(self, calls: dict[str, int]) -> None:
         """Name the tools that keep threads, in the heartbeat."""

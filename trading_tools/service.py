@@ -11,6 +11,7 @@ from arena.node import Node
 from arena.plugin_code import PluginFault
 from arena.plugins import NO_PLUGINS, Plugins
 from arena.tasks import run_until_first_ends
+from trading_tools.candle_follower import CandleFollower
 from trading_tools.executor import Executor
 from trading_tools.plugin_tools import load_tools
 from trading_tools.registry import Tool
@@ -20,6 +21,8 @@ from trading_tools.shard_membership import ShardMembership
 
 TOPICS = (
     topics.TICKERS,
+    topics.CANDLES,
+    topics.SNAPSHOTS,
     topics.COMMANDS,
     topics.EVENTS,
     topics.TOOL_CALLS,
@@ -67,7 +70,10 @@ async def serve_tools(
         work.append(Executor(node, rules, account, ShardMembership(node)).run())
     if stateless:
         await _publish(node, others)
-        work.append(ToolServer(node, others).run())
+        candles = CandleFollower(node.bus)
+        work.append(ToolServer(node, others, candles).run())
+        if any(tool.uses_candles for tool in others.values()):
+            work.append(candles.run())
     await run_until_first_ends(*work)
 
 

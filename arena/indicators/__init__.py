@@ -19,6 +19,7 @@ from arena.indicators.product_indicators import (
     CORRECTED_MINUTES,
     MinuteCandle,
     ProductIndicators,
+    bar_of,
 )
 from arena.indicators.specs import GRANULARITIES, IndicatorSpec, parse_spec, spec_of
 
@@ -39,6 +40,7 @@ __all__ = [
     "MinuteCandle",
     "Parameter",
     "ProductIndicators",
+    "bar_of",
     "parse_feature_set",
     "parse_spec",
     "spec_of",

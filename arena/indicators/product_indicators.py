@@ -104,10 +104,11 @@ class ProductIndicators:
         Raises:
             ValueError: The candle does not start at a full minute.
         """
-        start_s = int(candle.start.timestamp())
-        if start_s % MINUTE_S or candle.start.microsecond:
-            raise ValueError(f"a minute candle starts at a full minute, got {candle.start}")
-        minute = _bar(start_s, candle)
+        return self.take_bar(bar_of(candle))
+
+    def take_bar(self, minute: Bar) -> bool:
+        """Take the next record of the log as `take` does, from its floats."""
+        start_s = minute.start_s
         newest_s = self._newest_s
         if newest_s is None or start_s > newest_s:
             self._newest_s = start_s
@@ -155,7 +156,15 @@ def _copies(folds: Folds) -> Folds:
     return {name: fold.copy() for name, fold in folds.items()}
 
 
-def _bar(start_s: int, candle: MinuteCandle) -> Bar:
+def bar_of(candle: MinuteCandle) -> Bar:
+    """A candle as a bar of floats.
+
+    Raises:
+        ValueError: The candle does not start at a full minute.
+    """
+    start_s = int(candle.start.timestamp())
+    if start_s % MINUTE_S or candle.start.microsecond:
+        raise ValueError(f"a minute candle starts at a full minute, got {candle.start}")
     return Bar(
         start_s,
         float(candle.open),

@@ -2,7 +2,7 @@
 
 from pydantic import Field, JsonValue
 
-from arena.messages.base import SOURCE_FIELD, Message, MessagePart, Utc
+from arena.messages.base import SOURCE_FIELD, Message, MessagePart, Utc, is_empty
 from arena.money import WireDecimal
 
 TRADE_TOOL = "execute_trade"
@@ -28,6 +28,8 @@ class ToolCall(Message):
         snapshot_id: The agent's snapshot.
         ticker_offsets: Offsets of that snapshot: the executor first reads `market.tickers` up to
             here.
+        candle_offsets: Offsets of that snapshot: tools that use candles first read `market.candles`
+            up to here, and use nothing after it.
         quotes_seen: Product -> prices in that snapshot, for products in the arguments.
         deadline_at: Wall time after which the call must not be carried out.
         reply_to: Topic of the result: `agent.inbox.<agent>`.
@@ -42,6 +44,7 @@ class ToolCall(Message):
     arguments: str
     snapshot_id: str
     ticker_offsets: dict[int, int] = Field(default_factory=dict)
+    candle_offsets: dict[int, int] = Field(default_factory=dict, exclude_if=is_empty)
     quotes_seen: dict[str, QuoteSeen] = Field(default_factory=dict)
     issued_at: Utc
     deadline_at: Utc

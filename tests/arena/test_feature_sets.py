@@ -1,6 +1,7 @@
 """Feature sets: presets, indicators with granularities, and errors that name the remedy."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -95,6 +96,17 @@ def test_too_many_indicators_are_refused() -> None:
 
     with pytest.raises(UsageError, match="the feature set has 101 indicators"):
         parse_feature_set(text)
+
+
+def test_document_has_every_metric_and_preset() -> None:
+    """`docs/data.md` names the values of each metric with its defaults, and each preset."""
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    section = text.partition("### Indicators")[2]
+
+    for metric in CATALOGUE:
+        for name in spec_of(metric).names:
+            assert f"`{name}`" in section, name
+    assert all(f"`{name}`" in section for name in PRESETS)
 
 
 def test_spec_of_numbers_equals_its_text() -> None:

@@ -9,7 +9,8 @@ from arena.account_state import Account
 from arena.errors import UsageError
 from arena.threads import WorkerThreads
 from arena.wire import decode, encode
-from trading_tools.context import AccountContext, Answer, Order, ToolContext
+from trading_tools.candle_store import CandleStore
+from trading_tools.context import AccountContext, Answer, MarketContext, Order, ToolContext
 from trading_tools.portfolio import portfolio_of
 from trading_tools.registry import (
     ANSWER_BYTES_MAX,
@@ -24,6 +25,7 @@ from trading_tools.schema import InvalidArguments
 TOOLS = load_catalogue()
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 CTX = ToolContext("momentum", "turn", "call", "snapshot", NOW)
+MARKET_CTX = MarketContext("momentum", "turn", "call", "snapshot", NOW, CandleStore().view({}), {})
 ACCOUNT_CTX = AccountContext(
     "momentum", "turn", "call", "snapshot", NOW, lambda: portfolio_of(Account(), {})
 )
@@ -31,7 +33,13 @@ ACCOUNT_CTX = AccountContext(
 
 def test_catalogue_has_one_tool_per_file() -> None:
     """Files that start with an underscore are skipped."""
-    assert ["calculator", "execute_trade", "get_portfolio"] == list(TOOLS)
+    assert [
+        "calculator",
+        "compute_technical_metrics",
+        "execute_trade",
+        "get_portfolio",
+        "list_technical_metrics",
+    ] == list(TOOLS)
     assert {"execute_trade", "get_portfolio"} == {n for n, t in TOOLS.items() if t.touches_account}
     assert {"execute_trade"} == {n for n, t in TOOLS.items() if t.places_order}
 
@@ -57,7 +65,8 @@ def test_every_tool_refuses_nonsense(found: Tool, text: str) -> None:
     if isinstance(arguments, InvalidArguments):
         assert arguments.reason
         return
-    outcome = found.call(ACCOUNT_CTX if found.touches_account else CTX, arguments)
+    ctx = MARKET_CTX if found.uses_candles else CTX
+    outcome = found.call(ACCOUNT_CTX if found.touches_account else ctx, arguments)
 
     assert isinstance(outcome, Answer)
 

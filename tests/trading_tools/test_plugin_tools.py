@@ -22,11 +22,11 @@ from trading_tools.cli import app
 from trading_tools.context import Answer, ToolContext
 from trading_tools.manual_call import new_call
 from trading_tools.plugin_tools import load_tools
-from trading_tools.registry import THREADS_MAX, Catalogue, PluginCalls, Tool
+from trading_tools.registry import THREADS_MAX, Catalogue, PluginCalls, Tool, load_catalogue
 from trading_tools.server import STILL_RUNNING, ToolServer
 
 CTX = ToolContext("momentum", "turn", "call", "snapshot", datetime(2026, 11, 21, tzinfo=UTC))
-BUILT_IN = ["calculator", "execute_trade", "get_portfolio"]
+BUILT_IN = sorted(load_catalogue())
 HEAD = "from trading_tools import tool\n"
 GATE = threading.Event()
 """What the tool of `SLOW` waits for."""

@@ -2,7 +2,8 @@
 
 The signature becomes the JSON schema, and models read the docstring: say what the tool does and
 when to use it, and describe each argument on a line of its own. Annotate a decimal as
-`ExactDecimal`.
+`ExactDecimal`. A tool that uses closed candles annotates `ctx` as `MarketContext`, and reads
+`ctx.candles`: the minutes up to the agent's snapshot, for example `ctx.candles.minutes("BTC-USD")`.
 """
 
 from trading_tools.context import Answer, ToolContext
