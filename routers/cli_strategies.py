@@ -10,6 +10,7 @@ import typer
 from arena.atomic_files import write_atomic
 from arena.baselines import has_rules
 from arena.errors import EXIT_NO, UsageError
+from arena.gate_settings import gates_text
 from arena.ids import check_name
 from arena.messages import SINGLE
 from arena.options import AsJson
@@ -29,7 +30,8 @@ app = typer.Typer(
 
 EXAMPLE_STRATEGY = """\
 +++
-# What the agent may call, and how often it decides: 1 is every snapshot.
+# What the agent may call, and how often it decides: 1 is every snapshot. It may also wait for
+# every = "25s" of market time, or on_move_pct = 0.5; calls_per_hour_max = 60 bounds its calls.
 tools = ["execute_trade", "get_portfolio", "calculator"]
 cadence = 1
 +++
@@ -137,6 +139,7 @@ def _document(one: Strategy) -> dict[str, object]:
         **({} if one.turn_kind == SINGLE else {"turn_kind": one.turn_kind}),
         "tools": list(one.tools),
         "cadence": one.cadence,
+        "gates": gates_text(one.gates),
         "prompt_sha256": one.prompt_sha256,
         "prompt_bytes": len(one.prompt.encode()),
         "scripted_rules": has_rules(one.name),
@@ -148,6 +151,7 @@ def _document(one: Strategy) -> dict[str, object]:
 def _line(one: Strategy) -> str:
     """A strategy as a line of text."""
     every = "every snapshot" if one.cadence == 1 else f"one snapshot in {one.cadence}"
+    every += "" if one.gates is None else f", gates: {gates_text(one.gates)}"
     rules = ", also scripted rules" if has_rules(one.name) else ""
     kind = one.kind if one.turn_kind == SINGLE else f"{one.kind}, turns of kind {one.turn_kind}"
     source = f"\n              {one.source}, SHA-256 {one.source_sha256}" if one.source else ""

@@ -23,6 +23,7 @@ from arena.messages import (
     Message,
     OrderDecided,
     Portfolio,
+    SkippedSnapshots,
     Turn,
     TurnStarted,
 )
@@ -51,6 +52,7 @@ class TurnContent:
     memory: str
     portfolio: Portfolio | None
     skipped: int
+    asked: str
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Outcome:
         digest: The digest of all accounts.
         turns: (agent, venue time) -> the effective turn.
         orders: The decided orders. calls: the model calls.
+        skipped: (agent, venue time) -> why the agent was not asked on the snapshot.
         late_prices: Orders priced with a ticker newer than the venue time of their snapshot.
         replayed: Turns with replayed replies. run_twice: turns with several `Turn` records.
     """
@@ -72,6 +75,7 @@ class Outcome:
     late_prices: int
     replayed: int
     run_twice: int
+    skipped: dict[tuple[str, str], dict[str, int]]
 
 
 @dataclass
@@ -82,7 +86,8 @@ class Contest:
         settings: Broker, and a prefix for this contest alone.
         folder: The folder of the logs. snapshots: the number of snapshots.
         one_process: True if all agents run in one process.
-        replies: Further flags of the chat node. products: the products; empty for the default.
+        replies: Further flags of the chat node. gates: further flags of the routers.
+        products: The products; empty for the default.
         fault: Returns the `ARENA_FAULT` of a process by its name, at each start.
         ends: How often each process ended, and how.
     """
@@ -92,6 +97,7 @@ class Contest:
     snapshots: int
     one_process: bool = True
     replies: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
     fault: Callable[[str], str] = lambda _: ""
     ends: Counter[str] = field(default_factory=Counter)
@@ -115,7 +121,8 @@ class Contest:
         }
         for number, group in enumerate(groups):
             flags = [word for agent in group for word in ("--agent", agent)]
-            found[f"routers-{number}"] = ["routers", "--name", f"r{number}", *flags, *bounds]
+            name = f"routers-{number}"
+            found[name] = ["routers", "--name", f"r{number}", *flags, *bounds, *self.gates]
         return found
 
     async def run(self, disturbance: "Disturbance | None" = None) -> Outcome:
@@ -222,13 +229,40 @@ class KillPlan:
             await reader.close()
 
 
+@dataclass
+class QuietKills:
+    """Kills the routers after skipped snapshots, when no turn is in progress.
+
+    Attributes:
+        after: Numbers of records of skipped snapshots.
+    """
+
+    after: tuple[int, ...]
+
+    async def disturb(self, contest: Contest, bus: Bus) -> None:
+        """Kill the routers after each of these records."""
+        reader = await bus.log_reader(topics.TURNS.name, start=EARLIEST)
+        seen = 0
+        try:
+            for count in self.after:
+                while seen < count:
+                    for record in await reader.read(timeout_s=0.2):
+                        seen += isinstance(record.message(), SkippedSnapshots)
+                contest.kill("routers-0")
+        finally:
+            await reader.close()
+
+
 async def _read(bus: Bus) -> Outcome:
     turns: dict[tuple[str, str], TurnContent] = {}
     seen: Counter[str] = Counter()
     replayed = 0
     as_of: dict[str, str] = {}
+    skipped: dict[tuple[str, str], dict[str, int]] = {}
     for record in await _records(bus, topics.TURNS.name):
         turn = _message(record)
+        if isinstance(turn, SkippedSnapshots):
+            skipped[turn.agent, turn.as_of.isoformat()] = turn.counts
         if not isinstance(turn, Turn):
             continue
         seen[turn.turn_id] += 1
@@ -243,6 +277,7 @@ async def _read(bus: Bus) -> Outcome:
             turn.memory,
             turn.portfolio,
             turn.skipped_snapshots,
+            turn.asked,
         )
     shard = Shard()
     orders = []
@@ -264,6 +299,7 @@ async def _read(bus: Bus) -> Outcome:
         late_prices=late,
         replayed=replayed,
         run_twice=sum(count > 1 for count in seen.values()),
+        skipped=skipped,
     )
 
 

@@ -16,7 +16,7 @@ import orjson
 import pytest
 
 from arena.settings import Settings
-from tests.faults.contest import AGENTS, Contest, KillPlan, Outcome
+from tests.faults.contest import AGENTS, Contest, KillPlan, Outcome, QuietKills
 
 SNAPSHOTS = int(os.environ.get("ARENA_CONTEST_SNAPSHOTS", "14"))
 SEEDS = int(os.environ.get("ARENA_CONTEST_SEEDS", "1"))
@@ -125,3 +125,19 @@ async def test_kills_do_not_change_the_result(
     assert {"routers-0 killed", "tools killed", "model killed", "connector killed"} <= set(
         killed.ends
     )
+
+
+async def test_kills_in_a_quiet_phase_do_not_change_the_gates(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Routers that are killed between turns ask on the same snapshots, for the same reasons."""
+    gates = ("--every", "10m", "--on-move-pct", "0.4", "--quiet-max", "20m", "--wake-on", "fill")
+    expected = await contest(settings, tmp_path, "gated", gates=gates).run()
+    killed = contest(settings, tmp_path, "quiet", gates=gates)
+    found = await killed.run(QuietKills((5, 14)))
+
+    assert_same(expected, found)
+    assert expected.skipped == found.skipped
+    assert len(AGENTS) * SNAPSHOTS == len(expected.turns) + len(expected.skipped)
+    assert {"every", "no_move"} <= {reason for one in expected.skipped.values() for reason in one}
+    assert 2 == killed.ends["routers-0 killed"]
