@@ -9,6 +9,7 @@ from arena.indicators.catalogue import CATALOGUE
 from arena.indicators.specs import GRANULARITIES, IndicatorSpec, find_granularity, parse_spec
 from arena.unknown_names import closest_first, listed
 
+MINUTE_S: Final = 60
 MINUTES_MAX: Final = 3 * 24 * 60
 """Most minutes of candles that a set may need until it is warm."""
 INDICATORS_MAX: Final = 100
@@ -62,9 +63,23 @@ class FeatureSet:
 
     @property
     def minutes(self) -> int:
-        """Minutes of candles until every indicator is warm; 0 for the empty set."""
+        """Minutes until every indicator is warm, from a whole bar on; 0 for the empty set."""
         needs = (
-            one.bars * GRANULARITIES[name] // 60
+            one.bars * GRANULARITIES[name] // MINUTE_S
+            for name, specs in self.specs.items()
+            for one in specs
+        )
+        return max(needs, default=0)
+
+    @property
+    def minutes_at_any_time(self) -> int:
+        """Minutes with which every indicator is warm wherever they begin and end.
+
+        The first bar of a granularity may have begun before them: it needs one more bar, less a
+        minute.
+        """
+        needs = (
+            (one.bars + 1) * GRANULARITIES[name] // MINUTE_S - 1
             for name, specs in self.specs.items()
             for one in specs
         )

@@ -19,7 +19,7 @@ def history_minutes(features: FeatureSet, asked: int | None) -> int:
         features: Indicators, which must be warm.
         asked: The least number, or None.
     """
-    return max(BOOK_MINUTES_MAX, features.minutes, asked or 0)
+    return max(BOOK_MINUTES_MAX, features.minutes_at_any_time, asked or 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,11 +55,6 @@ class FeaturesTable(SpecTable):
         """The set."""
         return parse_feature_set(self.text)
 
-    @property
-    def minutes(self) -> int:
-        """Minutes of candles before the first snapshot that the table asks for."""
-        return max(self.history_minutes or 0, self.chosen.minutes)
-
 
 def connector_flags(features: FeaturesTable) -> list[str]:
     """The flags of the connector, if the table differs from the default."""
@@ -69,11 +64,19 @@ def connector_flags(features: FeaturesTable) -> list[str]:
     return words
 
 
-def exchange_flags(features: FeaturesTable) -> list[str]:
-    """The flags of the simulated exchange, if more minutes are needed than it has by default."""
-    if features.minutes * MINUTE_S <= EXCHANGE_HISTORY_S:
+def exchange_flags(features: FeaturesTable, *, files: bool) -> list[str]:
+    """The flags of the simulated exchange, if more minutes are needed than it has by default.
+
+    Args:
+        features: The table.
+        files: True if the prices are in files, which are not shortened for a bar that is cut.
+    """
+    chosen = features.chosen
+    needed = chosen.minutes if files else chosen.minutes_at_any_time
+    minutes = max(features.history_minutes or 0, needed)
+    if minutes * MINUTE_S <= EXCHANGE_HISTORY_S:
         return []
-    return ["--historical-minutes", str(features.minutes)]
+    return ["--historical-minutes", str(minutes)]
 
 
 def _sentence(error: UsageError) -> str:

@@ -159,7 +159,7 @@ def exchange_command(spec: ArenaSpec, context: LaunchContext) -> list[str]:
         words += ["--prices", str(context.directory / path)]
     venues = by_venue(spec.arena.products)
     other = next((venue for venue in venues if venue != DEFAULT_VENUE and len(venues) == 1), None)
-    words += exchange_flags(spec.features)
+    words += exchange_flags(spec.features, files=bool(market.prices))
     return words + _flags({"--state": context.market_state_file, "--venue": other})
 
 

@@ -21,12 +21,11 @@ def test_default_is_the_standard_set() -> None:
     """No flag says so, and the exchange has as much history as ever."""
     spec = parse_spec(SMALLEST, path="a.toml")
 
-    assert ("standard", 300) == (spec.features.text, spec.features.minutes)
+    assert ("standard", 300) == (spec.features.text, spec.features.chosen.minutes)
     assert "--features" not in connector_command(spec, CONTEXT)
-    assert "--historical-minutes" not in [
-        *connector_command(spec, CONTEXT),
-        *exchange_command(spec, CONTEXT),
-    ]
+    assert "--historical-minutes" not in connector_command(spec, CONTEXT)
+    exchange = exchange_command(spec, CONTEXT)
+    assert "314" == exchange[exchange.index("--historical-minutes") + 1]
 
 
 def test_processes_are_told_what_the_indicators_need() -> None:
@@ -35,7 +34,7 @@ def test_processes_are_told_what_the_indicators_need() -> None:
     connector, exchange = connector_command(spec, CONTEXT), exchange_command(spec, CONTEXT)
 
     assert ["--features", "none,rsi_7@1m,ema_200@15m"] == connector[-2:]
-    assert "3000" == exchange[exchange.index("--historical-minutes") + 1]
+    assert "3014" == exchange[exchange.index("--historical-minutes") + 1]
 
 
 @pytest.mark.parametrize(
