@@ -16,10 +16,12 @@ from arena.gate_settings import OFF, gates_text
 from arena.messages import Evaluation, LeaderboardRow, Turn
 from arena.money import PriceUnits, notional_units, unit_cost
 from arena.process_commands import RunningSupervisor, running_supervisors
+from dashboard.model.context_notes import context_notes
 from dashboard.model.equity_curves import thin, value_before
 from dashboard.model.halts import HaltRow
 from dashboard.model.processes import ProcessRow
 from dashboard.model.recent_turns import AgentTurns
+from dashboard.model.results import ContextNote
 from dashboard.model.rows import AgentRow, ArenaSummary, PositionRow, Series, Thought, TradeRow
 from dashboard.model.trade_rows import trade_row
 from dashboard.model.view import ArenaView
@@ -67,6 +69,7 @@ class Frame:
     halts: tuple[HaltRow, ...] = ()
     other_accounts: tuple[AgentRow, ...] = ()
     supervisors: tuple[RunningSupervisor, ...] = ()
+    context: tuple[ContextNote, ...] = ()
 
     def row(self, agent: str) -> AgentRow | None:
         """The ranking row of an agent."""
@@ -114,6 +117,7 @@ def build_frame(
             if name not in colours
         ),
         supervisors=tuple(running_supervisors(view.processes.newest.values(), now)),
+        context=context_notes(view).items,
     )
 
 

@@ -16,6 +16,7 @@ from dashboard.terminal import panes
 from dashboard.terminal.agent_screen import agent_body, prompt_body
 from dashboard.terminal.borders import Section, bottom, divider, pane_lines, top, two_pane_lines
 from dashboard.terminal.compact import compact_body, fits, one_line_screen
+from dashboard.terminal.context_line import context_line
 from dashboard.terminal.feed_text import feed_notice
 from dashboard.terminal.grid import fit
 from dashboard.terminal.halted_line import halted_line
@@ -119,6 +120,7 @@ def _main(frame: Frame, ui: Ui, width: int, height: int, read_status: ReadStatus
     notices = [
         *halted_line(frame.halts, frame.now, inner),
         *feed_notice(frame.summary, inner, read_status.ended),
+        *context_line(frame.context, inner),
         *verdict_line(frame.evaluation, inner),
     ]
     heights = _heights(max(1, len(frame.ranking)), height, len(notices))

@@ -5,10 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from dashboard.model import activity_queries, agent_queries, queries
+from dashboard.model.context_notes import context_notes
 from dashboard.model.results import (
     Activity,
     Agents,
     Candles,
+    ContextNotes,
     Costs,
     EquityCurves,
     Health,
@@ -105,6 +107,12 @@ async def candles(
         f"candles {product} {granularity}",
         lambda _: queries.candles(view, product, granularity),
     )
+
+
+@router.get("/context", response_model=ContextNotes)
+async def context(request: Request, web: WebState) -> Response:
+    """The dated news, sentiment and token facts of the newest snapshot."""
+    return await web.answer(request, "context", lambda _: context_notes(web.reader.view))
 
 
 @router.get("/equity", response_model=EquityCurves)

@@ -15,6 +15,7 @@ from arena.page.series import HOLD_STRATEGY
 from dashboard.model import queries
 from dashboard.model.activity_queries import activity
 from dashboard.model.change_cursor import ChangeCursor
+from dashboard.model.context_notes import context_notes
 from dashboard.model.hidden_prompts import page_without_words, without_words
 from dashboard.model.price_history import price_history, products
 from dashboard.model.results import PriceHistory, TurnSummary
@@ -32,8 +33,8 @@ Parts = Annotated[str, Query(max_length=200)]
 Product = Annotated[str, Query(max_length=100)]
 TRADES = 100
 CURVE_POINTS = 200
-LIVE = (*COMMON, "judge", "leaderboard", "dead", "curves", "reasoning", "market", "positions",
-        "trades", "costs")  # fmt: skip
+LIVE = (*COMMON, "judge", "leaderboard", "dead", "curves", "reasoning", "market", "context",
+        "positions", "trades", "costs")  # fmt: skip
 AGENT = (*COMMON, "portfolio", "market", "turns", "curves", "positions", "trades", "costs")
 NODES = (*COMMON, "feed", "venues", "models", "halts", "processes", "costs")
 
@@ -55,6 +56,7 @@ async def live(
     if _needs(wanted, "market"):
         given |= _market(web, product)
     given["positions"] = queries.positions(now.frame)
+    given["news"] = context_notes(view)
     return page_answer("live", request, web, given, wanted)
 
 

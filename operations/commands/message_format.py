@@ -109,15 +109,6 @@ def _(message: ClosedCandle) -> str:
 
 
 @describe.register
-def _(message: ContextItem) -> str:
-    about = f"{message.product_id or 'whole market'} {message.kind.replace('_', ' ')}"
-    facts = ", ".join(f"{name} {value}" for name, value in message.facts.items())
-    words = message.title or message.text or facts or message.sentiment or ""
-    published = f"{message.published_at:%Y-%m-%d %H:%M:%S}Z"
-    return f"{about} of {published}  {message.source or 'no source'}: {words}"
-
-
-@describe.register
 def _(message: Product) -> str:
     state = restriction(message.status, message.modes) or message.status
     return (
@@ -137,7 +128,23 @@ def _(message: MarketSnapshot) -> str:
         state = " stale" if view.stale else ""
         views.append(f"{view.product_id} {price}{state if closed == ONLINE else f' {closed}'}")
     simulated = f"  simulated, {message.speed:g}x" if message.simulated else ""
-    return f"as of {format_time(message.as_of)}  {'  '.join(views)}{simulated}"
+    items = len(message.context)
+    context = f"  {counted(items, 'item')} of news and facts" if items else ""
+    return f"as of {format_time(message.as_of)}  {'  '.join(views)}{context}{simulated}"
+
+
+@describe.register
+def _(message: ContextItem) -> str:
+    about = [message.product_id or "market", message.kind.replace("_", " ")]
+    about += [message.sentiment] if message.sentiment else []
+    about += [f"{message.score:f}"] if message.score is not None else []
+    facts = ", ".join(f"{name} {value}" for name, value in message.facts.items())
+    words = ". ".join(part for part in (message.title, message.text, facts) if part)
+    source = f"  {message.source}" if message.source else ""
+    return (
+        f"{' '.join(about)}  published {message.published_at.isoformat()}{source}"
+        f"  {words}  ({message.item_id})"
+    )
 
 
 @describe.register

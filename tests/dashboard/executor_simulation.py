@@ -12,6 +12,7 @@ from arena.accounts import Shard
 from arena.messages import (
     AccountOpened,
     AgentSpec,
+    ContextItem,
     Epoch,
     MarketSnapshot,
     Message,
@@ -63,6 +64,7 @@ class ExecutorSimulation(Recording):
         currency: Currency of main accounts, and of the quotes of `PRICES`.
         wallets: Further currency -> starting cash in it; a product of `WALLET_PRICES` that is
             quoted in one is listed too.
+        context: Dated context of all snapshots.
     """
 
     seed: int = 7
@@ -70,6 +72,7 @@ class ExecutorSimulation(Recording):
     planned: int | None = None
     currency: str = "USD"
     wallets: dict[str, Decimal] = field(default_factory=dict)
+    context: tuple[ContextItem, ...] = ()
 
     def __post_init__(self) -> None:
         """Claim the account log."""
@@ -179,6 +182,7 @@ class ExecutorSimulation(Recording):
                 ProductView(product_id=t.product_id, ticker=t, age_ms=20, stale=False)
                 for t in tickers
             ),
+            context=self.context,
             published_at=self.wall,
         )
         self.write(topics.SNAPSHOTS.name, snapshot, "simulated")

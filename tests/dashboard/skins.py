@@ -20,8 +20,10 @@ from arena.clock import SystemClock
 from arena.tasks import run_until_first_ends
 from dashboard.model import agent_queries, price_history, queries, run_queries
 from dashboard.model.arena_reader import RunIdentity
+from dashboard.model.context_notes import context_notes
 from dashboard.model.frame import build_frame
 from dashboard.model.results import (
+    ContextNotes,
     Costs,
     Health,
     Leaderboard,
@@ -44,6 +46,7 @@ from dashboard.terminal.ui import Ui
 from dashboard.web.options import WebOptions
 from tests.dashboard.failing_scenario import ALWAYS, FailingScenario
 from tests.dashboard.model.test_halts import halted
+from tests.dashboard.news import news_at
 from tests.dashboard.scenario import Scenario
 from tests.dashboard.web.serving import Served, serving
 from tests.judge.test_dead_entries import board_of
@@ -187,6 +190,7 @@ class Truth:
     turns: Sequence[TurnSummary]
     turn: TurnDetail
     prompt: RenderedPrompt
+    news: ContextNotes
 
 
 def show_all(home: Path) -> tuple[Truth, Skins]:
@@ -197,7 +201,9 @@ def show_all(home: Path) -> tuple[Truth, Skins]:
     """
     for number, name in enumerate(("first", "second")):
         make_run(home, name, datetime(2026, 11, 20 + number, 9, tzinfo=UTC))
-    scenario = FailingScenario(fails={DEAD: ALWAYS}).run(66)
+    scenario = FailingScenario(fails={DEAD: ALWAYS})
+    scenario.context = news_at(scenario.venue)
+    scenario.run(66)
     scenario.write(topics.EVALUATIONS.name, board_of(scenario).evaluation, "judge")
     halted(scenario, "brainrot", "it bets the house")
     options = WebOptions(run=RunIdentity(home=home))
@@ -236,6 +242,7 @@ async def _truth(served: Served, options: WebOptions) -> Truth:
         turns=page.turns,
         turn=turn,
         prompt=agent_queries.rendered_prompt(turn),
+        news=context_notes(view),
     )
 
 
@@ -243,7 +250,7 @@ async def _skins(served: Served, other: Served, truth: Truth) -> Skins:
     agents = [one.agent for one in truth.leaderboard.agents]
     turn = f"/agents/{AGENT}/turns/{truth.turn.summary.turn_id}"
     pages = ("/", "/nodes", "/runs", turn, *(f"/agents/{name}" for name in agents))
-    api = ["leaderboard", "verdict", "positions", "prices", "costs", "health", "runs"]
+    api = ["context", "leaderboard", "verdict", "positions", "prices", "costs", "health", "runs"]
     api += [f"trades?limit={TRADES}", f"agents/{AGENT}/turns?limit={TURNS}", f"{turn[1:]}/prompt"]
     api += [f"agents/{name}/portfolio" for name in agents]
     short = ["/market/symbols", f"/trades?limit={TRADES}"]

@@ -13,6 +13,7 @@ import pytest
 
 from dashboard import text
 from dashboard.web.page import formats
+from tests.dashboard.news_columns import CONTEXT_COLUMNS, NEWEST_COLUMNS
 from tests.dashboard.skin_columns import (
     Column,
     accounts,
@@ -209,6 +210,8 @@ QUESTIONS = {
             ),
         },
     ),
+    "news and facts": Question(lambda t: t.news.items, CONTEXT_COLUMNS),
+    "newest item of news and facts": Question(lambda t: t.news.items[:1], NEWEST_COLUMNS),
     "bids at the snapshots": Question(
         lambda t: t.history.bars,
         {

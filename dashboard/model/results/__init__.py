@@ -29,6 +29,8 @@ from dashboard.model.results.health import (
 )
 from dashboard.model.results.markets import (
     Candles,
+    ContextNote,
+    ContextNotes,
     EquityCurveResult,
     EquityCurves,
     LatestMarket,
@@ -77,6 +79,8 @@ __all__ = [
     "Candles",
     "CauseCount",
     "CommandResult",
+    "ContextNote",
+    "ContextNotes",
     "Costs",
     "DeadAgentResult",
     "EquityCurveResult",

@@ -162,6 +162,44 @@ class PriceHistory(Result):
     bars: tuple[PriceBar, ...]
 
 
+class ContextNote(Result):
+    """A piece of news, a sentiment or token facts, as the newest snapshot has it.
+
+    Attributes:
+        about: The product, or "market".
+        age_s: Venue seconds from its publication to the snapshot.
+        source: Who published it; "" if unknown.
+        words: Title, text and facts in one text.
+    """
+
+    item_id: str
+    product_id: str
+    about: str
+    kind: str
+    published_at: Utc
+    age_s: float
+    source: str
+    url: str
+    title: str
+    text: str
+    sentiment: str | None
+    score: WireDecimal | None
+    facts: dict[str, str]
+    words: str
+
+
+class ContextNotes(Result):
+    """The dated context of the newest snapshot, the newest item first.
+
+    Attributes:
+        simulated: True if the market is simulated or recorded.
+    """
+
+    as_of: Utc | None
+    simulated: bool
+    items: tuple[ContextNote, ...]
+
+
 class Symbols(Result):
     """The ids of the products that have a price."""
 

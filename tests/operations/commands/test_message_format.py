@@ -7,6 +7,7 @@ import pytest
 
 from arena.messages import (
     ChatRequest,
+    ContextItem,
     Halt,
     MarketSnapshot,
     Message,
@@ -37,6 +38,32 @@ AT = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 def test_halts_and_resumes_are_sentences(message: Message, line: str) -> None:
     """Whose orders, halted or resumed, by whom, and why."""
     assert line == describe(message)
+
+
+def test_items_of_context_say_what_they_are_about() -> None:
+    """Product or market, kind, direction, time of publication, source, words and id."""
+    item = ContextItem(
+        item_id="a1",
+        product_id="ETH-USD",
+        kind="sentiment",
+        published_at=AT,
+        source="Example Poll",
+        title="412 posts",
+        sentiment="bullish",
+        score=Decimal("0.4"),
+    )
+    facts = item.model_copy(
+        update={"kind": "token_facts", "product_id": "", "sentiment": None, "score": None,
+                "facts": {"max_supply": "none"}, "source": "", "title": ""}
+    )  # fmt: skip
+
+    assert describe(item) == (
+        "ETH-USD sentiment bullish 0.4  published 2026-11-21T14:00:00+00:00  Example Poll"
+        "  412 posts  (a1)"
+    )
+    assert describe(facts) == (
+        "market token facts  published 2026-11-21T14:00:00+00:00  max_supply none  (a1)"
+    )
 
 
 def test_request_of_the_judge_names_the_judge() -> None:
