@@ -32,7 +32,7 @@ check: ## format, lint, types, tests
 real-servers: ## a contest against each of three real model servers (ARGS='llama-tiny')
 	@exec scripts/setup local-llm $(PYTHON) -m tests.real_servers $(ARGS)
 
-bench: ## turns per second, latency, memory, the page (ARGS='--only page')
+bench: ## turns per second, latency, memory, the page, indicators (ARGS='--only indicators')
 	@$(RUNTIME) $(PYTHON) -m arena bench $(ARGS)
 	@$(if $(ARGS),:,$(DEV) $(PYTHON) -m tests.dashboard.web.measure_page)
 

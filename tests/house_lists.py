@@ -202,6 +202,7 @@ SHELLS = (
     "dashboard/web/server.py",
     "dashboard/web/state.py",
     "operations/bench/call_benchmark.py",
+    "operations/bench/indicators.py",
     "operations/bench/kafka_relay.py",
     "operations/bench/load_generator.py",
     "operations/bench/page.py",

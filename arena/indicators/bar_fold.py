@@ -18,16 +18,28 @@ class BarFold(Copyable):
 
     A bar is made of the minutes of its bucket, at least one, and is closed once its last minute, or
     a later one, was taken. A bucket without minutes is a gap: the indicators start again with the
-    first minute after it.
+    first minute after it. A bucket that began before the first minute is left out: its first part
+    is unknown.
 
     Args:
         granularity: "1m", "5m", "15m" or "1h".
         specs: The indicators.
     """
 
-    __slots__ = ("_bars", "_first_s", "_gap_s", "_indicators",
-        "_names", "_newest_s", "_open", "_since_s", "_specs",
-                 "_step_s", "_window")  # fmt: skip
+    __slots__ = (
+        "_bars",
+        "_first_s",
+        "_gap_s",
+        "_indicators",
+        "_names",
+        "_newest_s",
+        "_open",
+        "_open_s",
+        "_since_s",
+        "_specs",
+        "_step_s",
+        "_window",
+    )
 
     def __init__(self, granularity: str, specs: Sequence[IndicatorSpec]) -> None:
         """Create the fold; it has no bars yet."""
@@ -35,7 +47,8 @@ class BarFold(Copyable):
         self._specs = tuple(specs)
         self._names = tuple(name for spec in specs for name in spec.names)
         self._indicators: tuple[Indicator, ...] = tuple(spec.make() for spec in specs)
-        self._open: Bar | None = None
+        self._open: tuple[Bar, ...] = ()  # the minutes of the bar that has not closed
+        self._open_s = -1  # and its start
         self._newest_s: int | None = None
         self._first_s: int | None = None
         self._since_s: int | None = None
@@ -51,31 +64,32 @@ class BarFold(Copyable):
 
     def take(self, minute: Bar) -> None:
         """Take the next minute; it must be later than the one before."""
-        start_s = minute.start_s - minute.start_s % self._step_s
+        step_s, minute_s = self._step_s, minute.start_s
+        start_s = minute_s - minute_s % step_s
         if self._first_s is None:
-            self._first_s = minute.start_s
+            self._first_s = minute_s
         if start_s < self._first_s:
             return
-        bar = self._open
-        if bar is not None and bar.start_s == start_s:
-            bar = Bar(
-                start_s,
-                bar.open,
-                max(bar.high, minute.high),
-                min(bar.low, minute.low),
-                minute.close,
-                bar.volume + minute.volume,
-            )
+        if start_s == self._open_s:
+            self._open += (minute,)
         else:
-            if bar is not None:
-                self._close(bar)
+            self._close_open()
             self._restart_after_gap(start_s)
-            bar = minute._replace(start_s=start_s)
-        if minute.start_s == start_s + self._step_s - MINUTE_S:
-            self._close(bar)
-            self._open = None
-        else:
-            self._open = bar
+            self._open_s, self._open = start_s, (minute,)
+        if minute_s == start_s + step_s - MINUTE_S:
+            self._close_open()
+
+    def _close_open(self) -> None:
+        """Close the bar of the open minutes, if there are any."""
+        minutes = self._open
+        if not minutes:
+            return
+        self._open = ()
+        if len(minutes) == 1 and minutes[0].start_s == self._open_s:
+            self._close(minutes[0])
+            return
+        _, opens, highs, lows, closes, volumes = zip(*minutes, strict=True)
+        self._close(Bar(self._open_s, opens[0], max(highs), min(lows), closes[-1], sum(volumes)))
 
     def _restart_after_gap(self, start_s: int) -> None:
         """Start the indicators again if bars are missing before the one that starts now."""

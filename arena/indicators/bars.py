@@ -5,7 +5,8 @@ becomes a binary float.
 """
 
 from collections import deque
-from typing import NamedTuple, Self
+from functools import cache
+from typing import Final, NamedTuple, Self
 
 
 class Bar(NamedTuple):
@@ -26,14 +27,21 @@ class Copyable:
 
     def copy(self) -> Self:
         """An independent copy: updates of one do not change the other."""
+        kind: type = type(self)
         twin = object.__new__(type(self))
-        for kind in type(self).__mro__:
-            for name in getattr(kind, "__slots__", ()):
-                value = getattr(self, name)
-                if isinstance(value, deque | Copyable):
-                    value = value.copy()
-                setattr(twin, name, value)
+        for name in _attributes(kind):
+            value = getattr(self, name)
+            setattr(twin, name, value.copy() if isinstance(value, _COPIED) else value)
         return twin
+
+
+_COPIED: Final = (deque, Copyable)
+
+
+@cache
+def _attributes(kind: type) -> tuple[str, ...]:
+    """The names in the slots of a class and of its base classes."""
+    return tuple(name for one in kind.__mro__ for name in getattr(one, "__slots__", ()))
 
 
 class Indicator(Copyable):

@@ -13,7 +13,7 @@ from arena.messages.market import IndicatorWindow
 CORRECTED_MINUTES: Final = 8
 """A record for a minute at most this much older than the newest one is folded again."""
 CORRECTED_S: Final = CORRECTED_MINUTES * MINUTE_S
-SAVED_EVERY: Final = 32
+SAVED_EVERY: Final = 64
 """Minutes after which the state is saved again; a correction folds at most about twice as many."""
 
 

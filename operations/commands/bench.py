@@ -22,7 +22,8 @@ from arena.settings import Settings
 
 DEFAULT_AGENTS = "1,3,10,30"
 TABLE_COLUMNS = 132
-PARTS = ("relay", "floor", "stub", "scripted", "two-tools", "one-process", "page")
+PARTS = ("relay", "floor", "stub", "scripted", "two-tools", "one-process", "page", "indicators")
+WITHOUT_BROKER = {"indicators"}
 PROCESS_EACH_MAX = 10
 """Up to this many agents get their own process; more share one process."""
 
@@ -39,10 +40,10 @@ def bench(
     only: Annotated[str, typer.Option(help="Parts to run, comma-separated.")] = ",".join(PARTS),
     viewers: Annotated[int, typer.Option(help="Viewers of the page at once.", min=1)] = 500,
 ) -> None:
-    """Measure turns per second, CPU per turn, latency, bytes and memory, and the page.
+    """Measure turns per second, CPU per turn, latency, bytes and memory, the page, indicators.
 
     Takes about eight minutes; nothing else should run on the machine. The page alone takes two, or
-    half a minute with `--only page --seconds 2`.
+    half a minute with `--only page --seconds 2`; `--only indicators` takes seconds and no broker.
 
     Example: arena bench --agents 1,3 --json bench.json
     """
@@ -91,6 +92,13 @@ def _measure(
     from operations.localbroker.broker_lookup import find_or_start_broker
 
     results: dict[str, Any] = {"machine": dict(meter.machine()), "runs": []}
+    if "indicators" in parts:
+        from operations.bench.indicators import indicator_figures
+
+        _print_measuring("indicators")
+        results["indicators"] = indicator_figures()
+    if parts <= WITHOUT_BROKER:
+        return results
     with (
         draw_progress() as progress,
         find_or_start_broker(home, port=0, progress=progress) as broker,
@@ -146,10 +154,11 @@ def _print_table(results: dict[str, Any]) -> None:
     from rich.table import Table
 
     console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(width=TABLE_COLUMNS)
-    machine, broker = results["machine"], results["broker"]
+    machine, broker = results["machine"], results.get("broker")
     console.print(
         f"{machine['cores']} cores, {machine['memory_gib']} GiB, load {machine['load_1m']} at the "
-        f"start, Python {machine['python']}, {broker['kind']} {broker['version'] or ''}"
+        f"start, Python {machine['python']}"
+        + (f", {broker['kind']} {broker['version'] or ''}" if broker else "")
     )
     if relay := results.get("relay"):
         console.print(
@@ -179,7 +188,7 @@ def _print_table(results: dict[str, Any]) -> None:
         table.add_row(*_row(run, results))
     if results["runs"]:
         console.print(table)
-    for line in page_lines(results.get("page", {})):
+    for line in page_lines(results.get("page", {})) + indicator_lines(results.get("indicators")):
         console.print(line)
 
 
@@ -201,6 +210,25 @@ def page_lines(found: dict[str, Any]) -> list[str]:
         f" viewers, {found['viewer_cpu']:.1%} with one",
         f"  {many} viewers: {found['viewers_memory_mb']:.0f} MB, {found['viewers_cpu']:.0%} of a"
         f" core, topic to page {_span(found, 'viewers_turn')}",
+    ]
+
+
+def indicator_lines(found: dict[str, Any] | None) -> list[str]:
+    """The figures of indicators as text.
+
+    Args:
+        found: The figures of `operations.bench.indicators.indicator_figures`; None for no line.
+    """
+    if found is None:
+        return []
+    before, after = found["bytes"]
+    plain_us, full_us = found["decode_us"]
+    return [
+        f"indicators, the standard set: {found['us']} us per product and snapshot",
+        f"  a snapshot of {found['products']} products: {before:,} bytes without, {after:,} with:"
+        f" {found['bytes_ratio']:.2f} x",
+        f"  decoded in {plain_us:.0f} us without, {full_us:.0f} us with:"
+        f" {found['decode_ratio']:.2f} x",
     ]
 
 
