@@ -81,24 +81,6 @@ def gates_of(*layers: Mapping[str, object]) -> Gates | None:
     return None if gates == Gates() else gates
 
 
-def check_setting(key: str, value: object) -> None:
-    """Check one setting by itself, whatever the others are.
-
-    Raises:
-        GateFault: It cannot be used.
-    """
-    if value in (None, OFF):
-        return
-    if key in ("every", "quiet_max"):
-        _seconds({key: value}, key)
-    elif key == "on_move_pct":
-        _percent(value)
-    elif key == "wake_on":
-        _causes(value)
-    else:
-        _calls({key: value}, key)
-
-
 def _seconds(given: Mapping[str, object], key: str) -> float | None:
     if (value := given.get(key)) is None:
         return None

@@ -23,7 +23,7 @@ from pydantic import (
 from arena import endpoint, ids
 from arena.baselines import SCRIPTED
 from arena.errors import UsageError
-from arena.gate_settings import KEYS, GateFault, check_setting
+from arena.gate_settings import KEYS, GateFault, gates_of
 from arena.messages import PromptSize
 from arena.model_cutoffs import check_month
 from arena.model_prices import PRICE_MAX, Price, own_price
@@ -308,25 +308,26 @@ class GateKeys(SpecTable):
         wake_on: Causes to ask at the next snapshot: "fill", "halt", "resume".
     """
 
-    every: str | None = None
-    on_move_pct: Decimal | str | None = None
-    quiet_max: str | None = None
-    calls_per_hour_max: int | str | None = None
-    calls_per_day_max: int | str | None = None
-    wake_on: tuple[str, ...] | str | None = None
+    # object: `gates_of` checks the types, too, and says what to write.
+    every: object = None
+    on_move_pct: object = None
+    quiet_max: object = None
+    calls_per_hour_max: object = None
+    calls_per_day_max: object = None
+    wake_on: object = None
 
     @property
-    def gate_settings(self) -> dict[str, Any]:  # Any: each key has a type of its own.
+    def gate_settings(self) -> dict[str, Any]:  # Any: as for `AgentTable(**settings)`.
         """The settings of gates that are given, by key."""
         return {key: value for key in KEYS if (value := getattr(self, key)) is not None}
 
     @model_validator(mode="after")
     def _check_gates(self) -> Self:
-        for key, value in self.gate_settings.items():
-            try:
-                check_setting(key, value)
-            except GateFault as fault:
-                raise SpecFault((fault.key,), fault.text) from None
+        try:
+            # The strategy may have the move that a `quiet_max` needs.
+            gates_of({"on_move_pct": 1}, self.gate_settings)
+        except GateFault as fault:
+            raise SpecFault((fault.key,), fault.text) from None
         return self
 
 

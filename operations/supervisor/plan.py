@@ -324,7 +324,7 @@ def router_command(
 def gate_texts(agent: AgentTable) -> dict[str, str]:
     """The settings of an agent's gates as values of flags."""
     return {
-        key: ",".join(value) if isinstance(value, tuple) else str(value)
+        key: ",".join(value) if isinstance(value, tuple | list) else str(value)
         for key, value in agent.gate_settings.items()
     }
 
