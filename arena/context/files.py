@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from arena.bounded_files import open_regular
-from arena.context.lines import LINE_BYTES_MAX, LineRefused, parse_line
+from arena.context.lines import LINE_BYTES_MAX, LineRefused, ParsedLine, parse_line
 from arena.errors import UsageError
-from arena.messages import ContextItem
 
 FILE_BYTES_MAX: Final = 256 << 20
 SUFFIXES: Final = (".jsonl", ".ndjson")
@@ -48,7 +47,7 @@ class FileLine(NamedTuple):
         """The file and the number of the line."""
         return f"{self.path.name}:{self.number}"
 
-    def items(self, first: datetime | None) -> tuple[ContextItem, ...]:
+    def parsed(self, first: datetime | None) -> ParsedLine:
         """The items of the line; see `arena.context.lines.parse_line`.
 
         Raises:
@@ -199,7 +198,7 @@ def check_file(path: Path, *, simulated: bool, shown_max: int = 5) -> FileReport
     shown: list[str] = []
     for line in read_lines(path):
         try:
-            items += len(line.items(CHECKED_AGAINST if simulated else None))
+            items += len(line.parsed(CHECKED_AGAINST if simulated else None).items)
         except LineRefused as error:
             count += 1
             if len(shown) < shown_max:

@@ -11,12 +11,12 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, NoReturn, get_args
+from typing import Any, Final, NamedTuple, NoReturn, get_args
 
 from pydantic import ValidationError
 
 from arena import ids
-from arena.context.times import parse_after, parse_time
+from arena.context.times import EPOCH, parse_after, parse_time
 from arena.errors import UsageError
 from arena.messages import ContextItem, ContextKind, Mood
 from arena.messages.context import (
@@ -51,7 +51,19 @@ class LineRefused(UsageError):
     """A line that makes no item: the message has the field and the value, and the remedy."""
 
 
-def parse_line(line: bytes, first: datetime | None = None) -> tuple[ContextItem, ...]:
+class ParsedLine(NamedTuple):
+    """A line that can be used.
+
+    Attributes:
+        items: Its items.
+        is_relative: True if their time counts from the first snapshot (`after`).
+    """
+
+    items: tuple[ContextItem, ...]
+    is_relative: bool
+
+
+def parse_line(line: bytes, first: datetime | None = None) -> ParsedLine:
     """Parse a line.
 
     Args:
@@ -88,12 +100,19 @@ def parse_line(line: bytes, first: datetime | None = None) -> tuple[ContextItem,
             first_error = error.errors(include_url=False)[0]
             _refuse(".".join(map(str, first_error["loc"])), first_error["msg"], "change it")
         found.append(item)
-    return tuple(found)
+    return ParsedLine(tuple(found), fields.get("after") is not None)
 
 
-def content_of(item: ContextItem) -> bytes:
-    """Digest of an item without the time at which it was received."""
-    plain = item.model_copy(update={"received_at": None})
+def content_of(item: ContextItem, *, with_time: bool = True) -> bytes:
+    """Digest of an item without the time at which it was received.
+
+    Args:
+        item: The item.
+        with_time: False to leave out its time of publication, too: that of a relative item follows
+            from the market, whose first time a restart before the first snapshot changes.
+    """
+    time = item.published_at if with_time else EPOCH
+    plain = item.model_copy(update={"received_at": None, "published_at": time})
     return hashlib.blake2b(plain.model_dump_json().encode(), digest_size=16).digest()
 
 

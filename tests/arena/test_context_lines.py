@@ -86,20 +86,20 @@ def test_durations() -> None:
 
 def test_line_makes_an_item_per_product() -> None:
     """Each product has an item of its own, with an id that follows from the line's."""
-    items = parse_line(line(product=None, products=["BTC-USD", "binance:BTCUSDT"], id="a1"))
+    items, _ = parse_line(line(product=None, products=["BTC-USD", "binance:BTCUSDT"], id="a1"))
 
     assert [(i.item_id, i.product_id) for i in items] == [
         ("a1@BTC-USD", "BTC-USD"),
         ("a1@binance:BTCUSDT", "binance:BTCUSDT"),
     ]
-    (whole,) = parse_line(line(product=None, id=7))
+    (whole,) = parse_line(line(product=None, id=7)).items
     assert (whole.item_id, whole.product_id) == ("7", "")
 
 
 def test_ids_are_derived_from_the_content() -> None:
     """The same line has the same id; another product, time or text has another one."""
     ids = [
-        parse_line(line(**changes))[0].item_id
+        parse_line(line(**changes)).items[0].item_id
         for changes in ({}, {}, {"product": "ETH-USD"}, {"title": "B"}, {"text": "more"},
                         {"published_at": "2026-01-01T09:30:01Z"}, {"source": "Wire"})
     ]  # fmt: skip
@@ -112,8 +112,8 @@ def test_texts_are_cleaned_and_numbers_are_exact() -> None:
     """Texts are on one visible line; facts are texts, sorted by name; scores have no zeros."""
     facts = '{"unlocks": "none", "max_supply": 21000000, "market_cap": 1.50e3}'
     text = line(kind="token_facts", title=" a\n## b\u202e ").decode()[:-1] + f', "facts": {facts}}}'
-    (item,) = parse_line(text.encode())
-    (mood,) = parse_line(line(kind="sentiment", score=-0.50, title=None))
+    (item,) = parse_line(text.encode()).items
+    (mood,) = parse_line(line(kind="sentiment", score=-0.50, title=None)).items
 
     assert item.title == "a ## b\\u202e"
     assert list(item.facts.items()) == [
@@ -125,12 +125,13 @@ def test_texts_are_cleaned_and_numbers_are_exact() -> None:
 def test_after_counts_from_the_first_snapshot_of_a_simulated_market() -> None:
     """In a real market there is nothing that it could count from."""
     relative = line(published_at=None, after="PT5M")
-    (item,) = parse_line(relative, FIRST)
-    again = parse_line(relative, FIRST + timedelta(days=1))[0]
+    (item,) = parse_line(relative, FIRST).items
+    again = parse_line(relative, FIRST + timedelta(days=1)).items[0]
 
     assert item.published_at == FIRST + timedelta(minutes=5)
     assert item.item_id == again.item_id
     assert content_of(item) != content_of(again)
+    assert content_of(item, with_time=False) == content_of(again, with_time=False)
     with pytest.raises(LineRefused, match="after: .*; write published_at"):
         parse_line(relative)
 
@@ -296,8 +297,8 @@ def test_a_long_line_is_refused_and_the_next_one_read(tmp_path: Path) -> None:
     assert first.too_long
     assert len(first.content) <= LINE_BYTES_MAX + 2
     with pytest.raises(LineRefused, match="more than"):
-        first.items(None)
-    assert len(second.items(None)) == 1
+        first.parsed(None)
+    assert len(second.parsed(None).items) == 1
 
 
 def test_a_file_is_checked_before_a_start(tmp_path: Path) -> None:

@@ -295,6 +295,8 @@ async def test_relative_items_of_a_live_simulation(memory_bus: MemoryBus, tmp_pa
     resumed = SnapshotContext(node_on(memory_bus), (path,))
     again = await resumed.at(START + 2 * MINUTE, ["BTC-USD"], simulated=True)
     assert found.items == again.items
+    late = SnapshotContext(node_on(memory_bus), (path,))
+    await late.publish_files(Market(True, START + timedelta(seconds=1)))
     assert 1 == len(await items_in(memory_bus))
 
 

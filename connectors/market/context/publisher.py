@@ -80,13 +80,13 @@ class ContextPublisher:
         batch: dict[bytes, ContextItem] = {}
         for line in lines:
             try:
-                items = line.items(market.first if market.simulated else None)
-                self._require_past(items, market)
+                parsed = line.parsed(market.first if market.simulated else None)
+                self._require_past(parsed.items, market)
             except LineRefused as error:
                 await self._refuse(line, error)
                 continue
-            for item in items:
-                content = content_of(item)
+            for item in parsed.items:
+                content = content_of(item, with_time=not parsed.is_relative)
                 if self._topic.knows(content) or content in batch:
                     counters[KNOWN] += 1
                     continue

@@ -15,8 +15,8 @@ from arena.node import Node
 from arena.read_topic import read_to_ends
 
 NAME: Final = topics.CONTEXT.name
-KNOWN_MAX: Final = 500_000
-"""Most items that are known as published; the oldest are forgotten, and may be published again."""
+KNOWN_MAX: Final = 1_000_000
+"""Most digests of published items, two of each; the oldest are forgotten."""
 
 
 class ContextTopic:
@@ -55,6 +55,7 @@ class ContextTopic:
                     if isinstance(message, ContextItem):
                         self.book.take(message)
                         self._add(content_of(message))
+                        self._add(content_of(message, with_time=False))
                     elif message is not None:
                         what = f"a {message.type_name()} is not a ContextItem"
                         await self._node.dead_letter(record, what)
