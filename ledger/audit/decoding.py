@@ -24,6 +24,7 @@ ORDER = (
     topics.COMMANDS.name,
     topics.EVENTS.name,
     topics.TICKERS.name,
+    topics.CANDLES.name,
     topics.CONTEXT.name,
     topics.SNAPSHOTS.name,
     topics.TOOL_CALLS.name,

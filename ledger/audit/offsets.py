@@ -13,6 +13,13 @@ from ledger.audit.checker import Checker, Scope
 from ledger.audit.decoding import DecodedRecord, Json, location_of
 from ledger.audit.turns import TurnIndex
 
+SNAPSHOT_OFFSETS = (
+    ("ticker_offsets", topics.TICKERS.name, "its tickers"),
+    ("candle_offsets", topics.CANDLES.name, "its candles"),
+    ("context_offsets", topics.CONTEXT.name, "its context"),
+)
+"""Fields of a snapshot with offsets, the topic that they are in, and what is there."""
+
 
 @dataclass(slots=True)
 class _AckedEnd:
@@ -82,22 +89,9 @@ class OffsetsChecker(Checker):
                 if body["snapshot_id"] in self._snapshots:
                     return  # A copy, or a forged one with the same id.
                 self._snapshots.add(body["snapshot_id"])
-                for partition, end in (body.get("ticker_offsets") or {}).items():
-                    self._note(
-                        decoded.location,
-                        topics.TICKERS.name,
-                        int(partition),
-                        int(end),
-                        "its tickers",
-                    )
-                for partition, end in (body.get("context_offsets") or {}).items():
-                    self._note(
-                        decoded.location,
-                        topics.CONTEXT.name,
-                        int(partition),
-                        int(end),
-                        "its context",
-                    )
+                for field, topic, what in SNAPSHOT_OFFSETS:
+                    for partition, end in (body.get(field) or {}).items():
+                        self._note(decoded.location, topic, int(partition), int(end), what)
             case "OrderDecided" | "AccountOpened":
                 source = body["source"]
                 end = source["offset"] + 1

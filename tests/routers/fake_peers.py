@@ -15,6 +15,7 @@ from arena.errors import AppendFailed
 from arena.messages import (
     ChatReply,
     ChatRequest,
+    ContextItem,
     Gates,
     Message,
     Pacing,
@@ -116,10 +117,16 @@ class FakePeers:
                 if answer is not None and isinstance(message, ChatRequest | ToolCall):
                     await self.bus.append(message.reply_to, answer)
 
-    async def publish(self, *numbers: int, prices: dict[str, str] | None = None) -> None:
-        """Append the snapshots with these numbers."""
+    async def publish(
+        self,
+        *numbers: int,
+        prices: dict[str, str] | None = None,
+        context: tuple[ContextItem, ...] = (),
+    ) -> None:
+        """Append the snapshots with these numbers, with dated context."""
         for number in numbers:
-            await self.bus.append(topics.SNAPSHOTS.name, snapshot(number, prices), key="test")
+            made = snapshot(number, prices).model_copy(update={"context": context})
+            await self.bus.append(topics.SNAPSHOTS.name, made, key="test")
 
     async def turn_records(self) -> list[Turn | TurnStarted | SkippedSnapshots]:
         """Read all records of `agent.turns`."""
