@@ -8,6 +8,7 @@ executor, shard_membership      which shards this process serves, and how it tak
 recovery, checkpoints           the fold of a shard's log at a start
 kill_switch, control_loss       halts, and the proof that all of them were read
 registry, schema, catalogue/    tools as functions, and their JSON schemas
+technical_metrics, candle_*     metrics from the candles up to a snapshot
 server, service, cli            the stateless tools, and the commands
 replay*                         recorded orders, decided again for the audit
 """
@@ -16,12 +17,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trading_tools.context import Answer as Answer
+    from trading_tools.context import MarketContext as MarketContext
     from trading_tools.context import ToolContext as ToolContext
     from trading_tools.registry import tool as tool
     from trading_tools.schema import ExactDecimal as ExactDecimal
 
 _HOMES = {
     "Answer": "context",
+    "MarketContext": "context",
     "ToolContext": "context",
     "tool": "registry",
     "ExactDecimal": "schema",

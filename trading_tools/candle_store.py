@@ -5,12 +5,19 @@ sees the records before them and nothing else, however far the server has read: 
 not depend on when it runs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Final, NamedTuple
 
 from arena.errors import UsageError
-from arena.indicators import CORRECTED_MINUTES, Bar, bar_of
-from arena.messages import ClosedCandle
+from arena.indicators import (
+    CORRECTED_MINUTES,
+    Bar,
+    FeatureSet,
+    IndicatorSpec,
+    ProductIndicators,
+    bar_of,
+)
+from arena.messages import ClosedCandle, IndicatorWindow
 from arena.unknown_names import closest_first, listed
 
 RECORDS_SEEN: Final = 4_320
@@ -18,6 +25,8 @@ RECORDS_SEEN: Final = 4_320
 RECORDS_AHEAD: Final = 480
 """Further records that are kept, for calls on earlier snapshots."""
 KEPT: Final = RECORDS_SEEN + RECORDS_AHEAD
+REMEMBERED_MAX: Final = 256
+"""Most indicators that are remembered."""
 MINUTE_S: Final = 60
 
 
@@ -40,6 +49,7 @@ class CandleStore:
         """Create an empty store."""
         self._minutes: dict[str, list[_Minute]] = {}
         self._partitions: dict[str, int] = {}
+        self._windows: dict[Hashable, IndicatorWindow] = {}
 
     def add(self, partition: int, offset: int, message: ClosedCandle) -> None:
         """Add the next record of a partition."""
@@ -79,6 +89,15 @@ class CandleStore:
             minutes = [one for one in minutes if one.offset < end]
         rewinds = max((one.rewinds for one in minutes), default=0)
         return [one for one in minutes[-RECORDS_SEEN:] if one.rewinds == rewinds]
+
+    def remembered(self, key: Hashable, compute: Callable[[], IndicatorWindow]) -> IndicatorWindow:
+        """The indicators of a key: many agents ask for the same on one snapshot."""
+        found = self._windows.get(key)
+        if found is None:
+            if len(self._windows) >= REMEMBERED_MAX:
+                self._windows.clear()
+            found = self._windows[key] = compute()
+        return found
 
     def products(self) -> list[str]:
         """The known products, sorted."""
@@ -126,6 +145,24 @@ class CandleView:
         raise UnknownProduct(
             f"there are no candles of {product_id[:80]!r}", remedy=f"the products are {names}"
         )
+
+    def indicators(self, product_id: str, granularity: str, spec: IndicatorSpec) -> IndicatorWindow:
+        """The values of an indicator after the newest closed bar, as a snapshot has them.
+
+        Raises:
+            UnknownProduct: There are no candles of the product.
+        """
+        records = self.records(product_id)
+        newest = self._store.records(product_id, self._offsets)[-1]
+        key = (product_id, granularity, spec.text, newest.offset, len(records))
+
+        def compute() -> IndicatorWindow:
+            folded = ProductIndicators(FeatureSet({granularity: (spec,)}))
+            for bar in records:
+                folded.take_bar(bar)
+            return folded.windows()[granularity]
+
+        return self._store.remembered(key, compute)
 
     def minutes(self, product_id: str) -> list[Bar]:
         """The newest minutes of a product, oldest first; corrected ones as they are now.

@@ -53,6 +53,16 @@ def {name}(values: list[Decimal], days: int = 1) -> str:
 # def {name}_for(ctx: ToolContext, values: list[Decimal]) -> str:
 #     """Compute the mean of values, and name the caller."""
 #     return f"{{ctx.agent}} at {{ctx.now:%H:%M}}: {{sum(values) / len(values)}}"
+#
+# A `MarketContext` has the closed minutes up to the agent's snapshot, too.
+#
+# from trading_tools import MarketContext
+#
+# @tool
+# def {name}_of(ctx: MarketContext, product_id: str, minutes: int = 20) -> float:
+#     """Compute the mean of the last closes."""
+#     closes = [bar.close for bar in ctx.candles.minutes(product_id)[-minutes:]]
+#     return sum(closes) / len(closes)
 '''
 
 

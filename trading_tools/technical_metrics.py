@@ -11,10 +11,8 @@ from arena.errors import UsageError
 from arena.indicators import (
     CATALOGUE,
     GRANULARITIES,
-    FeatureSet,
     IndicatorSpec,
     Metric,
-    ProductIndicators,
     parse_spec,
     spec_of,
 )
@@ -44,13 +42,9 @@ def computed(
         _require_kept(spec, granularity, step_s)
     except UsageError as error:
         return Answer(f"{COMPUTE}: {error.args[0]}; {error.remedy}.", error=code)
-    truncated = len(records) >= RECORDS_SEEN
-    indicators = ProductIndicators(FeatureSet({granularity: (spec,)}))
-    for bar in records:
-        indicators.take_bar(bar)
-    window = indicators.windows()[granularity]
+    window = view.indicators(product_id, granularity, spec)
     # Only the run that begins with the oldest kept record may have begun before it.
-    truncated = truncated and window.gap is None
+    truncated = len(records) >= RECORDS_SEEN and window.gap is None
     return _answer(view, product_id, spec, granularity, window, truncated=truncated)
 
 

@@ -98,6 +98,7 @@ def snapshot(
         as_of=as_of,
         interval_s=60,
         ticker_offsets={0: 100 + number},
+        candle_offsets={0: 900 + number},
         products=tuple(view(p, price) for p, price in shown.items()),
         published_at=published_at,
     )

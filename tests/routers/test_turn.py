@@ -94,12 +94,12 @@ def test_turn_with_one_trade() -> None:
 
 
 def test_order_has_what_the_executor_needs() -> None:
-    """Snapshot, ticker offsets, the prices seen of the products named, deadline and inbox."""
+    """Snapshot, its offsets, the prices seen of the products named, deadline and inbox."""
     machine = new_turn(Limits(tool_s=7))
     first = request_of(machine.start(now()))
     order = calls_of(machine.reply(reply(first, trade("eth-usd")), now(1))).account[0]
 
-    assert {0: 100} == order.ticker_offsets
+    assert ({0: 100}, {0: 900}) == (order.ticker_offsets, order.candle_offsets)
     assert ["ETH-USD"] == list(order.quotes_seen)
     assert Decimal("3120.04") == order.quotes_seen["ETH-USD"].bid
     assert now(8).wall == order.deadline_at

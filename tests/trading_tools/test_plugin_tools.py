@@ -11,13 +11,18 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
 from arena.errors import UsageError
+from arena.messages import ClosedCandle
 from arena.node import Node
 from arena.plugins import NO_PLUGINS, find_plugins
 from arena.settings import Settings as ArenaSettings
 from arena.threads import WorkerThreads
+from tests.arena.candle_rows import candle
+from tests.trading_tools.helpers import tool_call
+from trading_tools.candle_follower import CandleFollower
 from trading_tools.cli import app
 from trading_tools.context import Answer, ToolContext
 from trading_tools.manual_call import new_call
@@ -69,6 +74,33 @@ async def test_decorated_function_is_a_tool(tmp_path: Path) -> None:
         offered.source_sha256,
     )
     assert "source" not in found.tools["calculator"].offered(CTX.now).model_dump()
+
+
+async def test_tool_of_a_plugin_reads_the_candles(tmp_path: Path, memory_bus: MemoryBus) -> None:
+    """With a `MarketContext` it sees the minutes before the offsets of the call, and no others."""
+    text = """
+from trading_tools import MarketContext, tool
+
+@tool
+def closes(ctx: MarketContext, product_id: str) -> list[float]:
+    '''List the closes.'''
+    return [bar.close for bar in ctx.candles.minutes(product_id)]
+"""
+    found = loaded(tmp_path / "own", closes=text)
+    await memory_bus.ensure_topics([topics.CANDLES, topics.SNAPSHOTS])
+    for one in (candle(n, 100 + n) for n in range(4)):
+        message = ClosedCandle(venue="v", product_id="A-USD", candle=one)
+        ack = await memory_bus.append(topics.CANDLES.name, message, key="A-USD")
+    candles = CandleFollower(memory_bus)
+    await candles.load()
+    node = Node("tools", "t", ArenaSettings(), memory_bus, SystemClock())
+    call = tool_call(
+        "mo", "closes", '{"product_id": "A-USD"}', candle_offsets={ack.partition: ack.offset}
+    )
+    result = await ToolServer(node, found.tools, candles).result(call)
+
+    assert ((), True) == (found.faults, found.tools["closes"].uses_candles)
+    assert "[100.0,101.0,102.0]" == result.text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
-from arena.indicators import ProductIndicators, parse_feature_set
+from arena.indicators import ProductIndicators, parse_feature_set, parse_spec
 from arena.messages import Candle, ClosedCandle, ToolResult
 from arena.node import Node
 from arena.settings import Settings
@@ -18,7 +18,7 @@ from tests.alongside import alongside
 from tests.arena.candle_rows import START, candle, candles
 from tests.trading_tools.helpers import tool_call
 from trading_tools.candle_follower import CandleFollower
-from trading_tools.candle_store import KEPT, RECORDS_SEEN, CandleStore, CandleView
+from trading_tools.candle_store import KEPT, RECORDS_SEEN, REMEMBERED_MAX, CandleStore, CandleView
 from trading_tools.context import Answer, MarketContext
 from trading_tools.registry import load_catalogue, tool, tool_of
 from trading_tools.server import ToolServer
@@ -165,6 +165,21 @@ def test_list_has_formulas_bounds_and_what_snapshots_have() -> None:
     assert ("unknown_product", True) == (wrong.error, "the products are BTC-USD" in wrong.text)
 
 
+def test_equal_calls_are_computed_once() -> None:
+    """Agents on one snapshot share what was computed; a later snapshot gets its own."""
+    store = CandleStore()
+    for offset, one in enumerate(candles(range(30))):
+        store.add(0, offset, closed(one))
+    spec = parse_spec("rsi_14")
+    first = store.view({0: 29}).indicators("BTC-USD", "1m", spec)
+
+    assert first is store.view({0: 29}).indicators("BTC-USD", "1m", spec)
+    assert first != store.view({0: 30}).indicators("BTC-USD", "1m", spec)
+    for length in range(2, 400):
+        store.view({}).indicators("BTC-USD", "1m", parse_spec(f"sma_{length}"))
+    assert len(store._windows) <= REMEMBERED_MAX
+
+
 def test_store_is_bounded_and_keeps_the_order_of_the_log() -> None:
     """Records that are read backwards in chunks give the same as those that were followed."""
     found = list(enumerate(closed(one) for one in candles(range(KEPT + 700))))
@@ -235,6 +250,26 @@ async def test_same_answer_however_far_the_server_has_read(memory_bus: MemoryBus
     assert at_once == again == await server(memory_bus, restarted).result(call)
     assert at_once.value != newer.value
     assert at_once.ok
+
+
+async def test_restarted_server_reads_back_what_it_keeps(memory_bus: MemoryBus) -> None:
+    """A long log with several products gives the same view as to a server that followed it."""
+    await memory_bus.ensure_topics([topics.CANDLES, topics.SNAPSHOTS])
+    ends: dict[int, int] = {}
+    followed = CandleStore()
+    early = [closed(one, "OLD-USD") for one in candles(range(50))]
+    later = [closed(one) for one in candles(range(KEPT + 900))]
+    for message in [*early, *later]:
+        ack = await memory_bus.append(topics.CANDLES.name, message, key=message.product_id)
+        followed.add(ack.partition, ack.offset, message)
+        ends[ack.partition] = ack.offset + 1
+    restarted = CandleFollower(memory_bus)
+    await restarted.load()
+    view = await restarted.view(ends)
+
+    assert followed.view(ends).records("BTC-USD") == view.records("BTC-USD")
+    assert RECORDS_SEEN == len(view.records("BTC-USD"))
+    assert ("BTC-USD", "OLD-USD") == view.products()
 
 
 async def test_call_waits_for_the_candles_of_its_snapshot(memory_bus: MemoryBus) -> None:
