@@ -52,11 +52,15 @@ class SnapshotGate:
         self._at = -1
 
     def restart(self, history: AgentHistory) -> None:
-        """Continue after an agent's records: those of another process, or of an earlier start."""
+        """Continue after an agent's records: those of another process, or of an earlier start.
+
+        What this process counted is kept if no record covers it: the group only changed.
+        """
         self._restarted = True
-        self._counts.clear()
-        self._newest = None
-        self._seen = history.covered
+        if not self._counts or self._first != history.covered + 1:
+            self._counts.clear()
+            self._newest = None
+            self._seen = history.covered
         self._causes.restart(history.last_started)
 
     def waiting(self, offset: int) -> int:

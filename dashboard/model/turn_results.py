@@ -49,6 +49,8 @@ def turn_summary(turn: Turn, partition: int, offset: int) -> TurnSummary:
         cost_usd=Decimal(0) if turn.scripted or turn.replayed else turn.usage.cost_usd,
         total_ms=turn.total_ms,
         turn_kind=turn.turn_kind,
+        asked=turn.asked,
+        asked_by=turn.asked_by,
         place=(partition, offset),
     )
 

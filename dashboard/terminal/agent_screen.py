@@ -246,6 +246,8 @@ def transcript(turn: Turn, width: int) -> list[Text]:
     size = sum(len(message.content) for message in prompt)
     market = f"snapshot {turn.snapshot_id[:8]} as of {turn.as_of:%Y-%m-%d %H:%M:%S} UTC"
     age = f"{turn.snapshot_age_ms:,.0f} ms old, {turn.skipped_snapshots} skipped before it"
+    if turn.asked:
+        age += f", asked for {text.clean(turn.asked)} {text.clean(turn.asked_by)}".rstrip()
     version = f"prompt {turn.prompt_sha256[:16]} version {turn.prompt_version}"
     lines = [
         *wrap(f"{market}, {age}", width),

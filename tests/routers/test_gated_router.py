@@ -173,6 +173,28 @@ async def test_killed_router_in_a_quiet_phase_decides_the_same(memory_bus: Memor
     assert {"no_move"} == {reason for s in skipped for reason in s.counts}
 
 
+async def test_standby_that_joins_costs_no_reason(memory_bus: MemoryBus) -> None:
+    """The group changes in a quiet phase; the owner still knows why it skipped snapshots."""
+    config = agent_config(gates=EVERY)
+    async with FakePeers(memory_bus, brief_model).working() as peers:
+        async with playing(memory_bus, config) as node:
+            await peers.publish(0)
+            await peers.wait_for_turns(1)
+            await peers.publish(1)
+            await gated(node, 1)
+            other = await OtherConnection.to(memory_bus)
+            async with playing(other, config, name="other"):
+                await peers.publish(2)
+                await gated(node, 2)
+            await peers.publish(3)
+            await peers.wait_for_turns(2)
+        skipped = await peers.skipped()
+
+    assert [(1, 2, {"every": 2})] == [
+        (s.first_offset, s.snapshot_offset, s.counts) for s in skipped
+    ]
+
+
 async def test_kill_in_real_time_says_what_is_unrecorded(memory_bus: MemoryBus) -> None:
     """The successor knows how many snapshots there were, and not why they were skipped."""
     peers = FakePeers(memory_bus, brief_model)

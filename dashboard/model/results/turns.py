@@ -50,6 +50,8 @@ class TurnSummary(Result):
         words: The model's final text, or the error.
         orders: Ids of its orders.
         cost_usd: Cost of its model calls; None if a price is unknown.
+        asked: Why the agent was asked; "" if it has neither gates nor a cadence.
+        asked_by: The record that was the cause, such as "arena.control[0]@7"; "" without one.
         place: Partition and offset of its record in `agent.turns`.
     """
 
@@ -73,6 +75,8 @@ class TurnSummary(Result):
     cost_usd: WireDecimal | None
     total_ms: float
     turn_kind: str = TURN_KIND_FIELD
+    asked: str
+    asked_by: str
     place: tuple[int, int]
 
 
