@@ -124,6 +124,11 @@ def cost(value: Decimal | None) -> str:
     return NO_VALUE if value is None else f"${value.quantize(Decimal('0.0001')):,}"
 
 
+def significant(value: float, digits: int = 7) -> str:
+    """A number with a number of significant digits, separators and no exponent: "67,203.61"."""
+    return f"{Decimal(f'{value:.{digits}g}'):,f}"
+
+
 def count(number: int) -> str:
     """A whole number with separators."""
     return f"{number:,}"

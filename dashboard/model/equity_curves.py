@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate, islice
 from operator import truediv
+from typing import TypeVar
 
 from arena.account_state import Position
 from arena.messages import MarketSnapshot
@@ -22,19 +23,25 @@ SNAPSHOTS_WINDOW = 1_440
 FILLS_KEPT = 4_096
 """Newest fills kept per agent; earlier snapshots have no equity."""
 
+Kept = TypeVar("Kept")
 Value = tuple[int, int | None]
 """Venue time in Unix milliseconds, and equity in units of 10^-8."""
 
 
+TRACED = ("ema_20", "bollinger_upper_20_2", "bollinger_lower_20_2", "rsi_14")
+"""The indicators whose values at each kept snapshot are kept, of the finest granularity."""
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The bids of a snapshot; times are Unix milliseconds."""
+    """The bids of a snapshot, and the values of `TRACED`; times are Unix milliseconds."""
 
     offset: int
     snapshot_id: str
     as_of_ms: int
     published_ms: int
     bids: dict[str, PriceUnits]
+    traced: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,12 @@ class Snapshots:
                 bids[view.product_id] = bid
         as_of_ms = int(snapshot.as_of.timestamp() * 1000)
         published_ms = int(snapshot.published_at.timestamp() * 1000)
-        self.add_point(Point(offset, snapshot.snapshot_id, as_of_ms, published_ms, bids))
+        traced = {
+            view.product_id: tuple(finest.values.get(name) for name in TRACED)
+            for view in snapshot.products
+            if (finest := next(iter(view.indicators.values()), None)) is not None
+        }
+        self.add_point(Point(offset, snapshot.snapshot_id, as_of_ms, published_ms, bids, traced))
 
     def add_point(self, point: Point) -> None:
         """Add a point, and drop those that leave the window."""
@@ -233,7 +245,7 @@ class EquityCurve:
         return self._now.equity(point.bids)
 
 
-def thin(values: list[Value], first: int, points_max: int) -> list[Value]:
+def thin(values: list[Kept], first: int, points_max: int) -> list[Kept]:
     """At most about `points_max` of the values, always with the last one.
 
     Every 2nd, 4th, 8th, ... offset is kept, so that the choice is the same for every reader and a

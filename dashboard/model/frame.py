@@ -19,9 +19,10 @@ from arena.process_commands import RunningSupervisor, running_supervisors
 from dashboard.model.context_notes import context_notes
 from dashboard.model.equity_curves import thin, value_before
 from dashboard.model.halts import HaltRow
+from dashboard.model.indicator_values import all_indicator_values
 from dashboard.model.processes import ProcessRow
 from dashboard.model.recent_turns import AgentTurns
-from dashboard.model.results import ContextNote
+from dashboard.model.results import ContextNote, IndicatorValues
 from dashboard.model.rows import AgentRow, ArenaSummary, PositionRow, Series, Thought, TradeRow
 from dashboard.model.trade_rows import trade_row
 from dashboard.model.view import ArenaView
@@ -53,6 +54,7 @@ class Frame:
         halts: Halts in force.
         other_accounts: Accounts that are not a contestant's, such as an operator's.
         supervisors: Supervisors that run, with their reports.
+        indicators: The indicators of each product in the newest snapshot.
     """
 
     now: datetime
@@ -70,6 +72,7 @@ class Frame:
     other_accounts: tuple[AgentRow, ...] = ()
     supervisors: tuple[RunningSupervisor, ...] = ()
     context: tuple[ContextNote, ...] = ()
+    indicators: tuple[IndicatorValues, ...] = ()
 
     def row(self, agent: str) -> AgentRow | None:
         """The ranking row of an agent."""
@@ -118,6 +121,7 @@ def build_frame(
         ),
         supervisors=tuple(running_supervisors(view.processes.newest.values(), now)),
         context=context_notes(view).items,
+        indicators=all_indicator_values(view),
     )
 
 

@@ -2,8 +2,9 @@
 
 from dashboard.model import queries
 from dashboard.model.frame import Frame
+from dashboard.model.indicator_values import indicator_values
 from dashboard.model.queries import UnknownName
-from dashboard.model.results import LatestMarket, Symbols
+from dashboard.model.results import IndicatorValues, LatestMarket, Symbols
 from dashboard.model.view import ArenaView
 
 
@@ -32,3 +33,17 @@ def latest_market(view: ArenaView, frame: Frame, symbol: str) -> LatestMarket:
         price=price,
         candles=tuple(sorted(found, key=lambda one: one.granularity_s)),
     )
+
+
+def indicators(view: ArenaView, product_id: str) -> IndicatorValues:
+    """The indicators of a product, as in the newest snapshot.
+
+    Raises:
+        UnknownName: The newest snapshot has no such product.
+    """
+    newest = view.market.newest
+    product = newest.view(product_id) if newest else None
+    if newest is None or product is None:
+        known = ", ".join(one.product_id for one in newest.products) if newest else "none yet"
+        raise UnknownName(f"unknown product {product_id!r}", remedy=f"products: {known}")
+    return indicator_values(product, newest.as_of)

@@ -19,6 +19,7 @@ KEYS = (
     ("tab", "next pane; shift-tab: previous pane"),
     ("up down", "select an agent; in positions, trades and thinking: scroll"),
     ("enter", "turns of the selected agent; then p for the exact prompt"),
+    ("m", "the market: indicators of every product"),
     ("page up, page down, home, end", "scroll"),
     ("esc", "back"),
     ("?", "this help"),

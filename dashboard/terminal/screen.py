@@ -22,6 +22,7 @@ from dashboard.terminal.grid import fit
 from dashboard.terminal.halted_line import halted_line
 from dashboard.terminal.header import header_line, health_parts
 from dashboard.terminal.help_screen import help_body
+from dashboard.terminal.market_screen import market_body
 from dashboard.terminal.palette import QUIET
 from dashboard.terminal.plot import TIMES_FROM, span_text
 from dashboard.terminal.screen_body import ScreenBody
@@ -76,6 +77,8 @@ def render(
         body = _main(frame, ui, width, height - 1, read_status)
     elif ui.screen == "help":
         body = help_body(frame, ui, width, height - 1)
+    elif ui.screen == "market":
+        body = market_body(frame, ui, width, height - 1)
     elif ui.screen == "prompt":
         body = prompt_body(frame, ui, width, height - 1)
     else:

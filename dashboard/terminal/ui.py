@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-ScreenName = Literal["main", "agent", "prompt", "help"]
+ScreenName = Literal["main", "agent", "prompt", "market", "help"]
 PANES = ("ranking", "equity", "positions", "trades", "thinking")
 SCROLLING = ("positions", "trades", "thinking")
 
@@ -93,6 +93,8 @@ def _on_main(ui: Ui, key: str, limits: KeyLimits) -> Ui:
         if ui.pane in SCROLLING:
             return _scrolled(ui, key, limits)
         return replace(ui, agent=_neighbour(limits.agents, ui.agent, key == "down"))
+    if key == "m":
+        return replace(ui, screen="market", scroll=0)
     if key == "enter" and limits.agents:
         agent = ui.agent if ui.agent in limits.agents else limits.agents[0]
         return replace(ui, screen="agent", agent=agent, turn_id="", scroll=0)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from dashboard.model import activity_queries, agent_queries, queries
+from dashboard.model import activity_queries, agent_queries, market_queries, queries
 from dashboard.model.context_notes import context_notes
 from dashboard.model.results import (
     Activity,
@@ -14,6 +14,7 @@ from dashboard.model.results import (
     Costs,
     EquityCurves,
     Health,
+    IndicatorValues,
     Leaderboard,
     Positions,
     Prices,
@@ -89,6 +90,19 @@ async def prices(request: Request, web: WebState) -> Response:
     """The newest price of every product."""
     view = web.reader.view
     return await web.answer(request, "prices", lambda now: queries.prices(view, now.frame))
+
+
+@router.get("/indicators/{product}", response_model=IndicatorValues)
+async def indicators(
+    request: Request,
+    web: WebState,
+    product: Annotated[ProductId, Path(description="Id of the product")],
+) -> Response:
+    """The indicators of a product by granularity, as in the newest snapshot."""
+    view = web.reader.view
+    return await web.answer(
+        request, f"indicators {product}", lambda _: market_queries.indicators(view, product)
+    )
 
 
 @router.get("/candles/{product}", response_model=Candles)

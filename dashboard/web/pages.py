@@ -17,6 +17,7 @@ from dashboard.model.activity_queries import activity
 from dashboard.model.change_cursor import ChangeCursor
 from dashboard.model.context_notes import context_notes
 from dashboard.model.hidden_prompts import page_without_words, without_words
+from dashboard.model.indicator_values import indicator_traces, indicator_values
 from dashboard.model.price_history import price_history, products
 from dashboard.model.results import PriceHistory, TurnSummary
 from dashboard.web.page_answers import COMMON, bars, page_answer
@@ -33,8 +34,8 @@ Parts = Annotated[str, Query(max_length=200)]
 Product = Annotated[str, Query(max_length=100)]
 TRADES = 100
 CURVE_POINTS = 200
-LIVE = (*COMMON, "judge", "leaderboard", "dead", "curves", "reasoning", "market", "context",
-        "positions", "trades", "costs")  # fmt: skip
+LIVE = (*COMMON, "judge", "leaderboard", "dead", "curves", "reasoning", "market", "indicators",
+        "context", "positions", "trades", "costs")  # fmt: skip
 AGENT = (*COMMON, "portfolio", "market", "turns", "curves", "positions", "trades", "costs")
 NODES = (*COMMON, "feed", "venues", "models", "halts", "processes", "costs")
 
@@ -49,11 +50,11 @@ async def live(
     given = bars(web, now)
     if _needs(wanted, "curves"):
         given["curves"] = queries.equity_curves(view, now.frame, CURVE_POINTS)
-    if _needs(wanted, "reasoning", "trades", "market"):
+    if _needs(wanted, "reasoning", "trades", "market", "indicators"):
         given["trades"] = await web.reader.history.trades(view, limit=TRADES)
     if _needs(wanted, "reasoning"):
         given["turns"] = await newest_turns(web)
-    if _needs(wanted, "market"):
+    if _needs(wanted, "market", "indicators"):
         given |= _market(web, product)
     given["positions"] = queries.positions(now.frame)
     given["news"] = context_notes(view)
@@ -85,7 +86,7 @@ async def agent_page(
         shown = {agent, *(one.agent for one in now.frame.ranking if one.strategy == HOLD_STRATEGY)}
         few = tuple(one for one in curves.curves if one.agent in shown)
         given["curves"] = curves.model_copy(update={"curves": few})
-    if _needs(wanted, "market"):
+    if _needs(wanted, "market", "indicators"):
         traded = trades.trades[0].product_id if trades.trades else ""
         given |= _market(web, product or traded)
     return page_answer("agent", request, web, given, wanted)
@@ -146,7 +147,14 @@ def _market(web: Web, product: str) -> dict[str, object]:
     known = products(web.reader.view)
     chosen = product if product in known else known[0] if known else ""
     history: PriceHistory | None = price_history(web.reader.view, chosen) if chosen else None
-    return {"history": history, "products": known}
+    view, newest = web.reader.view, web.reader.view.market.newest
+    shown = newest.view(chosen) if newest else None
+    return {
+        "history": history,
+        "products": known,
+        "indicators": indicator_values(shown, newest.as_of) if newest and shown else None,
+        "traces": indicator_traces(view, chosen) if shown else None,
+    }
 
 
 def _wanted(given: str, known: Sequence[str]) -> tuple[str, ...]:

@@ -140,6 +140,55 @@ class Candles(Result):
     stale: bool
 
 
+class IndicatorRun(Result):
+    """The unbroken run of bars of one granularity that indicators are made of.
+
+    Attributes:
+        since: Start of its first bar; None before it closed.
+        gap: Start of the newest missing bar before it; None if none is known.
+    """
+
+    granularity: str
+    since: Utc | None
+    bars: int
+    gap: Utc | None
+
+
+class IndicatorRow(Result):
+    """One indicator.
+
+    Attributes:
+        values: Granularity -> newest value; None while it needs more bars.
+    """
+
+    name: str
+    values: dict[str, float | None]
+
+
+class IndicatorValues(Result):
+    """The indicators of a product, as in the newest snapshot; numbers, not money."""
+
+    product_id: str
+    as_of: Utc
+    runs: tuple[IndicatorRun, ...]
+    rows: tuple[IndicatorRow, ...]
+
+
+class IndicatorTraces(Result):
+    """How a product's bid and some of its indicators moved over the kept snapshots.
+
+    Attributes:
+        times: Venue times in Unix milliseconds.
+        bids: Best bid at each of the times.
+        values: Indicator -> value at each of the times, of the finest granularity.
+    """
+
+    product_id: str
+    times: tuple[int, ...]
+    bids: tuple[float | None, ...]
+    values: dict[str, tuple[float | None, ...]]
+
+
 class PriceBar(Result):
     """Bids of a product in a stretch of venue time, from the last bid before it on."""
 

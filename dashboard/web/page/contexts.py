@@ -9,6 +9,7 @@ from arena.page.line_chart import Curve, line_chart
 from arena.page.series import OTHER, styles
 from dashboard.model.results import (
     EquityCurves,
+    IndicatorTraces,
     Leaderboard,
     PriceHistory,
     Trade,
@@ -24,6 +25,12 @@ from dashboard.web.page.supervision import command_lines, process_tables
 Context = Mapping[str, Any]  # Any: results, by the names that the templates use.
 STREAM_MAX = 60
 """Newest turns in the reasoning stream."""
+TRACED_LINES = (
+    ("bollinger_upper_20_2", "upper band", "grey"),
+    ("bollinger_lower_20_2", "lower band", "grey"),
+    ("ema_20", "EMA 20", "s2 d2"),
+)
+"""Indicator, its words and its style on the chart of prices."""
 RETURNS_PX, DRAWDOWNS_PX = 300, 110
 """Heights of the charts."""
 DETECTABLE_MAX = 1.0
@@ -132,6 +139,7 @@ def prepare(name: str, given: Context) -> Context:
         found |= _agent(given, found["styles"])
     if "history" in given:
         found |= _market(given["history"], given["trades"].trades, given.get("agent", ""))
+        found |= _indicators(given["traces"])
     if name == "turn":
         found |= _turn(given["turn"], given["trades"].trades)
     return found
@@ -258,6 +266,30 @@ def _market(history: PriceHistory | None, trades: Sequence[Trade], agent: str) -
         and one.venue_time >= bars[0].start
     ]
     return {"fills": tuple(fills), "chart_agent": agent}
+
+
+def _indicators(found: IndicatorTraces | None) -> dict[str, object]:
+    """The bid with its moving average and Bollinger bands, and the RSI; None without values."""
+    if found is None:
+        return {"price_lines": None, "rsi_lines": None}
+    lines = [
+        Curve(words, style, found.values[name])
+        for name, words, style in TRACED_LINES
+        if any(value is not None for value in found.values[name])
+    ]
+    bid, rsi = Curve("bid", "s1 d1", found.bids), found.values["rsi_14"]
+    return {
+        "price_lines": line_chart(
+            found.times, [*lines, bid], RETURNS_PX, formats.indicator, signed=False
+        )
+        if lines
+        else None,
+        "rsi_lines": line_chart(
+            found.times, [Curve("RSI", "s1 d1", rsi)], DRAWDOWNS_PX, formats.indicator, signed=False
+        )
+        if any(value is not None for value in rsi)
+        else None,
+    }
 
 
 def _agent(given: Context, line_styles: Mapping[str, str]) -> dict[str, object]:

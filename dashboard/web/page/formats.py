@@ -31,6 +31,7 @@ __all__ = [
     "duration",
     "gain",
     "gates_saved",
+    "indicator",
     "interval",
     "iso",
     "milliseconds",
@@ -104,3 +105,8 @@ def shown_model(model: str, scripted: bool | None) -> str:
     if scripted and "scripted" not in model:
         return f"{model} (scripted)".strip()
     return model or UNKNOWN
+
+
+def indicator(value: float | None) -> str:
+    """An indicator in seven significant digits: "67,203.61"; a dash if it needs more bars."""
+    return UNKNOWN if value is None else minus(text.significant(value))
