@@ -1,6 +1,7 @@
 """The indicators of a product: the newest values, and how some of them moved. Pure."""
 
 from datetime import datetime
+from decimal import Decimal
 
 from arena.messages import ProductView
 from arena.money import price_text
@@ -63,9 +64,9 @@ def indicator_traces(view: ArenaView, product_id: str, points: int = POINTS) -> 
     )
 
 
-def _bid(point: Point, product_id: str) -> float | None:
+def _bid(point: Point, product_id: str) -> Decimal | None:
     bid = point.bids.get(product_id)
-    return None if bid is None else float(price_text(bid))
+    return None if bid is None else Decimal(price_text(bid))
 
 
 def _value(point: Point, product_id: str, place: int) -> float | None:

@@ -14,6 +14,7 @@ from arena.messages import (
     AgentSpec,
     ContextItem,
     Epoch,
+    IndicatorWindow,
     MarketSnapshot,
     Message,
     OrderDecided,
@@ -65,6 +66,7 @@ class ExecutorSimulation(Recording):
         wallets: Further currency -> starting cash in it; a product of `WALLET_PRICES` that is
             quoted in one is listed too.
         context: Dated context of all snapshots.
+        indicators: Granularity -> indicators of every product in all snapshots.
     """
 
     seed: int = 7
@@ -73,6 +75,7 @@ class ExecutorSimulation(Recording):
     currency: str = "USD"
     wallets: dict[str, Decimal] = field(default_factory=dict)
     context: tuple[ContextItem, ...] = ()
+    indicators: dict[str, IndicatorWindow] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Claim the account log."""
@@ -179,7 +182,13 @@ class ExecutorSimulation(Recording):
             simulated=True,
             speed=self.speed,
             products=tuple(
-                ProductView(product_id=t.product_id, ticker=t, age_ms=20, stale=False)
+                ProductView(
+                    product_id=t.product_id,
+                    ticker=t,
+                    age_ms=20,
+                    stale=False,
+                    indicators=self.indicators,
+                )
                 for t in tickers
             ),
             context=self.context,

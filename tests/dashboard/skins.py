@@ -18,7 +18,7 @@ from typing import Any
 from arena import topics
 from arena.clock import SystemClock
 from arena.tasks import run_until_first_ends
-from dashboard.model import agent_queries, price_history, queries, run_queries
+from dashboard.model import agent_queries, market_queries, price_history, queries, run_queries
 from dashboard.model.arena_reader import RunIdentity
 from dashboard.model.context_notes import context_notes
 from dashboard.model.frame import build_frame
@@ -26,6 +26,7 @@ from dashboard.model.results import (
     ContextNotes,
     Costs,
     Health,
+    IndicatorValues,
     Leaderboard,
     PortfolioResult,
     Position,
@@ -45,6 +46,7 @@ from dashboard.terminal.screen import render
 from dashboard.terminal.ui import Ui
 from dashboard.web.options import WebOptions
 from tests.dashboard.failing_scenario import ALWAYS, FailingScenario
+from tests.dashboard.indicators import INDICATORS
 from tests.dashboard.model.test_halts import halted
 from tests.dashboard.news import news_at
 from tests.dashboard.scenario import Scenario
@@ -147,6 +149,7 @@ class Skins:
         document: `arena dashboard --once --json`.
         screen: `arena dashboard --once`, on a large terminal.
         agent_screen, prompt_screen: The screens of `AGENT`'s newest turn.
+        market_screen: The screen of the market.
         pages: Path -> page.
         rest: Path -> JSON.
     """
@@ -155,6 +158,7 @@ class Skins:
     screen: str
     agent_screen: str
     prompt_screen: str
+    market_screen: str
     pages: Mapping[str, Page]
     rest: Mapping[str, Json]
 
@@ -191,6 +195,7 @@ class Truth:
     turn: TurnDetail
     prompt: RenderedPrompt
     news: ContextNotes
+    indicators: IndicatorValues
 
 
 def show_all(home: Path) -> tuple[Truth, Skins]:
@@ -203,6 +208,7 @@ def show_all(home: Path) -> tuple[Truth, Skins]:
         make_run(home, name, datetime(2026, 11, 20 + number, 9, tzinfo=UTC))
     scenario = FailingScenario(fails={DEAD: ALWAYS})
     scenario.context = news_at(scenario.venue)
+    scenario.indicators = INDICATORS
     scenario.run(66)
     scenario.write(topics.EVALUATIONS.name, board_of(scenario).evaluation, "judge")
     halted(scenario, "brainrot", "it bets the house")
@@ -243,6 +249,7 @@ async def _truth(served: Served, options: WebOptions) -> Truth:
         turn=turn,
         prompt=agent_queries.rendered_prompt(turn),
         news=context_notes(view),
+        indicators=market_queries.indicators(view, "BTC-USD"),
     )
 
 
@@ -250,7 +257,17 @@ async def _skins(served: Served, other: Served, truth: Truth) -> Skins:
     agents = [one.agent for one in truth.leaderboard.agents]
     turn = f"/agents/{AGENT}/turns/{truth.turn.summary.turn_id}"
     pages = ("/", "/nodes", "/runs", turn, *(f"/agents/{name}" for name in agents))
-    api = ["context", "leaderboard", "verdict", "positions", "prices", "costs", "health", "runs"]
+    api = [
+        "context",
+        "indicators/BTC-USD",
+        "leaderboard",
+        "verdict",
+        "positions",
+        "prices",
+        "costs",
+        "health",
+        "runs",
+    ]
     api += [f"trades?limit={TRADES}", f"agents/{AGENT}/turns?limit={TURNS}", f"{turn[1:]}/prompt"]
     api += [f"agents/{name}/portfolio" for name in agents]
     short = ["/market/symbols", f"/trades?limit={TRADES}"]
@@ -271,6 +288,7 @@ async def _skins(served: Served, other: Served, truth: Truth) -> Skins:
         document=json.loads(document),
         screen=screen,
         agent_screen=_drawn(render(frame, Ui(screen="agent", agent=AGENT), WIDTH, HEIGHT).lines),
+        market_screen=_drawn(render(frame, Ui(screen="market"), WIDTH, HEIGHT).lines),
         prompt_screen=_drawn(render(frame, Ui(screen="prompt", agent=AGENT), WIDTH, HEIGHT).lines),
         pages={path: Page(await _get(served, path)) for path in pages},
         rest={path: json.loads(await _get(served, f"/api/v1/{path}")) for path in api}

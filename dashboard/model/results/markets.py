@@ -185,7 +185,7 @@ class IndicatorTraces(Result):
 
     product_id: str
     times: tuple[int, ...]
-    bids: tuple[float | None, ...]
+    bids: tuple[WireDecimal | None, ...]
     values: dict[str, tuple[float | None, ...]]
 
 

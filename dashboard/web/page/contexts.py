@@ -277,7 +277,8 @@ def _indicators(found: IndicatorTraces | None) -> dict[str, object]:
         for name, words, style in TRACED_LINES
         if any(value is not None for value in found.values[name])
     ]
-    bid, rsi = Curve("bid", "s1 d1", found.bids), found.values["rsi_14"]
+    bids = [None if one is None else float(one) for one in found.bids]
+    bid, rsi = Curve("bid", "s1 d1", bids), found.values["rsi_14"]
     return {
         "price_lines": line_chart(
             found.times, [*lines, bid], RETURNS_PX, formats.indicator, signed=False

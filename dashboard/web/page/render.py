@@ -16,7 +16,7 @@ from dashboard.web.page import formats
 
 FILTERS = (
     formats.pct, formats.share, formats.interval, formats.ranks, formats.money, formats.gain,
-    formats.quantity, formats.price, formats.cost, formats.bps, formats.duration,
+    formats.quantity, formats.price, formats.cost, formats.bps, formats.duration, formats.indicator,
     formats.milliseconds, formats.clock, formats.stamp, formats.iso, formats.at_ms,
     formats.shown_model, formats.span, formats.not_asked, formats.gates_saved,
 )  # fmt: skip
