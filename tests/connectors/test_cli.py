@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from arena.errors import UsageError
 from connectors import cli
 from connectors.cli_markets import PRODUCTS_MAX, read_products
-from connectors.market.options import PlaybackOptions
+from connectors.market.options import ConnectorOptions, PlaybackOptions
 from connectors.market.recorded_venue import venue_of_recording
 from connectors.venues.coinbase.venue import VENUE as COINBASE
 from tests.connectors.builders import FIXTURES
@@ -57,6 +57,46 @@ def test_playback_is_of_the_named_products(
     result = CliRunner().invoke(cli.connector_app, ["binance", *words])
 
     assert (0, [products]) == (result.exit_code, [options.products for options in seen])
+
+
+@pytest.mark.parametrize(
+    ("words", "minutes"),
+    [
+        (["coinbase"], 314),
+        (["markets", "--market", "binance=BTCUSDT", "--historical-minutes", "900"], 900),
+        (["coinbase", "--features", "none"], 300),
+        (["coinbase", "--features", "ema_50@1h"], 3_059),
+    ],
+)
+def test_connector_keeps_the_minutes_that_its_indicators_need(
+    words: list[str], minutes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At least what windows need, and what the operator asks for."""
+    seen: list[ConnectorOptions] = []
+    monkeypatch.setattr(cli, "_run", lambda name, settings, options: seen.append(options))
+
+    result = CliRunner().invoke(cli.connector_app, words)
+
+    assert (0, [minutes]) == (result.exit_code, [options.history_minutes for options in seen])
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "complaint"),
+    [
+        (["--features", "rsl_14"], {}, "there is no metric 'rsl'; the metrics are rsi"),
+        (["--features", "ema_80@1h"], {}, "needs 80 bars of 1h: 4800 minutes of candles"),
+        (["--historical-minutes", "4321"], {}, "--historical-minutes"),
+        ([], {"HISTORICAL_MINUTES": "an hour"}, "HISTORICAL_MINUTES is 'an hour'; set whole"),
+    ],
+)
+def test_set_that_cannot_be_computed_is_refused(
+    words: list[str], environment: dict[str, str], complaint: str
+) -> None:
+    """Before a broker is needed, with the value and the remedy."""
+    ended = arena("connector", "coinbase", *words, **environment)
+
+    assert 2 == ended.returncode
+    assert complaint in ended.stderr
 
 
 @pytest.mark.parametrize(
