@@ -6,10 +6,11 @@ So a correction changes the next snapshot, and never what an older one showed. N
 are shown for `SHOWN_FOR` in venue time; of token facts the newest of a product, however old. Pure.
 """
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime, timedelta
+from itertools import accumulate, chain
 from typing import Final, NamedTuple
 
 from arena.messages import ContextItem, ContextKind
@@ -78,7 +79,7 @@ class ContextBook:
     def take(self, item: ContextItem) -> None:
         """Add the next record of the log."""
         number, self._count = self._count, self._count + 1
-        self._records[number] = item
+        self._records[number] = item.model_copy(update={"received_at": None})
         self._by_id.setdefault(item.item_id, []).append(number)
         insort(self._list_of(item), (item.published_at, number))
         while len(self._records) > RECORDS_MAX:
@@ -88,25 +89,25 @@ class ContextBook:
         self, as_of: datetime, product_ids: Collection[str] | None = None
     ) -> tuple[ContextItem, ...]:
         """The items that a snapshot shows; see `visible_items`."""
-        shown = None if product_ids is None else frozenset(product_ids)
-        found = list(self._recent(as_of)) + list(self._newest_facts(as_of))
-        found = [one for one in found if shown is None or one.product_id in shown | {""}]
+        shown = None if product_ids is None else frozenset((*product_ids, ""))
+        full: set[tuple[str, str]] = set()
+        counts = Counter[tuple[str, str]]()
+        found: list[ContextItem] = []
+        for item in chain(self._recent(as_of, shown, full), self._newest_facts(as_of, shown)):
+            place = item.product_id, item.kind
+            if counts[place] < SHOWN_MAX[item.kind]:
+                found.append(item)
+                counts[place] += 1
+                if counts[place] == SHOWN_MAX[item.kind]:
+                    full.add(place)
         # The order does not depend on that of the log.
-        found.sort(key=lambda one: (one.item_id, one.product_id))
-        found.sort(key=lambda one: one.published_at, reverse=True)
-        chosen: list[ContextItem] = []
-        counts, left = Counter[tuple[str, str]](), SNAPSHOT_CHARS_MAX
-        for item in found:
-            place = (item.product_id, item.kind)
-            if counts[place] == SHOWN_MAX[item.kind]:
-                continue
-            left -= chars_of(item)
-            if len(chosen) == ITEMS_MAX or left < 0:
-                break
-            counts[place] += 1
-            chosen.append(item)
-        chosen.sort(key=lambda one: (one.product_id, one.kind))
-        return tuple(one.model_copy(update={"received_at": None}) for one in chosen)
+        found.sort(key=_id_of)
+        found.sort(key=_time_of, reverse=True)
+        chars = accumulate(chars_of(item) for item in found)
+        fit = sum(1 for total in chars if total <= SNAPSHOT_CHARS_MAX)
+        chosen = found[: min(fit, ITEMS_MAX)]
+        chosen.sort(key=_place_of)
+        return tuple(chosen)
 
     def _list_of(self, item: ContextItem) -> list[_Entry]:
         if item.kind != "token_facts":
@@ -124,30 +125,43 @@ class ContextBook:
         if not numbers:
             del self._by_id[item.item_id]
 
-    def _recent(self, as_of: datetime) -> Iterator[ContextItem]:
-        """News and sentiment that are young enough, the newest first."""
-        for number in _backwards(self._entries, as_of):
-            item = self._records[number]
-            if as_of - item.published_at > SHOWN_FOR:
+    def _recent(
+        self, as_of: datetime, shown: frozenset[str] | None, full: Set[tuple[str, str]]
+    ) -> Iterator[ContextItem]:
+        """News and sentiment that are young enough, the newest first.
+
+        Args:
+            as_of: Venue time.
+            shown: The products; None for all.
+            full: Products and kinds of which no more are needed; it ends when all are in it.
+        """
+        most = None if shown is None else 2 * len(shown)
+        for numbers in _backwards(self._entries, as_of):
+            if as_of - self._records[numbers[0]].published_at > SHOWN_FOR or len(full) == most:
                 return
-            if self._counts(number, item, as_of):
-                yield item
+            yield from self._valid(numbers, as_of, shown)
 
-    def _newest_facts(self, as_of: datetime) -> Iterator[ContextItem]:
+    def _newest_facts(self, as_of: datetime, shown: frozenset[str] | None) -> Iterator[ContextItem]:
         """The newest facts of each product; several if they are of the same time."""
-        for entries in self._facts.values():
-            newest: datetime | None = None
-            for number in _backwards(entries, as_of):
-                item = self._records[number]
-                if newest is not None and item.published_at < newest:
-                    break
-                if self._counts(number, item, as_of):
-                    newest = item.published_at
-                    yield item
+        for product_id, entries in self._facts.items():
+            if shown is None or product_id in shown:
+                for numbers in _backwards(entries, as_of):
+                    if valid := self._valid(numbers, as_of, shown):
+                        yield from valid
+                        break
 
-    def _counts(self, number: int, item: ContextItem, as_of: datetime) -> bool:
+    def _valid(
+        self, numbers: Sequence[int], as_of: datetime, shown: frozenset[str] | None
+    ) -> list[ContextItem]:
+        """The records of one time that no later one corrects, in the order of their ids."""
+        found = [self._records[n] for n in numbers if self._counts(n, as_of)]
+        found = [one for one in found if shown is None or one.product_id in shown]
+        return sorted(found, key=_id_of)
+
+    def _counts(self, number: int, as_of: datetime) -> bool:
         """True if no later record of the id is published by then."""
-        later = (other for other in self._by_id[item.item_id] if other > number)
+        numbers = self._by_id[self._records[number].item_id]
+        later = numbers[bisect_right(numbers, number) :]
         return all(self._records[other].published_at > as_of for other in later)
 
 
@@ -158,7 +172,26 @@ def chars_of(item: ContextItem) -> int:
     return facts + sum(map(len, texts))
 
 
-def _backwards(entries: list[_Entry], as_of: datetime) -> Iterator[int]:
-    """Numbers of the records that are published by a time, the latest first."""
-    end = bisect_right(entries, as_of, key=lambda entry: entry[0])
-    return (entries[place][1] for place in range(end - 1, -1, -1))
+def _backwards(entries: list[_Entry], as_of: datetime) -> Iterator[list[int]]:
+    """Numbers of the records that are published by a time, the latest time first."""
+    end = bisect_right(entries, as_of, key=_first)
+    while end:
+        start = bisect_left(entries, entries[end - 1][0], hi=end, key=_first)
+        yield [number for _, number in entries[start:end]]
+        end = start
+
+
+def _first(entry: _Entry) -> datetime:
+    return entry[0]
+
+
+def _id_of(item: ContextItem) -> tuple[str, str]:
+    return item.item_id, item.product_id
+
+
+def _time_of(item: ContextItem) -> datetime:
+    return item.published_at
+
+
+def _place_of(item: ContextItem) -> tuple[str, str]:
+    return item.product_id, item.kind

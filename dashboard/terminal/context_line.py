@@ -12,7 +12,7 @@ def context_line(notes: tuple[ContextNote, ...], width: int) -> list[Text]:
     if not notes:
         return []
     newest, others = notes[0], len(notes) - 1
-    more = f"  ({others} more: the page, or arena tail market.context)" if others else ""
+    more = f"  (+{others} more)" if others else ""
     words = text.one_line(note_words(newest))
     room = max(20, width - len(more))
     cut = words if len(words) <= room else words[: room - 1] + "…"

@@ -28,9 +28,9 @@ NEWEST_COLUMNS: dict[str, Column | str] = {
     "document": "it is about agents, not about the market",
     "screen": Column(
         lambda s, _: [
-            (line.strip("│ ").partition("  (2 more")[0],)
+            (line.strip("│ ").partition("  (+2 more")[0],)
             for line in s.screen.splitlines()
-            if "(2 more: the page" in line
+            if "  (+2 more)" in line
         ],
         lambda note: (visible(note_words(note)).strip(),),
     ),
