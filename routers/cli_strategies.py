@@ -138,6 +138,7 @@ def _document(one: Strategy) -> dict[str, object]:
         "kind": one.kind,
         **({} if one.turn_kind == SINGLE else {"turn_kind": one.turn_kind}),
         "tools": list(one.tools),
+        "shows": list(one.shows),
         "cadence": one.cadence,
         "gates": gates_text(one.gates),
         "prompt_sha256": one.prompt_sha256,
@@ -156,4 +157,5 @@ def _line(one: Strategy) -> str:
     kind = one.kind if one.turn_kind == SINGLE else f"{one.kind}, turns of kind {one.turn_kind}"
     source = f"\n              {one.source}, SHA-256 {one.source_sha256}" if one.source else ""
     tools = ", ".join(one.tools) or "no tools"
+    tools += f"; shows {' and '.join(one.shows)}" if one.shows else ""
     return f"{one.name:<13} {kind}, {every}{rules}; {tools}{source}"

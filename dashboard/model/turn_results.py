@@ -79,6 +79,7 @@ def turn_detail(turn: Turn, partition: int, offset: int) -> TurnDetail:
         conversation=turn.messages[count:],
         rounds=round_results(turn),
         memory=turn.memory,
+        context=turn.context,
     )
 
 

@@ -101,6 +101,7 @@ class TurnDetail(Result):
         conversation: All messages after the prompt.
         left_out: What the prompt omits for its size.
         memory: The line about this turn for later prompts.
+        context: Ids of the items of news and facts that the prompt showed.
     """
 
     summary: TurnSummary
@@ -111,6 +112,7 @@ class TurnDetail(Result):
     conversation: tuple[ChatMessage, ...]
     rounds: tuple[RoundResult, ...]
     memory: str
+    context: tuple[str, ...]
 
 
 class RenderedPrompt(Result):

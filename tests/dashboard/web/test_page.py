@@ -153,6 +153,7 @@ async def test_empty_arena_says_what_is_missing() -> None:
         ("curves", "No curve yet"),
         ("reasoning", "No turn yet"),
         ("market", "No price yet"),
+        ("context", "No news"),
         ("positions", "No position"),
         ("trades", "No trade yet"),
     ):
@@ -209,6 +210,21 @@ async def test_turn_page_has_the_exact_prompt() -> None:
     assert "BTC-USD 1m close 67059.10 volume 0.59" in page.texts["main"]
     assert "execute_trade" in page.texts["main"]
     assert f"/verify/{traded['orders'][0]}" in text
+
+
+async def test_turn_names_the_news_that_its_prompt_showed() -> None:
+    """By id, on its page and in REST."""
+    scenario = Scenario().run(3)
+    scenario.snapshot()
+    scenario.end_turn(scenario.begin_turn("momentum"), None, "words", context=["n1", "f1"])
+    async with serving(scenario) as served:
+        path = "agents/momentum/turns"
+        newest = (await served.client.get(f"/api/v1/{path}")).json()["turns"][0]["turn_id"]
+        detail = (await served.client.get(f"/api/v1/{path}/{newest}")).json()
+        page = await get(served, f"/{path}/{newest}")
+
+    assert ["n1", "f1"] == detail["context"]
+    assert "News and facts shown: n1, f1" in page.texts["main"]
 
 
 @pytest.mark.parametrize(
