@@ -81,6 +81,7 @@ def decide(
     as_of: datetime,
     mids: Mapping[str, Decimal],
     causes: Sequence[WakeCause] = (),
+    calls_min: int = 1,
 ) -> GateDecision:
     """Decide about one snapshot.
 
@@ -93,6 +94,7 @@ def decide(
         as_of: Venue time of the snapshot.
         mids: Mids of the snapshot, if `on_move_pct` is on.
         causes: Causes since its last turn.
+        calls_min: Model calls that a turn makes at least.
     """
     gates = gates or NO_GATES
     wish = _wish(gates, cadence, last, offset, as_of, mids, causes)
@@ -107,7 +109,7 @@ def decide(
         if most is None:
             continue
         rest = most - sum(one.calls for one in calls if abs(as_of - one.as_of) < window)
-        if rest < 1:
+        if rest < calls_min:
             return GateDecision(asked=False, reason=str(reason))
         left = rest if left is None else min(left, rest)
     return GateDecision(asked=True, reason=wish.reason, by=wish.by, calls_max=left)

@@ -14,7 +14,7 @@ from arena.bus.base import Record
 from arena.messages import (
     MISSED,
     WAKE_CAUSES,
-    Gates,
+    AgentSpec,
     MarketSnapshot,
     SkippedFor,
     SkippedSnapshots,
@@ -23,6 +23,7 @@ from arena.messages import (
 )
 from arena.versions import VersionsInOrder, recorded_by
 from routers.gates import GateDecision, WakeCause, decide, mids_of
+from routers.kinds import calls_min
 from routers.memory import AgentHistory
 from routers.replay_result import TurnReplayResult
 from routers.replay_roster import RosterHistory
@@ -83,7 +84,7 @@ class GatedAgent:
         spec = self._roster.spec_at(self.name, moment)
         is_known = spec.joined_at <= moment and message.snapshot_id == snapshot.snapshot_id
         if recorded and is_known and not self._is_repeated(message):
-            found = self._decide(spec.gates, spec.cadence, message, recorded, snapshot)
+            found = self._decide(spec, message, recorded, snapshot)
             place = f"{topics.TURNS.name}[{record.partition}]@{record.offset}"
             subject = f"gates of {self.name} on snapshot {message.snapshot_id}"
             result.counts["gate decisions"] += 1
@@ -112,12 +113,12 @@ class GatedAgent:
 
     def _decide(
         self,
-        gates: Gates | None,
-        cadence: int,
+        spec: AgentSpec,
         message: Decided,
         recorded: str,
         snapshot: MarketSnapshot,
     ) -> GateDecision:
+        gates = spec.gates
         causes: tuple[WakeCause, ...] = ()
         if isinstance(message, TurnStarted) and recorded in WAKE_CAUSES:
             causes = (WakeCause(recorded, message.asked_by),)
@@ -126,13 +127,14 @@ class GatedAgent:
             causes = tuple(WakeCause(cause, "") for cause in gates.wake_on)
         return decide(
             gates,
-            cadence,
+            spec.cadence,
             self._history.last_turn,
             self._history.calls,
             offset=message.snapshot_offset,
             as_of=snapshot.as_of,
             mids=mids_of(snapshot, gates),
             causes=causes,
+            calls_min=calls_min(spec.turn_kind),
         )
 
     def _advance(self) -> None:

@@ -18,6 +18,7 @@ from arena.messages import MarketSnapshot, SkippedFor, SkippedSnapshots
 from arena.node import Node
 from routers.agent_config import AgentConfig
 from routers.gates import GateDecision, decide, mids_of
+from routers.kinds import calls_min
 from routers.memory import AgentHistory
 from routers.turn_types import Asked
 from routers.wake_causes import WakeCauses
@@ -43,6 +44,7 @@ class SnapshotGate:
         self._node = node
         self._config = config
         self._records = config.gates is not None or config.cadence > 1
+        self._calls_min = calls_min(config.strategy.turn_kind)
         self._causes = WakeCauses(node, config.agent, config.gates)
         self._restarted = True
         self._seen = -1
@@ -89,6 +91,7 @@ class SnapshotGate:
             as_of=snapshot.as_of,
             mids=mids,
             causes=await self._causes.read(),
+            calls_min=self._calls_min,
         )
         self._seen = offset
         if not decision.asked:
@@ -96,7 +99,9 @@ class SnapshotGate:
             return None
         await self.record(history, until=snapshot.as_of)
         left, read_to = decision.calls_max, self._causes.take()
-        calls_max = None if left is None else min(left, config.limits.rounds)
+        calls_max = None
+        if left is not None:
+            calls_max = max(self._calls_min, min(left, config.limits.rounds))
         return Asked(decision.reason, decision.by, mids, calls_max, read_to)
 
     async def record(self, history: AgentHistory, until: datetime | None = None) -> None:

@@ -13,6 +13,8 @@ What every kind keeps, so that router, replay and audit need not know it:
   `Round` in the `Turn`. Call ids follow from turn, round, stage and role.
 - A request whose reply the turn did not wait for has a `Round` with the error `ENDED_BEFORE`.
 - Requests in flight end in any order. After `wake_at_s`, `time_passed` stops waiting for something.
+- It makes at most `limits.rounds` requests; caps on calls bound these, too. A kind that makes a
+  fixed number of requests says so with `CALLS_MIN` in its module: no turn starts with fewer left.
 - The messages of the `Turn` begin with the system and the user message of the input.
 
 Pure: reads and writes nothing.
@@ -89,3 +91,11 @@ def create_turn(agent: ResolvedAgent, turn_input: TurnInput) -> TurnMachine:
     module = import_module(f"{__name__}.{agent.strategy.turn_kind}")
     created: TurnMachine = module.create_turn(agent, turn_input)
     return created
+
+
+def calls_min(kind: str) -> int:
+    """Model calls that a turn of a kind makes at least; 1 for a kind that is unknown."""
+    try:
+        return int(getattr(import_module(f"{__name__}.{kind}"), "CALLS_MIN", 1))
+    except ImportError:
+        return 1

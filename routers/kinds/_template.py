@@ -33,6 +33,8 @@ ROLES = {
     "bear": "Say in one sentence what speaks for selling.",
 }
 """Role -> what it is asked after the prompt."""
+CALLS_MIN = len(ROLES)
+"""A turn asks every role: under caps on calls none starts with fewer calls left."""
 
 
 class TemplateTurn:

@@ -7,6 +7,7 @@ import pytest
 
 from arena import ids, topics
 from arena.bus.memory import MemoryBus
+from arena.clock import SystemClock
 from arena.messages import (
     ChatReply,
     ChatRequest,
@@ -19,7 +20,10 @@ from arena.messages import (
     TurnStarted,
 )
 from arena.node import Node
+from arena.settings import Settings
 from routers import snapshot_gate
+from routers.memory import AgentHistory
+from routers.snapshot_gate import SnapshotGate
 from routers.turn_types import Limits
 from tests.routers.builders import PRICES, WALL, reply, snapshot, trade
 from tests.routers.fake_peers import (
@@ -173,26 +177,48 @@ async def test_killed_router_in_a_quiet_phase_decides_the_same(memory_bus: Memor
     assert {"no_move"} == {reason for s in skipped for reason in s.counts}
 
 
-async def test_standby_that_joins_costs_no_reason(memory_bus: MemoryBus) -> None:
-    """The group changes in a quiet phase; the owner still knows why it skipped snapshots."""
-    config = agent_config(gates=EVERY)
-    async with FakePeers(memory_bus, brief_model).working() as peers:
-        async with playing(memory_bus, config) as node:
-            await peers.publish(0)
-            await peers.wait_for_turns(1)
-            await peers.publish(1)
-            await gated(node, 1)
-            other = await OtherConnection.to(memory_bus)
-            async with playing(other, config, name="other"):
-                await peers.publish(2)
-                await gated(node, 2)
-            await peers.publish(3)
-            await peers.wait_for_turns(2)
-        skipped = await peers.skipped()
+@pytest.mark.parametrize(("recorded", "counts"), [(False, {"every": 2}), (True, {"unrecorded": 1})])
+async def test_group_that_changes_costs_no_reason(
+    memory_bus: MemoryBus, recorded: bool, counts: dict[str, int]
+) -> None:
+    """The owner still knows why it skipped snapshots, unless another process recorded them."""
+    await memory_bus.ensure_topics(topics.fixed_topics())
+    node = Node("router", "alpha", Settings(), memory_bus, SystemClock())
+    gate = SnapshotGate(node, agent_config(gates=EVERY), lambda *_: None)
+    history = AgentHistory()
+    gate.restart(history)
+    assert await gate.decide(history, 0, snapshot(0)) is not None
+    history.begin(started_on(0))
+    for number in (1, 2):
+        assert await gate.decide(history, number, snapshot(number)) is None
+    if recorded:
+        other = SkippedSnapshots(
+            agent="alpha",
+            first_offset=1,
+            snapshot_offset=1,
+            as_of=snapshot(1).as_of,
+            counts={"every": 1},
+        )
+        assert history.skip(other)
+    gate.restart(history)
+    assert await gate.decide(history, 3, snapshot(3)) is not None
+    (skipped,) = await FakePeers(memory_bus).skipped()
 
-    assert [(1, 2, {"every": 2})] == [
-        (s.first_offset, s.snapshot_offset, s.counts) for s in skipped
-    ]
+    assert (2 if recorded else 1, 2) == (skipped.first_offset, skipped.snapshot_offset)
+    assert counts == skipped.counts
+
+
+def started_on(number: int) -> TurnStarted:
+    """The start of a turn on the n-th snapshot."""
+    seen = snapshot(number)
+    return TurnStarted(
+        turn_id=ids.turn_id("alpha", seen.snapshot_id),
+        agent="alpha",
+        snapshot_id=seen.snapshot_id,
+        snapshot_offset=number,
+        as_of=seen.as_of,
+        started_at=WALL,
+    )
 
 
 async def test_kill_in_real_time_says_what_is_unrecorded(memory_bus: MemoryBus) -> None:

@@ -132,6 +132,27 @@ def test_caps_hold_against_every_reason() -> None:
     assert (True, "due") == decided(gates, 22 * 3600 + 1, calls=full)
 
 
+def test_turn_that_needs_two_calls_does_not_start_with_one_left() -> None:
+    """Kinds of turns that ask several roles at once would exceed the cap."""
+    gates, calls = settings(calls_per_hour_max=3), (CallsMade("a", AS_OF, 2),)
+    later = AS_OF + timedelta(minutes=1)
+    found = [
+        decide(
+            gates,
+            1,
+            LastTurn(0, AS_OF),
+            calls,
+            offset=1,
+            as_of=later,
+            mids={},
+            calls_min=needed,
+        ).reason
+        for needed in (1, 2)
+    ]
+
+    assert ["due", "calls_per_hour_max"] == found
+
+
 @given(
     steps=st.lists(st.tuples(st.integers(1, 5_000), st.integers(1, 4)), max_size=60),
     hour=st.integers(1, 9),
