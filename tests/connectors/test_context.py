@@ -29,7 +29,7 @@ from tests.connectors.builders import FastClock
 from tests.connectors.lockstep_agents import ScriptedAgent, logged, running_agents
 from tests.connectors.test_lockstep_publisher import CrashingBus, Killed, finish, snapshots_in
 from tests.connectors.test_snapshot_replay import WALL, replay_of
-from tests.connectors.venue import eventually
+from tests.connectors.venue import eventually, running_connector, running_exchange
 
 MINUTE = timedelta(minutes=1)
 
@@ -80,7 +80,9 @@ async def publish_snapshot(bus: MemoryBus, *, simulated: bool, as_of: datetime =
     await bus.append(topics.SNAPSHOTS.name, snapshot, key="coinbase")
 
 
-async def test_items_are_published_once(memory_bus: MemoryBus, tmp_path: Path) -> None:
+async def test_items_are_published_once(
+    memory_bus: MemoryBus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A second process finds them in the topic; a correction is a new record."""
     path = write(tmp_path / "a.jsonl", row("a"), row("b"), row("a"))
     first, second, third = (node_on(memory_bus) for _ in range(3))
@@ -89,6 +91,8 @@ async def test_items_are_published_once(memory_bus: MemoryBus, tmp_path: Path) -
     write(path, row("a", title="corrected"), row("b"))
     await serve_context(third, ContextOptions((path,)))
 
+    printed = capsys.readouterr().out
+    assert "2 items published, 1 known already, no line refused\n" in printed
     assert [(2, 1, 0), (0, 6, 0), (1, 1, 0)] == [counts(node) for node in (first, second, third)]
     found = await items_in(memory_bus)
     assert ["a", "b", "a"] == [one.item_id for one in found]
@@ -298,6 +302,28 @@ async def test_relative_items_of_a_live_simulation(memory_bus: MemoryBus, tmp_pa
     late = SnapshotContext(node_on(memory_bus), (path,))
     await late.publish_files(Market(True, START + timedelta(seconds=1)))
     assert 1 == len(await items_in(memory_bus))
+
+
+async def test_live_connector_publishes_its_files_once(
+    memory_bus: MemoryBus, tmp_path: Path
+) -> None:
+    """Each item is in the snapshots from its time on, also after a restart of the connector."""
+    path = write(tmp_path / "a.jsonl", row("old", "-PT1H"), row("new", "PT150S"))
+    async with running_exchange() as server:
+        for seen in (5, 1):
+            async with running_connector(server, memory_bus, context=(path,)) as watched:
+                await eventually(
+                    lambda want=seen: len(watched.snapshots) >= want,  # type: ignore[misc]
+                    "snapshots",
+                )
+    snapshots = await snapshots_in(memory_bus)
+    new = next(one for one in await items_in(memory_bus) if one.item_id == "new")
+
+    assert 2 == len(await items_in(memory_bus))
+    for snapshot in snapshots:
+        expected = {"old"} | ({"new"} if new.published_at <= snapshot.as_of else set())
+        assert expected == {one.item_id for one in snapshot.context}
+    assert {1, 2} == {len(snapshot.context) for snapshot in snapshots}
 
 
 async def test_unreadable_records_in_the_topic_are_dead_letters(memory_bus: MemoryBus) -> None:

@@ -146,10 +146,13 @@ async def running_connector(
     record: Path | None = None,
     venue: Venue = COINBASE,
     history_minutes: int = BOOK_MINUTES_MAX,
+    context: tuple[Path, ...] = (),
 ) -> AsyncIterator[RunningConnector]:
     """Run a connector to the exchange, with a clock that runs `factor` times as fast."""
     market = MarketOptions(venue, products, server.ws_url, server.rest_url, record)
-    options = ConnectorOptions((market,), interval_s, history_minutes=history_minutes)
+    options = ConnectorOptions(
+        (market,), interval_s, history_minutes=history_minutes, context=context
+    )
     node = Node("connector", venue.name, Settings(), bus, FastClock(factor))
     connector = LiveConnector(options, node, random.Random(7))
     watched = RunningConnector(

@@ -133,7 +133,7 @@ class ContextService:
         return lines
 
     def report(self) -> None:
-        """Log the counts.
+        """Print the counts.
 
         Raises:
             ArenaError: Lines were refused.
@@ -141,13 +141,13 @@ class ContextService:
         counters = self._node.counters
         published, known, refused = (counters[name] for name in (PUBLISHED, KNOWN, REFUSED))
         text = f"{counted(published, 'item')} published, {known:,} known already"
-        self._node.log.info(text, refused=refused)
         if refused:
             raise ArenaError(
                 f"{text}, {counted(refused, 'line')} refused",
                 remedy="`arena tail dead_letters` shows them; correct them and publish the file"
                 " again: what is known is not published again",
             )
+        print(f"{text}, no line refused")
 
 
 async def newest_market(node: Node) -> Market:
