@@ -10,9 +10,11 @@ Windows neither overlap nor leave holes; each starts where a bucket of the longe
     15m: from 4 h ago     5m: from 90 min ago     1m: the last 20 minutes     (rounded down)
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from heapq import nsmallest
 from typing import Final
 
 from arena.messages import Candle, CandleWindow
@@ -156,9 +158,8 @@ class CandleBook:
         self, minutes: Sequence[int], granularity: int, start: int, end: int
     ) -> CandleWindow:
         buckets: dict[int, list[Candle]] = {}
-        for minute in minutes:
-            if start <= minute < end:
-                buckets.setdefault(minute - minute % granularity, []).append(self._minutes[minute])
+        for minute in minutes[bisect_left(minutes, start) : bisect_left(minutes, end)]:
+            buckets.setdefault(minute - minute % granularity, []).append(self._minutes[minute])
         gaps = [s for s in range(start, end, granularity) if s not in buckets]
         newest = max(buckets, default=None)
         return CandleWindow(
@@ -169,7 +170,10 @@ class CandleBook:
         )
 
     def _prune(self) -> None:
-        for start in sorted(self._minutes)[: -self._minutes_max]:
+        excess = len(self._minutes) - self._minutes_max
+        if excess <= 0:
+            return
+        for start in nsmallest(excess, self._minutes):
             del self._minutes[start]
             self._changed.discard(start)
 
