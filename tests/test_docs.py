@@ -4,6 +4,15 @@ import importlib
 import re
 from pathlib import Path
 
+from arena.messages import (
+    Candle,
+    CandleWindow,
+    ContextItem,
+    IndicatorWindow,
+    MarketSnapshot,
+    ProductView,
+    Ticker,
+)
 from arena.topics import TOPICS
 from tests.house_lists import ROOMS
 
@@ -128,3 +137,13 @@ def link_works(document: Path, target: str, anchor: str) -> bool:
 def anchor_of(heading: str) -> str:
     """Return the anchor that GitHub gives a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_what_an_agent_sees_is_documented_field_by_field() -> None:
+    """`docs/data.md` names every field of a snapshot and of its parts."""
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    section = text.split("## What an agent sees\n")[1].split("\n## ")[0]
+    parts = (MarketSnapshot, ProductView, Ticker, CandleWindow, Candle, IndicatorWindow)
+    fields = [field for part in (*parts, ContextItem) for field in part.model_fields]
+
+    assert [] == [field for field in fields if f"`{field}`" not in section]
