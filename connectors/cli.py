@@ -18,7 +18,7 @@ from arena.options import LogLevel, LogLevelName, ProcessServers
 from arena.pricefiles.formats import SUFFIXES
 from arena.products import DEFAULT_VENUE
 from arena.settings import Settings
-from connectors.cli_context import ContextFiles, context
+from connectors.cli_context import CONTEXT_EXAMPLE, ContextFiles, context
 from connectors.cli_markets import read_markets, read_products
 from connectors.cli_options import (
     FEATURES,
@@ -255,7 +255,7 @@ def replay(
     _run("replay", settings, prepare_lockstep(options))
 
 
-connector_app.command(epilog="Example: arena connector context --file news.jsonl")(context)
+connector_app.command(epilog=CONTEXT_EXAMPLE)(context)
 
 
 def exchange(

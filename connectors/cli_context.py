@@ -10,6 +10,7 @@ from arena.options import LogLevel, ProcessServers
 from arena.settings import Settings
 
 FILES_MAX = 1_000
+CONTEXT_EXAMPLE = "Example: arena connector context --file examples/context.jsonl"
 
 ContextFiles = Annotated[
     list[Path] | None,
