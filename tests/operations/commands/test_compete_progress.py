@@ -4,9 +4,22 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 
-from arena.messages import LlmCall, MarketSnapshot, Turn
+from arena.messages import (
+    AgentSpec,
+    Gates,
+    LlmCall,
+    MarketSnapshot,
+    Round,
+    SkippedSnapshots,
+    Turn,
+)
 from arena.messages.chat import Usage
-from operations.commands.compete_progress import ContestProgress, duration_text, progress_line
+from operations.commands.compete_progress import (
+    ContestProgress,
+    duration_text,
+    gates_line,
+    progress_line,
+)
 from operations.commands.live_line import LiveLine
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -91,6 +104,42 @@ def test_all_decided_after_a_turn_on_the_last_snapshot_or_later() -> None:
     progress.apply(turn("b", 12), 1)
 
     assert (before, half, progress.all_decided) == (False, False, True)
+
+
+def test_gated_agent_is_done_when_it_skipped_the_last_snapshot() -> None:
+    """Its record counts like a turn, and what its gates saved is an estimate in one line."""
+    progress = ContestProgress(3, ["a", "b"])
+    gates = Gates(every_s=600)
+    spec = AgentSpec(agent="a", strategy="cash", node="n", gates=gates, joined_at=AT)
+    progress.apply(spec, 0)
+    for offset in range(3):
+        progress.apply(snapshot(offset), offset)
+    round_ = Round(call_id="c", outcome="ok")
+    usage = Usage(cost_usd=Decimal("0.25"))
+    progress.apply(turn("a", 0).model_copy(update={"rounds": (round_,), "usage": usage}), 0)
+    progress.apply(turn("b", 2), 1)
+    before = progress.all_decided
+    skipped = SkippedSnapshots(
+        agent="a", first_offset=1, snapshot_offset=2, as_of=AT, counts={"every": 2}
+    )
+    for _ in range(2):
+        progress.apply(skipped, 2)
+
+    assert (False, True) == (before, progress.all_decided)
+    assert "Gates saved about 2 model calls, $0.50 (estimate)." == gates_line(progress)
+    assert {
+        "settings": "every 10m",
+        "asked": 1,
+        "skipped": {"every": 2},
+        "calls_saved_estimate": 2.0,
+        "usd_saved_estimate": "0.500000",
+    } == progress.gates["a"].document()
+    assert ("off", 1, {}) == (
+        progress.gates["b"].gates,
+        progress.gates["b"].asked,
+        progress.gates["b"].skipped,
+    )
+    assert "" == gates_line(ContestProgress(3, ["b"]))
 
 
 def test_recreated_topic_does_not_end_the_contest_early() -> None:
