@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+import orjson
+
 from arena.indicators.bars import Bar, Copyable, Indicator
 from arena.indicators.specs import GRANULARITIES, IndicatorSpec
 from arena.messages.market import IndicatorWindow
@@ -112,18 +114,24 @@ class BarFold(Copyable):
     def window(self) -> IndicatorWindow:
         """The values after the newest closed bar; the same object until the next one closes."""
         if self._window is None:
-            numbers = [
-                None if value is None else float(PUBLISHED % value) + 0.0  # zero has no sign
-                for indicator in self._indicators
-                for value in indicator.values
-            ]
+            found = [value for one in self._indicators for value in one.values]
             self._window = IndicatorWindow(
                 since=_moment(self._since_s),
                 bars=self._bars,
                 gap=_moment(self._gap_s),
-                values=dict(zip(self._names, numbers, strict=True)),
+                values=dict(zip(self._names, rounded(found), strict=True)),
             )
         return self._window
+
+
+def rounded(values: Sequence[float | None]) -> list[float | None]:
+    """Values to 12 significant digits; zero has no sign."""
+    if None in values:
+        return [None if one is None else float(PUBLISHED % one) + 0.0 for one in values]
+    # One text for all of them takes half the time of one for each.
+    texts = ",".join([PUBLISHED] * len(values)) % tuple(values)
+    found: list[float | None] = [one + 0.0 for one in orjson.loads(f"[{texts}]")]
+    return found
 
 
 def _moment(seconds: int | None) -> datetime | None:

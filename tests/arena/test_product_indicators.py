@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arena.indicators import CORRECTED_MINUTES, FeatureSet, ProductIndicators, parse_feature_set
+from arena.indicators.bar_fold import rounded
 from arena.messages import Candle, IndicatorWindow
 from tests.arena.candle_rows import START, candle, candles
 
@@ -154,6 +155,16 @@ def test_values_have_twelve_significant_digits() -> None:
 
     assert len(values) > 40
     assert values == [float(f"{value:.12g}") for value in values]
+
+
+@given(st.lists(st.floats(-1e20, 1e20), min_size=1, max_size=20))
+def test_values_are_rounded_alike_with_and_without_gaps(values: list[float]) -> None:
+    """A value does not depend on whether others are warm; zero has no sign."""
+    alone = rounded([None, *values])[1:]
+
+    assert [repr(one) for one in alone] == [repr(one) for one in rounded(values)]
+    assert alone == [float(f"{value:.12g}") for value in values]
+    assert "-0.0" not in map(repr, alone)
 
 
 def test_candle_in_the_middle_of_a_minute_is_refused() -> None:
