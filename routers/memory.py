@@ -141,7 +141,7 @@ class AgentHistory:
         if self.open_turn is not None and self.open_turn.turn_id == turn.turn_id:
             self.open_turn = None
         self._advance_to(turn.snapshot_offset, turn.as_of)
-        if turn.messages:  # A router that found the turn open does not know its calls.
+        if turn.outcome != "aborted":  # Else calls may have been in flight, or are not known.
             self._note_calls(turn.turn_id, turn.as_of, len(turn.rounds))
         if turn.memory:
             self.lines.append(turn.memory)

@@ -278,6 +278,24 @@ async def test_aborted_turn_counts_with_all_calls_it_may_have_made(memory_bus: M
     assert [0, 1] == [len(turn.rounds) for turn in turns]
 
 
+async def test_call_in_flight_at_a_clean_stop_counts(memory_bus: MemoryBus) -> None:
+    """The turn that the stop ended has no round for it; the cap holds all the same."""
+    config = agent_config(limits=Limits(rounds=2), gates=Gates(calls_per_hour_max=2))
+    async with FakePeers(memory_bus, lambda _: None).working() as peers:
+        async with playing(memory_bus, config):
+            await peers.publish(0)
+            await until(lambda: peers.requests)
+        peers.model = greedy_model
+        async with playing(memory_bus, config) as node:
+            await peers.publish(1)
+            await gated(node, 1)
+        turns, (skipped,) = await peers.ended(), await peers.skipped()
+
+    assert [("aborted", 0)] == [(turn.outcome, len(turn.rounds)) for turn in turns]
+    assert {"calls_per_hour_max": 1} == skipped.counts
+    assert 1 == len(peers.requests)
+
+
 async def test_wake_on_names_the_record(memory_bus: MemoryBus) -> None:
     """A fill that is not of its own turns, and a halt, ask at the next snapshot, once each."""
     gates = Gates(every_s=6_000, wake_on=("halt", "fill"))
