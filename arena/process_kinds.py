@@ -112,6 +112,7 @@ CONNECTOR = ProcessKind(
 )
 CONTEXT = ProcessKind(
     name="context",
+    serve="connectors.process:serve",
     reads=(topics.SNAPSHOTS, topics.CONTEXT),
     writes=(topics.CONTEXT,),
     account="connector",
