@@ -270,7 +270,8 @@ def _setup(spec: AgentSpec) -> str:
     kind = () if spec.turn_kind == SINGLE else (spec.turn_kind,)
     gates = () if spec.gates is None else (spec.gates.model_dump_json(),)
     own = (spec.prompt_sha256, spec.prompt_size, spec.cadence, sorted(spec.tools))
-    settings = (*own, *kind, *gates)
+    shows = (sorted(spec.shows),) if spec.shows else ()
+    settings = (*own, *kind, *gates, *shows)
     return sha256(repr(settings).encode()).hexdigest()[:DIGEST_CHARS]
 
 

@@ -88,15 +88,25 @@ def test_two_contestants_under_one_name_are_not_ranked(
     assert () == season.dead
 
 
-def test_kind_of_turns_is_part_of_the_setup() -> None:
-    """Agents with different kinds of turns are not repeats of each other."""
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ({"turn_kind": "single"}, {"turn_kind": "pair"}),
+        ({"shows": ()}, {"shows": ("context",)}),
+    ],
+    ids=["turn_kind", "shows"],
+)
+def test_kind_of_turns_and_shown_parts_are_of_the_setup(
+    changes: tuple[dict[str, object], ...],
+) -> None:
+    """Agents that differ in one of them are not repeats of each other."""
     setups = set()
-    for kind in ("single", "pair"):
+    for change in changes:
         records = []
         for record in Scenario().run(2).records:
             message = record.message()
             if isinstance(message, AgentSpec):
-                spec = message.model_copy(update={"turn_kind": kind})
+                spec = message.model_copy(update=change)
                 record = record._replace(value=spec.model_dump_json().encode())
             records.append(record)
         setups |= {entry.setup for entry in season_of(records).entries}
