@@ -211,12 +211,12 @@ def gates_table(facts: Facts) -> ReportTable:
     """Return on how many snapshots each entry was asked, and what its gates saved."""
     heads = (
         TableHead("entry", "w stick", up=True),
-        TableHead("gates", "w", note="in venue time; off: asked on every snapshot"),
         TableHead("asked", note="turns"),
         TableHead("not asked", note="snapshots on which a gate or the cadence held it back"),
-        TableHead("reasons", "w"),
         TableHead("calls saved", note="estimate: the mean calls of its turns, times not asked"),
         TableHead("$ saved", note="estimate in the same way; 0 for scripted entries"),
+        TableHead("reasons", "w", note="why it was not asked, and on how many snapshots"),
+        TableHead("gates", "w", note="in venue time; off: asked on every snapshot"),
     )
     rows = []
     for index in facts.order:
@@ -225,12 +225,12 @@ def gates_table(facts: Facts) -> ReportTable:
         dollars = None if usd is None or not on else float(usd)
         cells = (
             name_cell(formats.quote(facts.season.names[index], NAME_MAX), "", anchor(index)),
-            TableCell(found.gates, css="w"),
             plain(formats.count(found.asked), found.asked),
             plain(formats.count(found.held_back), found.held_back),
-            TableCell(found.skipped_text, css="w"),
             plain(f"~{found.calls_saved:,.0f}" if on else formats.UNKNOWN, found.calls_saved),
             plain(formats.llm_usd(dollars), dollars),
+            TableCell(found.skipped_text, css="long"),
+            TableCell(found.gates, css="long"),
         )
         rows.append(TableRow(cells, _css(facts, index)))
     return ReportTable("When entries were asked", heads, tuple(rows), sortable=True)

@@ -9,11 +9,13 @@ from arena import topics
 from arena.fold_checkpoint import FoldPositions
 from arena.gate_counts import GateFigures, GateFold, skipped_by_reason
 from arena.messages import AgentSpec, Gates, SkippedSnapshots
+from judge.report.page import markdown
 from judge.schedule import newest_due
 from judge.season.absences import QUIET_SNAPSHOTS, absences, left_index
 from judge.season.checkpoint_format import SeasonPacker, read_head, restore
 from tests.dashboard.scenario import Scenario
 from tests.judge.seasons import fold_records
+from tests.judge.test_dead_entries import facts_of
 from tests.judge.test_entrants import DECISION, POINT
 
 GATES = Gates(every_s=3_000)
@@ -87,6 +89,21 @@ def test_unrecorded_snapshots_are_an_absence() -> None:
 
     assert ((20, 120),) == season.entries[1].away
     assert {"every": 99, "unrecorded": 100} == season.gates[1].skipped
+
+
+def test_report_says_what_gates_saved_and_where_they_were_off() -> None:
+    """A row per entry: turns, snapshots that a gate skipped, the estimate, reasons, settings."""
+    page = markdown(facts_of(gated(40)))
+    section = page.partition("## When entries were asked")[2].partition("## ")[0]
+    (quiet,) = [line for line in section.splitlines() if line.startswith("| quiet")]
+    (opened,) = [line for line in section.splitlines() if line.startswith("| open")]
+
+    assert "Gates were on for 1 of 2 entries and saved about" in section
+    assert ["1", "39"] == [cell.strip() for cell in quiet.split("|")[2:4]]
+    assert quiet.endswith("| every 39 | every 50m |")
+    assert opened.endswith("| – | – | none | off |")
+    ungated = Scenario(agents=(("open", "momentum", "agent"),)).run(5)
+    assert "Gates: off." in markdown(facts_of(ungated))
 
 
 def test_evaluation_does_not_wait_for_a_gated_agent() -> None:
