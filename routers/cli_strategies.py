@@ -34,6 +34,9 @@ EXAMPLE_STRATEGY = """\
 # every = "25s" of market time, or on_move_pct = 0.5; calls_per_hour_max = 60 bounds its calls.
 tools = ["execute_trade", "get_portfolio", "calculator"]
 cadence = 1
+# What its prompts show besides tickers and candles: "context" is news, sentiment and token facts,
+# "indicators" are RSI, ATR and others.
+shows = []
 +++
 You buy only after a fall of two percent within an hour, a tenth of your cash at a time.
 
