@@ -27,8 +27,8 @@ from arena.messages import CandleWindow, MarketSnapshot, ProductView, PromptSize
 from arena.money import decimal_text, to_digits
 from arena.plural import counted
 from routers.portfolio import KnownPortfolio, MarkedPortfolio, MarkedPosition, mark
-from routers.prompt_context import NO_CONTEXT, render_context
-from routers.prompt_indicators import NO_INDICATORS, render_indicators
+from routers.prompt_context import NO_CONTEXT, ContextText, render_context
+from routers.prompt_indicators import NO_INDICATORS, IndicatorText, render_indicators
 from routers.prompt_sizes import FULL, PROMPT_FORMS, PromptForm, cut_strategy, strategy_is_cut
 from routers.prompt_small import render_small_market
 from routers.prompt_text import (
@@ -189,10 +189,7 @@ def render_market(
     if INDICATORS in shows:
         indicators = render_indicators(shown, PROMPT_FORMS[size])
     if size != "full":
-        small = render_small_market(snapshot, size, chars_max - context.chars - indicators.chars)
-        body = "\n".join([small.body, *indicators.lines, *context.lines])
-        parts = " and ".join(filter(None, (small.left_out, indicators.left_out, context.left_out)))
-        return MarketText(small.heading, body, parts, context.item_ids)
+        return _small_market(snapshot, size, indicators, context)
     names = ", ".join(view.product_id for view in shown)
     heading = f"# Market as of {snapshot.as_of:%Y-%m-%dT%H:%M:%SZ} ({names})"
     lines = ["## Tickers", TICKER_COLUMNS, *(",".join(ticker_cells(v).values()) for v in shown)]
@@ -210,7 +207,27 @@ def render_market(
     if candles := sum(section.left_out for section in sections):
         left_out.append(f"the oldest {counted(candles, 'candle')}")
     body = cut_to("\n".join(lines), chars_max - len(heading))
-    return MarketText(heading, body, " and ".join(left_out), context.item_ids)
+    return MarketText(heading, body, " and ".join(left_out), context.item_ids, len(shown))
+
+
+def _small_market(
+    snapshot: MarketSnapshot, size: PromptSize, indicators: IndicatorText, context: ContextText
+) -> MarketText:
+    """Render a compact or tiny market; tickers matter more than indicators, and these than news."""
+    chars_max = PROMPT_FORMS[size].market_chars_max
+    whole = render_small_market(snapshot, size, chars_max)
+    fitting = [
+        (indicators, context),
+        (indicators, context.without_items()),
+        (indicators.without_values(), context.without_items()),
+    ]
+    for values, items in fitting:
+        small = render_small_market(snapshot, size, chars_max - values.chars - items.chars)
+        if small.products == whole.products:
+            break
+    body = "\n".join([small.body, *values.lines, *items.lines])
+    parts = " and ".join(filter(None, (small.left_out, values.left_out, items.left_out)))
+    return MarketText(small.heading, body, parts, items.item_ids, small.products)
 
 
 def render_user(

@@ -47,6 +47,10 @@ class ContextText(NamedTuple):
         """Characters of the lines, with a line break after each."""
         return sum(len(line) + 1 for line in self.lines)
 
+    def without_items(self) -> "ContextText":
+        """The section left out, for a prompt that has no room for it."""
+        return ContextText(left_out="the news and facts") if self.lines else self
+
 
 NO_CONTEXT: Final = ContextText()
 

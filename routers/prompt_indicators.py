@@ -45,6 +45,10 @@ class IndicatorText(NamedTuple):
         """Characters of the lines, with a line break after each."""
         return sum(len(line) + 1 for line in self.lines)
 
+    def without_values(self) -> "IndicatorText":
+        """The section left out, for a prompt that has no room for it."""
+        return IndicatorText(left_out="the indicators") if self.lines else self
+
 
 NO_INDICATORS: Final = IndicatorText()
 

@@ -12,7 +12,7 @@ One line at the end says what is left out.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arena.messages import CandleWindow, MarketSnapshot, ProductView, PromptSize
 from arena.plural import counted
@@ -96,7 +96,7 @@ def render_small_market(snapshot: MarketSnapshot, size: PromptSize, chars_max: i
         if len(rendered.heading) + len(rendered.body) + 1 <= chars_max:
             return rendered
     body = cut_to(rendered.body, chars_max - len(rendered.heading) - 1)
-    return MarketText(rendered.heading, body, rendered.left_out)
+    return replace(rendered, body=body)
 
 
 def _render_level(
@@ -117,7 +117,8 @@ def _render_level(
     if parts:
         lines.append(f"({size} prompt: {join_with_and(parts)} {_is_or_are(parts)} left out)")
     heading = f"# Market as of {snapshot.as_of:%Y-%m-%dT%H:%M:%SZ} ({names})"
-    return MarketText(heading, "\n".join(lines), join_with_and(parts) if parts else "")
+    left_out = join_with_and(parts) if parts else ""
+    return MarketText(heading, "\n".join(lines), left_out, products=len(shown))
 
 
 def _is_or_are(parts: Sequence[str]) -> str:

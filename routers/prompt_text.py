@@ -30,12 +30,14 @@ class MarketText:
         body: Tickers and candles.
         left_out: Describes what the body leaves out of the snapshot.
         context: Ids of the items of dated context that the body shows.
+        products: Number of products in the tickers.
     """
 
     heading: str
     body: str
     left_out: str = ""
     context: tuple[str, ...] = ()
+    products: int = 0
 
 
 def ticker_cells(view: ProductView) -> dict[str, str]:

@@ -66,6 +66,24 @@ def test_the_bounds_of_each_size_hold(size: PromptSize, count: int) -> None:
         assert section.left_out in market.left_out
 
 
+@pytest.mark.parametrize("size", ["compact", "tiny"])
+@pytest.mark.parametrize("count", [3, 10, 30])
+def test_indicators_leave_no_product_out(size: PromptSize, count: int) -> None:
+    """A prompt shows as many tickers as without them; what has no room is named."""
+    views = tuple(
+        view.model_copy(update={"product_id": f"P{number:02d}-USD"})
+        for number, view in enumerate((with_indicators(snapshot()).products * 30)[:count])
+    )
+    seen = snapshot().model_copy(update={"products": views})
+    plain = render_market(seen, size)
+    shown = render_market(seen, size, ("indicators", "context"))
+
+    assert plain.products == shown.products
+    assert ("## Indicators" in shown.body) != ("the indicators" in shown.left_out.split(" and "))
+    form = PROMPT_FORMS[size]
+    assert len(shown.heading) + len(shown.body) + 1 <= form.market_chars_max
+
+
 def test_a_series_that_starts_again_says_so_until_it_is_warm() -> None:
     """The line names the missing bar; a warm series has none."""
     gap = SINCE - timedelta(minutes=1)
