@@ -23,14 +23,14 @@ class CandleFold:
         self._rewinds: dict[str, int] = {}
 
     def take(self, message: ClosedCandle) -> None:
-        """Fold a record; records of an earlier market are ignored.
+        """Fold a record; those of an earlier market, or before a restart, do not count.
 
         Args:
             message: Records must come in the order of the log.
         """
         product_id = message.product_id
         known = self._rewinds.get(product_id, -1)
-        if message.rewinds > known:
+        if message.rewinds > known or (message.restarts and message.rewinds == known):
             self._rewinds[product_id] = message.rewinds
             self._products[product_id] = ProductIndicators(self._features)
         if message.rewinds >= known:

@@ -31,11 +31,16 @@ MINUTE_S: Final = 60
 
 
 class _Minute(NamedTuple):
-    """One record: its offset, how often the venue's time had gone back, and the minute."""
+    """One record: its offset, and what it says."""
 
     offset: int
     rewinds: int
+    restarts: bool
     bar: Bar
+
+
+def _minute(offset: int, message: ClosedCandle) -> _Minute:
+    return _Minute(offset, message.rewinds, message.restarts, bar_of(message.candle))
 
 
 class UnknownProduct(UsageError):
@@ -54,7 +59,7 @@ class CandleStore:
     def add(self, partition: int, offset: int, message: ClosedCandle) -> None:
         """Add the next record of a partition."""
         minutes = self._of(partition, message)
-        minutes.append(_Minute(offset, message.rewinds, bar_of(message.candle)))
+        minutes.append(_minute(offset, message))
         if len(minutes) >= KEPT + RECORDS_AHEAD:
             del minutes[:-KEPT]
 
@@ -64,7 +69,7 @@ class CandleStore:
         for offset, message in reversed(older):
             minutes = found.setdefault(message.product_id, [])
             if len(minutes) + len(self._of(partition, message)) < KEPT:
-                minutes.append(_Minute(offset, message.rewinds, bar_of(message.candle)))
+                minutes.append(_minute(offset, message))
         for product_id, minutes in found.items():
             self._minutes[product_id][:0] = minutes[::-1]
 
@@ -82,13 +87,15 @@ class CandleStore:
         return CandleView(self, offsets)
 
     def records(self, product_id: str, offsets: Mapping[int, int]) -> list[_Minute]:
-        """The records of a product that a call sees, of its newest market, oldest first."""
+        """The records of a product that a call sees, of its newest series, oldest first."""
         minutes = list(self._minutes.get(product_id, ()))
         if offsets:
             end = offsets.get(self._partitions.get(product_id, -1), 0)
             minutes = [one for one in minutes if one.offset < end]
         rewinds = max((one.rewinds for one in minutes), default=0)
-        return [one for one in minutes[-RECORDS_SEEN:] if one.rewinds == rewinds]
+        seen = [one for one in minutes[-RECORDS_SEEN:] if one.rewinds == rewinds]
+        begin = max((i for i, one in enumerate(seen) if one.restarts), default=0)
+        return seen[begin:]
 
     def remembered(self, key: Hashable, compute: Callable[[], IndicatorWindow]) -> IndicatorWindow:
         """The indicators of a key: many agents ask for the same on one snapshot."""

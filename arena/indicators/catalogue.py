@@ -39,6 +39,8 @@ class Metric:
         outputs: Names of the values, without parameters.
         warm: Parameters -> bars until every output has a value.
         make: Parameters -> a new indicator.
+        fades: Times the bars until warm after which older bars change no value by more than about
+            1e-9 of their own effect; 0 if the bars until warm are all that count.
     """
 
     name: str
@@ -47,6 +49,13 @@ class Metric:
     outputs: tuple[str, ...]
     warm: Callable[[Parameters], int]
     make: Callable[[Parameters], Indicator]
+    fades: int = 0
+
+
+_EMA_FADES: Final = 11
+"""An EMA of n bars forgets by (n - 1) / (n + 1) per bar: to 1e-9 in 10.4 n."""
+_WILDER_FADES: Final = 21
+"""Wilder's average of n bars forgets by (n - 1) / n per bar: to 1e-9 in 20.8 n."""
 
 
 def _bars(default: int, least: int = 2, name: str = "length") -> Parameter:
@@ -61,6 +70,7 @@ def _of_length(
     *,
     before: int = 0,
     least: int = 2,
+    fades: int = 0,
 ) -> Metric:
     """A metric with a length as its only parameter; `before` bars are needed before the length."""
     return Metric(
@@ -70,6 +80,7 @@ def _of_length(
         outputs=(name,),
         warm=lambda p: int(p[0]) + before,
         make=lambda p: kind(int(p[0])),
+        fades=fades,
     )
 
 
@@ -83,6 +94,7 @@ _METRICS: Final = (
         "seeded with the mean of the first n closes",
         20,
         Ema,
+        fades=_EMA_FADES,
     ),
     _of_length(
         "rsi",
@@ -91,6 +103,7 @@ _METRICS: Final = (
         14,
         Rsi,
         before=1,
+        fades=_WILDER_FADES,
     ),
     Metric(
         name="macd",
@@ -100,6 +113,7 @@ _METRICS: Final = (
         outputs=("macd", "macd_signal", "macd_histogram"),
         warm=lambda p: int(p[1] + p[2]) - 1,
         make=lambda p: Macd(int(p[0]), int(p[1]), int(p[2])),
+        fades=_EMA_FADES,
     ),
     _of_length(
         "atr",
@@ -108,6 +122,7 @@ _METRICS: Final = (
         14,
         Atr,
         before=1,
+        fades=_WILDER_FADES,
     ),
     Metric(
         name="bollinger",
@@ -126,6 +141,7 @@ _METRICS: Final = (
         outputs=("adx", "plus_di", "minus_di"),
         warm=lambda p: 2 * int(p[0]),
         make=lambda p: Adx(int(p[0])),
+        fades=_WILDER_FADES,
     ),
     _of_length("high", "highest high of the last n bars", 20, High),
     _of_length("low", "lowest low of the last n bars", 20, Low),

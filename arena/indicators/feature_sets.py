@@ -85,6 +85,19 @@ class FeatureSet:
         )
         return max(needs, default=0)
 
+    @property
+    def minutes_that_count(self) -> int:
+        """Minutes after which older ones change no value by more than about 1e-9 of their effect.
+
+        EMAs and Wilder's averages never quite forget; the other indicators do when they are warm.
+        """
+        needs = (
+            (one.bars_that_count + 1) * GRANULARITIES[name] // MINUTE_S
+            for name, specs in self.specs.items()
+            for one in specs
+        )
+        return max(needs, default=0)
+
     def has(self, granularity: str, spec: IndicatorSpec) -> bool:
         """True if snapshots have the indicator."""
         return spec in self.specs.get(granularity, ())

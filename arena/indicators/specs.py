@@ -44,6 +44,11 @@ class IndicatorSpec:
         """Bars until every value is there."""
         return CATALOGUE[self.metric].warm(self.parameters)
 
+    @property
+    def bars_that_count(self) -> int:
+        """Bars after which older ones change no value by more than about 1e-9 of their effect."""
+        return self.bars * (1 + CATALOGUE[self.metric].fades)
+
     def make(self) -> Indicator:
         """A new indicator."""
         return CATALOGUE[self.metric].make(self.parameters)

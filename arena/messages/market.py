@@ -97,6 +97,8 @@ class ClosedCandle(Message):
     A venue may correct its newest minutes: the newest record of a minute counts.
 
     Attributes:
+        restarts: True if a new series of the product begins with this record: the records before it
+            do not count any more.
         rewinds: How often the venue's time had gone back by more than an interval; candles of
             fewer rewinds are those of an earlier market.
     """
@@ -105,6 +107,7 @@ class ClosedCandle(Message):
     product_id: str
     candle: Candle
     rewinds: int = Field(default=0, exclude_if=is_empty)
+    restarts: bool = Field(default=False, exclude_if=_is_false)
 
 
 class CandleWindow(MessagePart):

@@ -23,9 +23,11 @@ from connectors.market.snapshot import PublishedCandles
 
 CANDLES: Final = topics.CANDLES.name
 BACK_MINUTES_MAX: Final = 3 * 24 * 60
-"""How far back a process that takes over folds the log; older bars change no value by 1e-9."""
+"""How far back a process that takes over folds the log, unless a book or the bars that count in its
+indicators are older."""
 CHUNK: Final = 1_000
 GROWTH: Final = 4
+HOUR: Final = 60
 
 
 class CandleLog:
@@ -59,6 +61,8 @@ class CandleLog:
         self._fold = CandleFold(features)
         self._known: dict[str, dict[datetime, Candle]] = {}
         self._rewinds = 0
+        self._first: dict[str, datetime] = {}  # of the minutes folded from the log
+        self._back_minutes = max(BACK_MINUTES_MAX, book_minutes + HOUR, features.minutes_that_count)
 
     def published(self, product_ids: Iterable[str]) -> PublishedCandles:
         """What a snapshot of some products has from the topic, as of the newest appended minute."""
@@ -78,15 +82,20 @@ class CandleLog:
         """
         self._fold = CandleFold(self._features)
         self._known.clear()
+        self._first.clear()
         self.offsets.clear()
         if newest is not None:
             self._rewinds = newest.rewinds
-            await self._read_back(_oldest_starts(newest, self._book_minutes))
+            await self._read_back(_oldest_starts(newest, self._book_minutes, self._back_minutes))
 
     async def publish(
         self, books: Mapping[str, CandleBook], until: datetime, *, rewinds: int = 0
     ) -> None:
         """Append the minutes closed by `until` that are new or changed, and fold them.
+
+        A fold ignores minutes that are much older than its newest one. So a product starts a new
+        series with all its minutes if this process has folded none of it, or if the book begins
+        earlier: a larger feature set needs a longer history.
 
         Args:
             books: Product id -> its minutes.
@@ -96,18 +105,36 @@ class CandleLog:
         if rewinds != self._rewinds:
             self._rewinds = rewinds
             self._known.clear()
+            self._first.clear()
         changed = [
             ClosedCandle(
                 venue=split_key(product_id).venue,
                 product_id=product_id,
                 candle=candle,
                 rewinds=rewinds,
+                restarts=restarts,
             )
             for product_id, book in sorted(books.items())
-            for candle in book.take_changed(until)
-            if self._known.get(product_id, {}).get(candle.start) != candle
+            for candle, restarts in self._changed(product_id, book, until)
         ]
         await self.append(changed)
+
+    def _changed(
+        self, product_id: str, book: CandleBook, until: datetime
+    ) -> list[tuple[Candle, bool]]:
+        """The minutes to append, each with True if it restarts the series of the product."""
+        first, known = self._first.get(product_id), self._known.get(product_id)
+        if not known or (
+            first is not None and book.first_s is not None and book.first_s < first.timestamp()
+        ):
+            candles = book.take_all(until)
+            if candles:
+                self._first.pop(product_id, None)
+                known = self._known[product_id] = {}
+            return [(candle, index == 0) for index, candle in enumerate(candles)]
+        if len(book):
+            self._first.pop(product_id, None)
+        return [(one, False) for one in book.take_changed(until) if known.get(one.start) != one]
 
     async def append(self, candles: Iterable[ClosedCandle]) -> None:
         """Append minutes, wait until they are acknowledged, and fold them."""
@@ -135,8 +162,16 @@ class CandleLog:
         for partition in sorted(partitions):
             found = await self._newest(partition, since)
             for message in found:
-                oldest = since.get(message.product_id)
-                if oldest is not None and message.candle.start >= oldest:
+                product_id, start = message.product_id, message.candle.start
+                oldest = since.get(product_id)
+                if oldest is not None and message.restarts:
+                    # A series counts from its beginning, which may be older than the one before.
+                    since = {**since, product_id: min(oldest, start)}
+                    self._known.pop(product_id, None)
+                    self._first.pop(product_id, None)
+                if oldest is not None and start >= since[product_id]:
+                    if message.rewinds == self._rewinds:
+                        self._first[product_id] = min(start, self._first.get(product_id, start))
                     self._take(message)
 
     async def _newest(self, partition: int, since: Mapping[str, datetime]) -> list[ClosedCandle]:
@@ -149,7 +184,7 @@ class CandleLog:
             found: list[ClosedCandle] = []
             chunk, until = CHUNK, end
             missing = set(since)
-            while until > first and missing and len(found) < BACK_MINUTES_MAX * len(since):
+            while until > first and missing and len(found) < self._back_minutes * len(since):
                 begin = max(first, until - chunk)
                 reader.seek(*pair, begin)
                 older: list[ClosedCandle] = []
@@ -171,10 +206,12 @@ def _reaches(message: ClosedCandle, since: Mapping[str, datetime], rewinds: int)
     return oldest is not None and (message.rewinds < rewinds or message.candle.start < oldest)
 
 
-def _oldest_starts(snapshot: MarketSnapshot, book_minutes: int) -> dict[str, datetime]:
+def _oldest_starts(
+    snapshot: MarketSnapshot, book_minutes: int, back_minutes: int
+) -> dict[str, datetime]:
     """Product id -> start of the oldest bar in its indicators; at least what a book holds."""
     book = snapshot.as_of - timedelta(minutes=book_minutes)
-    furthest = snapshot.as_of - timedelta(minutes=BACK_MINUTES_MAX)
+    furthest = snapshot.as_of - timedelta(minutes=back_minutes)
     return {
         view.product_id: max(
             furthest,

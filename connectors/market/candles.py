@@ -143,6 +143,16 @@ class CandleBook:
         self._changed.difference_update(starts)
         return [self._minutes[s] for s in starts if s in self._minutes]
 
+    @property
+    def first_s(self) -> int | None:
+        """Start of the oldest minute, Unix seconds; None if there is none."""
+        return min(self._minutes, default=None)
+
+    def take_all(self, now: datetime) -> list[Candle]:
+        """Every minute closed by `now` (venue time), oldest first; as `take_changed` otherwise."""
+        self._changed |= self._minutes.keys()
+        return self.take_changed(now)
+
     def windows(self, now: datetime) -> dict[str, CandleWindow]:
         """The windows that end with the last closed minute before `now` (venue time)."""
         end = floor_s(now, MINUTE_S)
