@@ -1,7 +1,7 @@
-"""Reads the name and the kind of a strategy from its file, without running it.
+"""Reads the fields of a strategy from its file, such as its name and kind, without running it.
 
 Reads `.toml`, `.md`, `.txt` and `.py` files. A specification is checked before anything starts, so
-a `.py` file is parsed and not executed: only a name and a kind that are literals are found. The
+a `.py` file is parsed and not executed: only fields that are literals are found. The
 router loads the file and decides.
 
 A `.md` or `.txt` file is a prompt, and its name is the strategy's name. It may start with fields of
@@ -89,16 +89,24 @@ def describe_in(folder: Path, plugins: Mapping[str, Path] | None = None) -> Desc
 
 def describe_file(path: Path) -> StrategyInfo | None:
     """Describe a strategy's file; None if it cannot be read, or name and kind are not literals."""
+    found = fields_of_file(path)
+    name, kind = found.get("name"), found.get("kind", "agent")
+    return StrategyInfo(name, kind) if isinstance(name, str) and isinstance(kind, str) else None
+
+
+def fields_of_file(path: Path) -> Mapping[str, object]:
+    """The fields of a strategy's file, those of a `.py` file if they are literals.
+
+    Returns:
+        Field -> value; empty if the file cannot be read.
+    """
     try:
         text = read_text_file(path, FILE_BYTES_MAX)
         if path.suffix == ".py":
-            found: Mapping[str, object] = python_strategy(text) or {}
-        else:
-            found = strategy_tables(path, text)
+            return python_strategy(text) or {}
+        return strategy_tables(path, text)
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError, UsageError):
-        return None
-    name, kind = found.get("name"), found.get("kind", "agent")
-    return StrategyInfo(name, kind) if isinstance(name, str) and isinstance(kind, str) else None
+        return {}
 
 
 def strategy_tables(path: Path, text: str) -> Tables:

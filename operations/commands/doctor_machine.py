@@ -17,6 +17,7 @@ from arena.findings import Finding, broken, ok, warning
 from arena.plural import counted, noun
 from arena.settings import BOOTSTRAP_VARIABLE, Settings
 from operations.commands.context_check import context_findings
+from operations.commands.gate_check import gate_faults
 from operations.commands.price_check import check_prices
 from operations.localbroker.broker_lookup import probe_address
 from operations.localbroker.cache import cache_root
@@ -66,6 +67,7 @@ def spec_findings(spec: ArenaSpec, folder: Path, environ: Mapping[str, str]) -> 
     elif files:
         there = noun(len(files), "is there", "are there")
         found.append(ok("strategies", f"{counted(len(files), 'file')} {there}"))
+    found += [broken("gates", fault) for fault in gate_faults(spec, folder)]
     if spec.market.is_live:
         for venue in by_venue(spec.arena.products):
             found += feed_findings(venue)

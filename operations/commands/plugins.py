@@ -22,6 +22,7 @@ from arena.strategy_files import describe_in, is_file_name, shipped_strategies
 from arena.toml_files import parse_toml
 from arena.unknown_names import listed
 from operations.commands.env_setup import load_env_beside
+from operations.commands.gate_check import gate_faults
 from operations.commands.supervised_run import LAUNCHER, process_environment
 from operations.specs.arena_spec import ArenaSpec, parse_spec
 from operations.specs.environment_defaults import environment_notes, with_environment_defaults
@@ -107,7 +108,7 @@ def named_folders(text: str, path: str) -> tuple[str, ...]:
 def _check_strategies(
     spec: ArenaSpec, plugins: Plugins, path: Path, folder: Path, *, allow: bool
 ) -> None:
-    """Require that every strategy exists, and that code which the file names may run."""
+    """Require that every strategy exists, may run if it is code, and agrees with its gates."""
     for agent in spec.agents:
         name = agent.strategy
         if not is_file_name(name):
@@ -128,6 +129,8 @@ def _check_strategies(
                 f"{path}: agent {agent.name} plays {name}, and its code would run here",
                 remedy=f"read the code, then add {ALLOW}; .toml, .md and .txt files need no flag",
             )
+    if faults := gate_faults(spec, folder, plugins):
+        raise UsageError(f"{path}: {faults[0]}")
 
 
 def plugin_files(spec: ArenaSpec, plugins: Plugins, folder: Path) -> tuple[PluginFile, ...]:

@@ -1,15 +1,19 @@
 """Plugin folders: what is found in them without running any of it, and what a run may load."""
 
+import re
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from arena.errors import UsageError
+from arena.findings import FindingState
 from arena.plugin_options import PluginChoice
 from arena.plugins import NO_PLUGINS, Plugins, find_plugins, split_folders
-from arena.strategy_files import shipped_strategies
+from arena.strategy_files import describe_in, shipped_strategies
+from operations.commands.doctor_machine import spec_findings
 from operations.commands.plugins import load_spec_for_run
+from operations.specs.arena_spec import parse_spec
 from operations.supervisor.plan import LaunchContext, plan
 from routers.strategy import shipped_names
 
@@ -138,6 +142,35 @@ def test_missing_strategy_is_reported_before_start(
         load_spec_for_run(
             SPEC.format(strategy=strategy), tmp_path / "x", tmp_path, PluginChoice((folder,))
         )
+
+
+@pytest.mark.parametrize(
+    ("files", "own", "message"),
+    [
+        (
+            {"slow_toml": 'name = "slow"\nprompt = "p"\nevery = "10m"\non_move_pct = 0.2'},
+            'quiet_max = "2m"',
+            r"with the gates in slow\.toml: quiet_max is '2m', shorter than every = '10m'",
+        ),
+        ({"slow_toml": 'name = "slow"\nprompt = "p"'}, 'quiet_max = "2m"', "add it"),
+        ({"slow_md": '+++\nevery = "soon"\n+++\nWait.'}, "", r"slow\.md: every is 'soon'; write"),
+        ({}, 'quiet_max = "2m"', "agent a: quiet_max is '2m' without on_move_pct; add it"),
+    ],
+)
+def test_gates_that_do_not_fit_the_strategy_are_reported_before_start(
+    tmp_path: Path, files: dict[str, str], own: str, message: str
+) -> None:
+    """By the start and by the doctor; the router was the first to say it."""
+    folder_of(tmp_path, **files)
+    strategy = next((name.replace("_", ".") for name in files), "momentum")
+    text = f"{SPEC.format(strategy=strategy)}{own}\n"
+    with pytest.raises(UsageError, match=message):
+        load_spec_for_run(text, tmp_path / "x", tmp_path, PluginChoice())
+    spec = parse_spec(text, path="x", describe=describe_in(tmp_path))
+    (found,) = [one for one in spec_findings(spec, tmp_path, {}) if one.check == "gates"]
+
+    assert found.state is FindingState.BROKEN
+    assert re.search(message, found.detail)
 
 
 def planned(tmp_path: Path, plugins: Plugins, strategy: str = "momentum") -> dict[str, str]:
