@@ -221,13 +221,16 @@ def with_login(settings: Settings, home: Path, principal: str) -> Settings:
     return settings.override(access=KafkaAccess.of(credentials_for(home, principal)))
 
 
-def running_settings(servers: str | None, prefix: str | None, run_name: str | None) -> Settings:
+def running_settings(
+    servers: str | None, prefix: str | None, run_name: str | None, *, principal: str = "cli"
+) -> Settings:
     """Broker and prefix of the arena that a command is for; starts nothing.
 
     Args:
         servers: Value of --bootstrap-servers.
         prefix: Value of --prefix.
         run_name: Value of --run. None for a running run of this home, else flags and variables.
+        principal: User for a secure broker of this machine, if no variable names one.
 
     Raises:
         ArenaError: The named run does not run.
@@ -236,7 +239,7 @@ def running_settings(servers: str | None, prefix: str | None, run_name: str | No
     runs = () if run_name is not None else runs_newest_first(settings.home)
     if run_name is None and not any(run.is_running() for _, run in runs):
         return settings.override(bootstrap_servers=servers, prefix=prefix)
-    with find_arena(servers, prefix, run_name, start_broker=False) as location:
+    with find_arena(servers, prefix, run_name, start_broker=False, principal=principal) as location:
         return location.settings
 
 

@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from arena.errors import UsageError
-from arena.options import LogLevel, ProcessServers
-from arena.settings import Settings
+from arena.options import LogLevel, Prefix, Run, Servers
+from arena.output import print_note
+from arena.prefix import prefix_text
+from arena.run_lookup import running_settings
 
 FILES_MAX = 1_000
 CONTEXT_EXAMPLE = "Example: arena connector context --file examples/context.jsonl"
@@ -34,7 +36,9 @@ def context(
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON schema of a line; needs no broker.")
     ] = False,
-    bootstrap_servers: ProcessServers = None,
+    bootstrap_servers: Servers = None,
+    prefix: Prefix = None,
+    run_name: Run = None,
     log_level: LogLevel = None,
 ) -> None:
     """Publish dated news, sentiment and token facts, one JSON object per line.
@@ -58,6 +62,9 @@ def context(
 
     if watch is not None:
         require_folder(watch)
-    settings = Settings().override(bootstrap_servers=bootstrap_servers, log_level=log_level)
+    settings = running_settings(bootstrap_servers, prefix, run_name, principal="connector")
+    settings = settings.override(log_level=log_level)
+    at = f"{settings.bootstrap_servers}, {prefix_text(settings.prefix)}"
+    print_note(f"publishing to the arena at {at}")
     name = "files" if watch is None else "watch"
     run_node("context", name, settings, serve, ContextOptions(tuple(files or ()), watch))

@@ -13,6 +13,8 @@ from arena.exports import Manifest
 from arena.processes import started_at
 from arena.run_lookup import exported_records, find_arena
 from arena.runs import BOOKS, MANIFEST, RECORDS, RunRecord, read_run, write_run
+from arena.settings import Settings
+from connectors.cli_context import context
 from ledger.locate import books_of, require_books, run_path_with_books
 from operations.commands.status import _dead_of_run
 
@@ -154,3 +156,31 @@ def test_books_are_those_of_the_newest_run_with_books(
     assert "done" in (caught.value.remedy or "")
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:3")
     assert run_path_with_books(None, None, None, None) is None
+
+
+def test_context_goes_to_the_arena_that_runs_here(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`arena connector context` without a broker finds the running arena, as `arena halt` does."""
+    record = RunRecord(
+        command="up",
+        name="arena",
+        prefix="mine.",
+        bootstrap=BOOTSTRAP,
+        pid=os.getpid(),
+        pid_started_at=started_at(os.getpid()),
+        started_at=datetime.now(UTC),
+    )
+    write_run(home / "runs" / "20260101-000000", record)
+    found: list[Settings] = []
+    monkeypatch.setattr(
+        "arena.node.run_node", lambda kind, name, settings, *_: found.append(settings)
+    )
+    context([home / "news.jsonl"])
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:3")
+    context([home / "news.jsonl"])
+
+    assert [(BOOTSTRAP, "mine."), ("127.0.0.1:3", "")] == [
+        (one.bootstrap_servers, one.prefix) for one in found
+    ]
+    assert f"publishing to the arena at {BOOTSTRAP}, prefix 'mine.'" in capsys.readouterr().err
