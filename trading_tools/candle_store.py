@@ -17,6 +17,7 @@ from arena.indicators import (
     ProductIndicators,
     bar_of,
 )
+from arena.indicators.bars import MINUTE_S
 from arena.messages import ClosedCandle, IndicatorWindow
 from arena.unknown_names import closest_first, listed
 
@@ -27,7 +28,6 @@ RECORDS_AHEAD: Final = 480
 KEPT: Final = RECORDS_SEEN + RECORDS_AHEAD
 REMEMBERED_MAX: Final = 256
 """Most indicators that are remembered."""
-MINUTE_S: Final = 60
 
 
 class _Minute(NamedTuple):
@@ -44,7 +44,7 @@ def _minute(offset: int, message: ClosedCandle) -> _Minute:
 
 
 class UnknownProduct(UsageError):
-    """There are no candles of a product."""
+    """A product without candles."""
 
 
 class CandleStore:
@@ -145,19 +145,19 @@ class CandleView:
         known = self.products()
         if not known:
             raise UnknownProduct(
-                "there are no candles yet",
+                "no candles yet",
                 remedy="call again after the next snapshot; the connector publishes them",
             )
         names = listed(closest_first(product_id[:80], known))
         raise UnknownProduct(
-            f"there are no candles of {product_id[:80]!r}", remedy=f"the products are {names}"
+            f"no candles of {product_id[:80]!r}", remedy=f"the products are {names}"
         )
 
     def indicators(self, product_id: str, granularity: str, spec: IndicatorSpec) -> IndicatorWindow:
         """The values of an indicator after the newest closed bar, as a snapshot has them.
 
         Raises:
-            UnknownProduct: There are no candles of the product.
+            UnknownProduct: The product has no candles.
         """
         records = self.records(product_id)
         newest = self._store.records(product_id, self._offsets)[-1]

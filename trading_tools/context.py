@@ -1,9 +1,9 @@
 """The context that a tool gets besides its arguments, and what it returns.
 
 A tool that touches no account returns an `Answer`; it may use the candles up to the agent's
-snapshot (`MarketContext`). A tool that touches an account runs in that
-account's single writer: it returns an `Answer` from what it reads there, or an `Order`, which the
-executor decides by the rules. No tool ever changes an account itself.
+snapshot (`MarketContext`). A tool that touches an account runs in that account's single writer: it
+returns an `Answer` from what it reads there, or an `Order`, which the executor decides by the
+rules. No tool changes an account itself.
 """
 
 from collections.abc import Callable, Mapping

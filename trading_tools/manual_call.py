@@ -1,10 +1,10 @@
 """Calls one tool for a person: `arena tools call`.
 
-A tool that touches no account runs in this process; one that uses
-candles reads them to the end of their topic. The others take the same path as an agent's: a
-`ToolCall` to `account.commands`, and its result from the agent's inbox. They use the operator's own
-account, which is never ranked. An agent's account can be read; trading in it needs `--force`,
-because its result then includes an order that the agent did not decide.
+A tool that touches no account runs in this process; one that uses candles reads them to the end of
+their topic. The others take the same path as an agent's: a `ToolCall` to `account.commands`, and
+its result from the agent's inbox. They use the operator's own account, which is never ranked. An
+agent's account can be read; trading in it needs `--force`, because its result then includes an
+order that the agent did not decide.
 """
 
 from collections.abc import Mapping
@@ -89,7 +89,7 @@ async def _call_with_candles(node: Node, tools: Mapping[str, Tool], call: ToolCa
         existing = await node.bus.existing_topics(wanted)
         if missing := [name for name in wanted if name not in existing]:
             raise DependencyMissing(
-                f"there is no topic {node.settings.prefix}{missing[0]}, so there are no candles",
+                f"no candles: the topic {node.settings.prefix}{missing[0]} does not exist",
                 remedy="start `arena connector`, or `arena up`, and call again",
             )
         candles = CandleFollower(node.bus)

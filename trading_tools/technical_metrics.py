@@ -16,9 +16,10 @@ from arena.indicators import (
     parse_spec,
     spec_of,
 )
+from arena.indicators.bars import MINUTE_S
 from arena.indicators.specs import find_granularity, find_metric
 from arena.messages import IndicatorWindow
-from trading_tools.candle_store import MINUTE_S, RECORDS_SEEN, CandleView
+from trading_tools.candle_store import RECORDS_SEEN, CandleView
 from trading_tools.context import Answer
 
 COMPUTE: Final = "compute_technical_metrics"

@@ -6,11 +6,10 @@ from typing import Final
 
 import orjson
 
-from arena.indicators.bars import Bar, Copyable, Indicator
+from arena.indicators.bars import MINUTE_S, Bar, Copyable, Indicator
 from arena.indicators.specs import GRANULARITIES, IndicatorSpec
 from arena.messages.market import IndicatorWindow
 
-MINUTE_S: Final = 60
 PUBLISHED: Final = "%.12g"
 """Format of a published value: 12 significant digits."""
 

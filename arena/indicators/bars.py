@@ -8,6 +8,8 @@ from collections import deque
 from functools import cache
 from typing import Final, NamedTuple, Self
 
+MINUTE_S: Final = 60
+
 
 class Bar(NamedTuple):
     """One closed bar; `start_s` is in Unix seconds, prices are in quote units."""

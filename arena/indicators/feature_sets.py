@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from arena.errors import UsageError
+from arena.indicators.bars import MINUTE_S
 from arena.indicators.catalogue import CATALOGUE
 from arena.indicators.specs import GRANULARITIES, IndicatorSpec, find_granularity, parse_spec
 from arena.unknown_names import closest_first, listed
 
-MINUTE_S: Final = 60
 MINUTES_MAX: Final = 3 * 24 * 60
 """Most minutes of candles that a set may need until it is warm."""
 INDICATORS_MAX: Final = 100
@@ -155,7 +155,7 @@ def _spec(name: str) -> IndicatorSpec:
         close = closest_first(name, [*PRESETS, *CATALOGUE])
         if close[0] in PRESETS:
             raise UsageError(
-                f"there is no preset {name[:80]!r}",
+                f"unknown preset {name[:80]!r}",
                 remedy=f"the presets are {listed(closest_first(name, PRESETS))}; an indicator is "
                 f"written as rsi_14 or rsi_14@5m",
             )
@@ -171,7 +171,7 @@ def _check_size(chosen: FeatureSet) -> None:
         )
     for name, specs in chosen.specs.items():
         for one in specs:
-            minutes = one.bars * GRANULARITIES[name] // 60
+            minutes = one.bars * GRANULARITIES[name] // MINUTE_S
             if minutes > MINUTES_MAX:
                 raise UsageError(
                     f"{one.text}@{name} needs {one.bars} bars of {name}: {minutes} minutes of "

@@ -5,8 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, Protocol
 
-from arena.indicators.bar_fold import MINUTE_S, BarFold
-from arena.indicators.bars import Bar
+from arena.indicators.bar_fold import BarFold
+from arena.indicators.bars import MINUTE_S, Bar
 from arena.indicators.feature_sets import FeatureSet
 from arena.messages.market import IndicatorWindow
 

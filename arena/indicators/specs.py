@@ -73,7 +73,7 @@ def find_metric(name: str) -> Metric:
     known = closest_first(name[:_TEXT_MAX], [*CATALOGUE, *METRIC_OF_OUTPUT])
     names = list(dict.fromkeys(METRIC_OF_OUTPUT.get(one, one) for one in known))
     raise UsageError(
-        f"there is no metric {name[:_TEXT_MAX]!r}", remedy=f"the metrics are {listed(names)}"
+        f"unknown metric {name[:_TEXT_MAX]!r}", remedy=f"the metrics are {listed(names)}"
     )
 
 
@@ -85,7 +85,7 @@ def find_granularity(name: str) -> int:
     """
     if name not in GRANULARITIES:
         raise UsageError(
-            f"there is no granularity {name[:_TEXT_MAX]!r}",
+            f"unknown granularity {name[:_TEXT_MAX]!r}",
             remedy=f"the granularities are {', '.join(GRANULARITIES)}",
         )
     return GRANULARITIES[name]

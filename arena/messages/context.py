@@ -36,8 +36,8 @@ FactText = Annotated[str, Field(max_length=FACT_CHARS_MAX)]
 class ContextItem(Message):
     """One dated item, as published to `market.context` and as snapshots hold it.
 
-    Its texts are of others: every reader that shows them makes them visible and puts them on one
-    line. A later record with the same id corrects the item.
+    Third parties wrote its texts: every reader that shows them escapes invisible characters and
+    puts them on one line. A later record with the same id corrects the item.
 
     Attributes:
         item_id: Id of the item; of the file's `id`, or derived from the content.

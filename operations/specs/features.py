@@ -33,7 +33,7 @@ class FeaturesTable(SpecTable):
     def _can_be_computed(self) -> Self:
         if self.preset not in PRESETS:
             names = listed(closest_first(self.preset, PRESETS))
-            raise SpecFault(("preset",), f"there is no preset {self.preset!r}; there is {names}")
+            raise SpecFault(("preset",), f"unknown preset {self.preset!r}; the presets are {names}")
         for index, item in enumerate(self.indicators):
             try:
                 parse_feature_set(item)

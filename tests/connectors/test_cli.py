@@ -83,7 +83,7 @@ def test_connector_keeps_the_minutes_that_its_indicators_need(
 @pytest.mark.parametrize(
     ("words", "environment", "complaint"),
     [
-        (["--features", "rsl_14"], {}, "there is no metric 'rsl'; the metrics are rsi"),
+        (["--features", "rsl_14"], {}, "unknown metric 'rsl'; the metrics are rsi"),
         (["--features", "ema_80@1h"], {}, "needs 80 bars of 1h: 4800 minutes of candles"),
         (["--historical-minutes", "4321"], {}, "--historical-minutes"),
         ([], {"HISTORICAL_MINUTES": "an hour"}, "HISTORICAL_MINUTES is 'an hour'; set whole"),

@@ -113,9 +113,9 @@ def test_long_run_says_that_it_is_cut() -> None:
     ("product_id", "metric", "granularity", "length", "error", "text"),
     [
         ("BTC-EUR", "rsi", "1m", 14, "unknown_product",
-         "there are no candles of 'BTC-EUR'; the products are BTC-USD."),
+         "no candles of 'BTC-EUR'; the products are BTC-USD."),
         ("BTC-USD", "rsl", "1m", 14, "unknown_metric",
-         "there is no metric 'rsl'; the metrics are rsi"),
+         "unknown metric 'rsl'; the metrics are rsi"),
         ("BTC-USD", "macd_signal", "1m", None, "unknown_metric", "ask for 'macd'"),
         ("BTC-USD", "rsi", "2m", 14, "unknown_granularity",
          "the granularities are 1m, 5m, 15m, 1h"),
@@ -298,7 +298,7 @@ async def test_without_candles_the_answer_says_so(memory_bus: MemoryBus) -> None
     result = await server(memory_bus, follower).result(tool_call("a", COMPUTE, RSI))
 
     assert "unknown_product" == result.error
-    assert "there are no candles yet" in result.text
+    assert "no candles yet" in result.text
 
 
 def test_view_corrects_minutes() -> None:

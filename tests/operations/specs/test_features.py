@@ -42,11 +42,11 @@ def test_processes_are_told_what_the_indicators_need() -> None:
     [
         (
             ['preset = "standart"'],
-            "a.toml, line 2: [features] preset: there is no preset 'standart'; there is standard",
+            "a.toml, line 2: [features] preset: unknown preset 'standart'; the presets are ",
         ),
         (
             ['indicators = ["rsi_7@1m", "rsl_7"]'],
-            "there is no metric 'rsl'; the metrics are rsi",
+            "unknown metric 'rsl'; the metrics are rsi",
         ),
         (
             ['indicators = ["macd_26_12_9"]'],
