@@ -9,6 +9,8 @@ from arena.topics import TopicSpec
 
 READ_TIMEOUT_S = 0.5
 BATCH_MAX = 1_000
+GROWTH = 4
+"""Factor by which the next chunk of `read_backwards` is longer."""
 STALL_S = 20.0
 """Longest time without progress while a partition has more records."""
 
@@ -69,6 +71,31 @@ async def read_list(
     """
     async with aclosing(read_to_ends(reader, ends, stall_s=stall_s)) as batches:
         return [record async for records in batches for record in records]
+
+
+async def read_backwards(
+    reader: LogReader, pair: tuple[str, int], end: int, *, chunk: int
+) -> AsyncGenerator[list[Record], None]:
+    """Yield the records of a partition in growing chunks, the newest chunk first.
+
+    Within a chunk the oldest record comes first. The caller stops when it has enough.
+
+    Args:
+        reader: An open reader of this partition alone, at the first offset that is kept.
+        pair: Topic and partition.
+        end: The offset after the newest record that is read.
+        chunk: Number of offsets in the first chunk.
+
+    Raises:
+        BrokerUnavailable: As for `read_to_ends`.
+    """
+    first, until = reader.position(*pair), end
+    while until > first:
+        begin = max(first, until - chunk)
+        reader.seek(*pair, begin)
+        records = await read_list(reader, {pair: until})
+        yield [record for record in records if record.offset < until]
+        until, chunk = begin, chunk * GROWTH
 
 
 async def for_each_record(bus: Bus, spec: TopicSpec, take: Callable[[Record], object]) -> None:

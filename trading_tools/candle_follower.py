@@ -10,15 +10,14 @@ from contextlib import aclosing
 from typing import Final
 
 from arena import topics
-from arena.bus.base import Bus, LogReader, Record
+from arena.bus.base import EARLIEST, Bus, LogReader, Record
 from arena.messages import ClosedCandle, MarketSnapshot
-from arena.read_topic import read_list, read_to_ends
+from arena.read_topic import read_backwards, read_list
 from trading_tools.candle_store import KEPT, CandleStore, CandleView
 
 CANDLES: Final = topics.CANDLES.name
 SNAPSHOTS: Final = topics.SNAPSHOTS.name
 CHUNK: Final = 2_000
-GROWTH: Final = 4
 READ_BACK_MAX: Final = 2 * KEPT
 """Most records per known product that are read at the start, of each partition."""
 SNAPSHOTS_BACK: Final = 16
@@ -121,32 +120,23 @@ class CandleFollower:
             self._store.add(record.partition, record.offset, message)
 
     async def _load(self, reader: LogReader) -> None:
-        """Read each partition backwards in chunks, until every product has enough records."""
+        """Read each partition backwards, until every product has enough records."""
         for pair, end in (await reader.end_offsets()).items():
-            first = reader.position(*pair)
-            until, chunk = end, CHUNK
-            while until > first and not self._enough(pair[1], end - until):
-                begin = max(first, until - chunk)
-                older = await self._between(reader, pair, begin, until)
-                self._store.add_older(pair[1], older)
-                until, chunk = begin, chunk * GROWTH
+            await self._load_partition(pair, end)
             reader.seek(*pair, end)
 
-    def _enough(self, partition: int, read: int) -> bool:
-        most = READ_BACK_MAX * max(1, len(self._store.products()))
-        return self._store.is_full(partition) or read >= most
-
-    async def _between(
-        self, reader: LogReader, pair: tuple[str, int], begin: int, until: int
-    ) -> list[tuple[int, ClosedCandle]]:
-        found: list[tuple[int, ClosedCandle]] = []
-        reader.seek(*pair, begin)
-        async with aclosing(read_to_ends(reader, {pair: until})) as batches:
-            async for records in batches:
-                for record in records:
-                    message = record.message_or_none() if record.offset < until else None
-                    if (record.topic, record.partition) == pair and isinstance(
-                        message, ClosedCandle
-                    ):
-                        found.append((record.offset, message))
-        return found
+    async def _load_partition(self, pair: tuple[str, int], end: int) -> None:
+        reader = await self._bus.partition_reader(*pair, EARLIEST)
+        partition, read = pair[1], 0
+        try:
+            async with aclosing(read_backwards(reader, pair, end, chunk=CHUNK)) as chunks:
+                async for records in chunks:
+                    found = [(record.offset, record.message_or_none()) for record in records]
+                    older = [(at, m) for at, m in found if isinstance(m, ClosedCandle)]
+                    self._store.add_older(partition, older)
+                    read += len(records)
+                    most = READ_BACK_MAX * max(1, len(self._store.products()))
+                    if self._store.is_full(partition) or read >= most:
+                        break
+        finally:
+            await reader.close()

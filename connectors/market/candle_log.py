@@ -16,7 +16,7 @@ from arena.candle_fold import CandleFold
 from arena.indicators.feature_sets import FeatureSet
 from arena.messages import Candle, ClosedCandle, MarketSnapshot
 from arena.products import split_key
-from arena.read_topic import read_to_ends
+from arena.read_topic import read_backwards
 from arena.topics import partition_of
 from connectors.market.candles import BOOK_MINUTES_MAX, CandleBook
 from connectors.market.snapshot import PublishedCandles
@@ -26,7 +26,6 @@ BACK_MINUTES_MAX: Final = 3 * 24 * 60
 """How far back a process that takes over folds the log, unless a book or the bars that count in its
 indicators are older."""
 CHUNK: Final = 1_000
-GROWTH: Final = 4
 HOUR: Final = 60
 
 
@@ -179,22 +178,17 @@ class CandleLog:
         reader = await self._bus.partition_reader(CANDLES, partition, EARLIEST)
         pair = CANDLES, partition
         try:
-            first, end = reader.position(*pair), (await reader.end_offsets())[pair]
-            self.offsets[partition] = end
+            end = self.offsets[partition] = (await reader.end_offsets())[pair]
             found: list[ClosedCandle] = []
-            chunk, until = CHUNK, end
             missing = set(since)
-            while until > first and missing and len(found) < self._back_minutes * len(since):
-                begin = max(first, until - chunk)
-                reader.seek(*pair, begin)
-                older: list[ClosedCandle] = []
-                async with aclosing(read_to_ends(reader, {pair: until})) as batches:
-                    async for records in batches:
-                        messages = (r.message_or_none() for r in records if r.offset < until)
-                        older += [m for m in messages if isinstance(m, ClosedCandle)]
-                found = older + found
-                until, chunk = begin, chunk * GROWTH
-                missing -= {m.product_id for m in older if _reaches(m, since, self._rewinds)}
+            async with aclosing(read_backwards(reader, pair, end, chunk=CHUNK)) as chunks:
+                async for records in chunks:
+                    messages = (record.message_or_none() for record in records)
+                    older = [m for m in messages if isinstance(m, ClosedCandle)]
+                    found = older + found
+                    missing -= {m.product_id for m in older if _reaches(m, since, self._rewinds)}
+                    if not missing or len(found) >= self._back_minutes * len(since):
+                        break
             return found
         finally:
             await reader.close()

@@ -4,10 +4,10 @@ from contextlib import aclosing
 
 import pytest
 
-from arena.bus.base import Record
+from arena.bus.base import EARLIEST, Record
 from arena.bus.memory import MemoryBus
 from arena.errors import BrokerUnavailable
-from arena.read_topic import for_each_record, read_list, read_to_ends
+from arena.read_topic import for_each_record, read_backwards, read_list, read_to_ends
 from arena.topics import TopicSpec
 
 SPEC = TopicSpec(name="numbers", key="-", messages=(), partitions=2)
@@ -88,3 +88,16 @@ async def test_stalled_log_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         await read_list(reader, stall_s=0)
 
     assert "after offset 0, but ends at 1" in str(error.value)
+
+
+async def test_partition_is_read_backwards_in_growing_chunks() -> None:
+    """The newest chunk comes first, the oldest record of each chunk first; none before the end."""
+    bus = await _bus()
+    await _append(bus, *range(0, 20, 2))
+    reader = await bus.partition_reader(SPEC.name, 0, EARLIEST)
+    chunks = [
+        [int(record.value or b"") for record in records]
+        async for records in read_backwards(reader, (SPEC.name, 0), 8, chunk=2)
+    ]
+
+    assert [[12, 14], [0, 2, 4, 6, 8, 10]] == chunks
