@@ -1,7 +1,7 @@
 """Counts on how many snapshots an agent was asked, and what its gates saved. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -68,6 +68,17 @@ class GateFigures:
     def saved_text(self) -> str:
         """The estimate in words: "about 42 calls, $0.13"; "" if the gates are off."""
         return "" if self.gates == OFF else saved_text(self.calls_saved, self.usd_saved)
+
+
+def total_saved(figures: Iterable[GateFigures]) -> tuple[int, float, Decimal | None]:
+    """Agents with gates, and the calls and dollars that all of these saved.
+
+    The dollars are None if a price is unknown.
+    """
+    gated = [one for one in figures if one.gates != OFF]
+    known = [usd for one in gated if (usd := one.usd_saved) is not None]
+    usd = sum(known, Decimal(0)) if len(known) == len(gated) else None
+    return len(gated), sum(one.calls_saved for one in gated), usd
 
 
 def reasons_text(skipped: Mapping[str, int]) -> str:

@@ -145,7 +145,7 @@ def duration_text(seconds: float) -> str:
 
 def gates_text(gates: Gates | None, cadence: int = 1) -> str:
     """Gates as one line of settings: `every 25s, on_move_pct 0.5, quiet_max 30m`; "off" if off."""
-    parts = [f"every {cadence}. snapshot"] if cadence > 1 else []
+    parts = [f"every {cadence} snapshots"] if cadence > 1 else []
     if gates is not None:
         times = (("every", gates.every_s), ("quiet_max", gates.quiet_max_s))
         shown: dict[str, object] = {key: duration_text(s) for key, s in times if s is not None}

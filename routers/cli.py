@@ -75,7 +75,7 @@ DayCapOption = Annotated[
 ]
 WakeOption = Annotated[
     str | None,
-    typer.Option("--wake-on", help="Ask at once after: fill,halt,resume. Gates take off, too."),
+    typer.Option("--wake-on", help="Ask at once after: fill,halt,resume. off turns a gate off."),
 ]
 PacingOption = Annotated[
     Pacing,

@@ -97,9 +97,9 @@ def decide(
         calls_min: Model calls that a turn makes at least.
     """
     gates = gates or NO_GATES
-    wish = _wish(gates, cadence, last, offset, as_of, mids, causes)
-    if not wish.asked:
-        return wish
+    found = _without_caps(gates, cadence, last, offset, as_of, mids, causes)
+    if not found.asked:
+        return found
     caps = (
         (gates.calls_per_hour_max, HOUR, SkippedFor.CALLS_PER_HOUR_MAX),
         (gates.calls_per_day_max, DAY, SkippedFor.CALLS_PER_DAY_MAX),
@@ -112,10 +112,10 @@ def decide(
         if rest < calls_min:
             return GateDecision(asked=False, reason=str(reason))
         left = rest if left is None else min(left, rest)
-    return GateDecision(asked=True, reason=wish.reason, by=wish.by, calls_max=left)
+    return GateDecision(asked=True, reason=found.reason, by=found.by, calls_max=left)
 
 
-def _wish(
+def _without_caps(
     gates: Gates,
     cadence: int,
     last: LastTurn | None,

@@ -28,7 +28,7 @@ MOMENTUM_BARS = 12
 TURN_BARS = 3
 """A trend ends after this many falling 5-minute closes in a row."""
 MOMENTUM_ADX_MIN = Decimal(20)
-"""Below this ADX (14 bars of 5 minutes) there is no trend, by Wilder's rule of thumb."""
+"""Below this ADX (14 bars of 5 minutes) a market does not trend, by Wilder's rule of thumb."""
 SCALPER_RSI_MAX = Decimal(50)
 """A dip is a dip only while the RSI (14 bars of a minute) is below its middle."""
 SCALPER_SHARE = Decimal("0.05")
@@ -257,7 +257,7 @@ def _breaks(market: PromptMarket, quote: PromptQuote) -> bool:
 
 
 def _trends(market: PromptMarket, quote: PromptQuote) -> bool:
-    """False if the prompt shows an ADX that says there is no trend."""
+    """False if the prompt shows an ADX below `MOMENTUM_ADX_MIN`."""
     adx = market.indicator(quote.product_id, "5m", "adx_14")
     return adx is None or adx >= MOMENTUM_ADX_MIN
 

@@ -2,7 +2,7 @@
 
 from arena.agent_health import CAUSE_CHARS_MAX
 from arena.currency import cash_digits
-from arena.gate_counts import GateFigures
+from arena.gate_counts import GateFigures, total_saved
 from arena.gate_settings import OFF
 from arena.messages import DeadEntry, Evaluation
 from judge.formatting import joined_names
@@ -238,15 +238,12 @@ def gates_table(facts: Facts) -> ReportTable:
 
 def gates_note(facts: Facts) -> str:
     """Return what the gates saved in all, or that they were off."""
-    found = [one for one in facts.season.gates if one.gates != OFF]
-    if not found:
+    gated, calls, usd = total_saved(facts.season.gates)
+    if not gated:
         return "Gates: off. Every entry was asked on every snapshot that it was ready for."
-    calls = sum(one.calls_saved for one in found)
-    costs = [one.usd_saved for one in found]
-    known = [usd for usd in costs if usd is not None]
-    dollars = f"and ${sum(known):,.2f}" if len(known) == len(costs) else "at an unknown price"
+    dollars = "at an unknown price" if usd is None else f"and ${usd:,.2f}"
     return (
-        f"Gates were on for {len(found)} of {len(facts.season.gates)} entries and saved about "
+        f"Gates were on for {gated} of {len(facts.season.gates)} entries and saved about "
         f"{calls:,.0f} model calls {dollars}: an estimate, which assumes that a turn on a skipped "
         "snapshot would have cost as much as the entry's mean turn."
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from arena.gate_counts import GateFigures, GateFold
+from arena.gate_counts import GateFigures, GateFold, total_saved
 from arena.gate_settings import OFF, gates_text
 from arena.messages import (
     AgentSpec,
@@ -162,13 +162,10 @@ def progress_line(progress: ContestProgress, elapsed_s: float, done_before: int)
 
 def gates_line(progress: ContestProgress) -> str:
     """What the gates saved in all, as a sentence; "" if they were off."""
-    found = [one for one in progress.gates.values() if one.gates != OFF]
-    if not found:
+    gated, calls, usd = total_saved(progress.gates.values())
+    if not gated:
         return ""
-    calls = sum(one.calls_saved for one in found)
-    costs = [one.usd_saved for one in found]
-    known = [usd for usd in costs if usd is not None]
-    dollars = f"${sum(known):.2f}" if len(known) == len(costs) else "cost unknown"
+    dollars = "cost unknown" if usd is None else f"${usd:.2f}"
     return f"Gates saved about {calls:,.0f} model calls, {dollars} (estimate)."
 
 

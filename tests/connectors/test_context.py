@@ -251,14 +251,14 @@ async def test_kills_change_no_snapshot(memory_bus: MemoryBus, tmp_path: Path) -
             dying = CrashingBus(memory_bus.cluster, appends=deaths % 6, lost=deaths % 2 == 0)
             await dying.start()
             try:
-                await finish(lockstep(dying, path))
+                await finish(lockstep(dying, path, snapshots=4))
             except Killed:
                 deaths += 1
                 assert deaths < 100
                 continue
             break
     async with running_agents(other, ScriptedAgent("a")):
-        await finish(lockstep(other, path))
+        await finish(lockstep(other, path, snapshots=4))
 
     first, second = [await without_wall_time(bus) for bus in (memory_bus, other)]
     assert first == second

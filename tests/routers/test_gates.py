@@ -224,7 +224,7 @@ def test_later_settings_take_precedence() -> None:
 def test_gates_as_text() -> None:
     """As they are written, in the largest exact unit."""
     assert "off" == gates_text(None)
-    assert "every 3. snapshot" == gates_text(None, 3)
+    assert "every 3 snapshots" == gates_text(None, 3)
     gates = settings(every="90s", on_move_pct=0.5, wake_on="fill,halt", calls_per_hour_max=60)
     expected = "every 90s, on_move_pct 0.5, quiet_max 30m, calls_per_hour_max 60, wake_on halt+fill"
     assert expected == gates_text(gates)
