@@ -208,6 +208,7 @@ def _compete(
             ending = asyncio.run(monitor.follow(setup.settings, signals))
         finally:
             run.stop(lambda: signals.hurried)
+        asyncio.run(monitor.read_rest(setup.settings))
         if not ending.is_complete:
             standings = interim_standings(setup.settings, signals)
             stack.close()

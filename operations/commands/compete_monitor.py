@@ -45,6 +45,8 @@ JUDGE_WAIT_S_MAX = 10.0
 it, but without it the dashboard would keep interim standings."""
 POLL_EVERY_S = 2.0
 POLL_TIMEOUT_S = 4.0
+REST_TIMEOUT_S = 10.0
+"""How long to read what the routers recorded while they stopped."""
 NO_ANSWER = (TimeoutError, OSError, RuntimeError, BrokerUnavailable)
 """The errors of a broker that does not answer; every Kafka error is a RuntimeError."""
 SILENT_S = 8.0
@@ -116,6 +118,7 @@ class ContestMonitor:
         self._dead_since_s: float | None = None
         self._silent_since_s: float | None = None
         self._silence_reported = False
+        self._turns_read: dict[tuple[str, int], int] = {}
 
     async def follow(self, settings: Settings, signals: StopSignals) -> ContestEnd:
         """Follow the contest until it is complete, a signal arrives, or it cannot continue."""
@@ -136,6 +139,26 @@ class ContestMonitor:
         finally:
             await bus.close()
 
+    async def read_rest(self, settings: Settings) -> None:
+        """Count what the routers recorded while they stopped: the last snapshots that they skipped.
+
+        Nothing is counted if the broker does not answer in time.
+        """
+        if not self._turns_read:
+            return
+        bus = KafkaBus(settings, client_id="arena-compete")
+        with contextlib.suppress(*NO_ANSWER):
+            async with asyncio.timeout(REST_TIMEOUT_S):
+                await bus.start()
+                try:
+                    reader = await bus.log_reader(topics.TURNS.name)
+                    for (topic, partition), offset in self._turns_read.items():
+                        reader.seek(topic, partition, offset)
+                    await self._catch_up(reader)
+                    await reader.close()
+                finally:
+                    await bus.close()
+
     async def _follow(self, reader: LogReader, signals: StopSignals) -> ContestEnd:
         self.progress.snapshots += await deleted_snapshots(reader)
         await self._catch_up(reader)
@@ -154,6 +177,7 @@ class ContestMonitor:
             if (ending := self._ending(signals, elapsed_s)) is not None:
                 if self._silent_since_s is None:
                     await self._catch_up(reader)
+                    self._turns_read = await _positions(reader, topics.TURNS.name)
                 if ending.reason is EndReason.DONE:
                     await self._await_judge(reader, signals)
                 self._report_health()
@@ -297,3 +321,9 @@ class ContestMonitor:
             f"the models have cost ${self.progress.cost_usd:.4f}, the budget was ${budget}: "
             f"{self.progress.snapshots} of {self.progress.planned} snapshots"
         )
+
+
+async def _positions(reader: LogReader, topic: str) -> dict[tuple[str, int], int]:
+    """Topic and partition -> offset of the next record to read, for one topic of a reader."""
+    found = await reader.positions()
+    return {key: one.position for key, one in found.items() if key[0] == topic}

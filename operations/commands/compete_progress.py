@@ -18,6 +18,7 @@ from arena.messages import (
     Message,
     SkippedSnapshots,
     Turn,
+    TurnStarted,
 )
 from arena.plural import counted
 from operations.commands.compete_health import ContestHealth, health_texts
@@ -63,6 +64,8 @@ class ContestProgress:
     _ended: set[str] = field(default_factory=set)
     _seen: set[str] = field(default_factory=set)
     _last_as_of: datetime | None = None
+    _open: dict[str, str] = field(default_factory=dict)
+    _is_after_last: bool = False
 
     def apply(self, message: Message, offset: int) -> None:
         """Fold one message; a redelivered message counts once.
@@ -78,9 +81,16 @@ class ContestProgress:
                     self.snapshots += 1
                     if self.snapshots >= self.planned and self.last is None:
                         self.last, self._last_as_of = offset, message.as_of
+                    elif self.last is not None:
+                        self._is_after_last = True
+            case TurnStarted():
+                if message.turn_id not in self._ended:
+                    self._open[message.agent] = message.turn_id
             case Turn():
                 if message.turn_id not in self._ended:
                     self._ended.add(message.turn_id)
+                    if self._open.get(message.agent) == message.turn_id:
+                        del self._open[message.agent]
                     self._newest[message.agent] = message
                     self.turns += 1
                     self.aborted += message.outcome == "aborted"
@@ -112,9 +122,20 @@ class ContestProgress:
 
     @property
     def all_decided(self) -> bool:
-        """True when every agent has decided on the last snapshot or a later one, or skipped it."""
-        newest = (self._newest.get(agent) for agent in self.agents)
-        return self.last is not None and all(self._is_in(turn) for turn in newest)
+        """True when every agent has decided on the last snapshot or a later one, or skipped it.
+
+        In real time an agent's router records skipped snapshots only now and then. So an agent that
+        is not in a turn when a further snapshot is there has skipped the last one.
+        """
+        return self.last is not None and all(
+            self._is_in(self._newest.get(agent)) or self._is_held_back(agent)
+            for agent in self.agents
+        )
+
+    def _is_held_back(self, agent: str) -> bool:
+        """True if the agent's gates let a snapshot after the last one pass without a turn."""
+        is_gated = self._gates.get(agent, OFF) != OFF and agent in self._newest
+        return is_gated and self._is_after_last and agent not in self._open
 
     def _is_in(self, turn: Turn | SkippedSnapshots | None) -> bool:
         """Compare offset and venue time: a topic that was created again has smaller offsets."""

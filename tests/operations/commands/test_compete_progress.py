@@ -12,6 +12,7 @@ from arena.messages import (
     Round,
     SkippedSnapshots,
     Turn,
+    TurnStarted,
 )
 from arena.messages.chat import Usage
 from operations.commands.compete_progress import (
@@ -140,6 +141,33 @@ def test_gated_agent_is_done_when_it_skipped_the_last_snapshot() -> None:
         progress.gates["b"].skipped,
     )
     assert "" == gates_line(ContestProgress(3, ["b"]))
+
+
+def test_gated_agent_in_real_time_does_not_delay_the_end() -> None:
+    """Its router records skipped snapshots later; a turn that is open is waited for."""
+    progress = ContestProgress(2, ["a"])
+    gates = Gates(every_s=600)
+    progress.apply(AgentSpec(agent="a", strategy="cash", node="n", gates=gates, joined_at=AT), 0)
+    first, last = turn("a", 0), turn("a", 1)
+    progress.apply(first, 0)
+    found = []
+    for offset in range(3):
+        progress.apply(snapshot(offset), offset)
+        found.append(progress.all_decided)
+    started = TurnStarted(
+        turn_id=last.turn_id,
+        agent="a",
+        snapshot_id=last.snapshot_id,
+        snapshot_offset=1,
+        as_of=AT,
+        started_at=AT,
+    )
+    progress.apply(started, 1)
+    found.append(progress.all_decided)
+    progress.apply(last, 2)
+    progress.apply(started, 3)
+
+    assert [False, False, True, False, True] == [*found, progress.all_decided]
 
 
 def test_recreated_topic_does_not_end_the_contest_early() -> None:
