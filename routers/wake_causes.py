@@ -31,6 +31,7 @@ class WakeCauses:
         self._node = node
         self._agent = agent
         wanted = () if gates is None else gates.wake_on
+        self._wanted = frozenset(wanted)
         control = AskedFor.HALT in wanted or AskedFor.RESUME in wanted
         self._topics = [topics.EVENTS.name] if AskedFor.FILL in wanted else []
         self._topics += [topics.CONTROL.name] if control else []
@@ -86,6 +87,6 @@ class WakeCauses:
             reason = AskedFor.FILL if filled and not own else None
         elif isinstance(message, Halt | Resume) and message.agent in (None, self._agent):
             reason = AskedFor.HALT if isinstance(message, Halt) else AskedFor.RESUME
-        if reason is None:
+        if reason not in self._wanted:
             return None
         return WakeCause(str(reason), f"{record.topic}[{record.partition}]@{record.offset}")

@@ -160,7 +160,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:  # Any: any value of 
 
 def _products(fields: Fields) -> tuple[str, ...]:
     """The products of a line; ("",) for the whole market."""
-    named = [name for name in ("product", "product_id", "products") if fields.get(name)]
+    fit = ("product", "product_id", "products")
+    named = [name for name in fit if fields.get(name) not in (None, "")]
     if len(named) > 1:
         _refuse(named[1], f"{named[0]} is there too", "name the products in one field")
     value = fields[named[0]] if named else ""
@@ -168,6 +169,8 @@ def _products(fields: Fields) -> tuple[str, ...]:
     if len(values) > PRODUCTS_MAX:
         _refuse(named[0], f"it has {len(values)} products", f"name at most {PRODUCTS_MAX} a line")
     remedy = "write an id such as BTC-USD or binance:BTCUSDT, or no product for the whole market"
+    if not values:
+        _refuse(named[0], "it is an empty list", remedy)
     for product_id in values:
         if product_id == "" and not named:
             continue

@@ -96,6 +96,20 @@ def test_line_makes_an_item_per_product() -> None:
     assert (whole.item_id, whole.product_id) == ("7", "")
 
 
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"product": None, "products": []}, "products: it is an empty list; write an id"),
+        ({"product": False}, "product: false is not the id of a product"),
+        ({"product": 0}, "product: 0 is not the id of a product"),
+    ],
+)
+def test_faulty_product_is_not_the_whole_market(changes: dict[str, object], what: str) -> None:
+    """A program that found no product for an item does not show it beside every product."""
+    with pytest.raises(LineRefused, match=what):
+        parse_line(line(**changes))
+
+
 def test_ids_are_derived_from_the_content() -> None:
     """The same line has the same id; another product, time or text has another one."""
     ids = [

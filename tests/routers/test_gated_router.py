@@ -14,6 +14,7 @@ from arena.messages import (
     Gates,
     Halt,
     OrderDecided,
+    Resume,
     SkippedSnapshots,
     Source,
     Turn,
@@ -25,6 +26,7 @@ from routers import snapshot_gate
 from routers.memory import AgentHistory
 from routers.snapshot_gate import SnapshotGate
 from routers.turn_types import Limits
+from routers.wake_causes import CAUSES_MAX
 from tests.routers.builders import PRICES, WALL, reply, snapshot, trade
 from tests.routers.fake_peers import (
     FakePeers,
@@ -311,6 +313,9 @@ async def test_wake_on_names_the_record(memory_bus: MemoryBus) -> None:
             await play(peers, range(3, 5))
             await memory_bus.append(topics.CONTROL.name, halt("beta"), key="agent/beta")
             await play(peers, range(5, 6))
+            resume = Resume(agent="alpha", by="cli/test", at=WALL)
+            for _ in range(CAUSES_MAX):  # What `wake_on` does not name takes no place.
+                await memory_bus.append(topics.CONTROL.name, resume, key="agent/alpha")
             await memory_bus.append(topics.CONTROL.name, halt(None), key="all")
         async with playing(memory_bus, config):
             await play(peers, range(6, 8))
@@ -318,7 +323,7 @@ async def test_wake_on_names_the_record(memory_bus: MemoryBus) -> None:
 
     assert [(0, "first"), (3, "fill"), (6, "halt")] == asked(turns)
     assert f"account.events[{placed.partition}]@{placed.offset}" == turns[1].asked_by
-    assert "arena.control[0]@2" == turns[2].asked_by
+    assert f"arena.control[0]@{2 + CAUSES_MAX}" == turns[2].asked_by
 
 
 def halt(agent: str | None) -> Halt:
