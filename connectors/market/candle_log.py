@@ -94,7 +94,7 @@ class CandleLog:
 
         A fold ignores minutes that are much older than its newest one. So a product starts a new
         series with all its minutes if this process has folded none of it, or if the book begins
-        earlier: a larger feature set needs a longer history.
+        earlier than a series that is too short: a larger feature set needs a longer history.
 
         Args:
             books: Product id -> its minutes.
@@ -122,10 +122,8 @@ class CandleLog:
         self, product_id: str, book: CandleBook, until: datetime
     ) -> list[tuple[Candle, bool]]:
         """The minutes to append, each with True if it restarts the series of the product."""
-        first, known = self._first.get(product_id), self._known.get(product_id)
-        if not known or (
-            first is not None and book.first_s is not None and book.first_s < first.timestamp()
-        ):
+        known = self._known.get(product_id)
+        if not known or self._is_short(product_id, book, until):
             candles = book.take_all(until)
             if candles:
                 self._first.pop(product_id, None)
@@ -134,6 +132,13 @@ class CandleLog:
         if len(book):
             self._first.pop(product_id, None)
         return [(one, False) for one in book.take_changed(until) if known.get(one.start) != one]
+
+    def _is_short(self, product_id: str, book: CandleBook, until: datetime) -> bool:
+        """True if the log has fewer minutes than the indicators need, and the book has older."""
+        first = self._first.get(product_id)
+        if first is None or book.first_s is None or book.first_s >= first.timestamp():
+            return False
+        return until - first < timedelta(minutes=self._features.minutes_at_any_time)
 
     async def append(self, candles: Iterable[ClosedCandle]) -> None:
         """Append minutes, wait until they are acknowledged, and fold them."""

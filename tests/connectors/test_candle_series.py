@@ -7,7 +7,7 @@ from datetime import timedelta
 from arena.bus.memory import MemoryBus
 from arena.candle_fold import CandleFold
 from arena.indicators.feature_sets import FeatureSet, parse_feature_set
-from arena.messages import MarketSnapshot
+from arena.messages import ClosedCandle, MarketSnapshot
 from connectors.market.candle_log import CandleLog
 from connectors.market.candles import CandleBook
 from tests.connectors.test_candle_log import (
@@ -94,6 +94,21 @@ async def test_a_series_that_no_snapshot_names_starts_again(memory_bus: MemoryBu
 
     assert minute(10).start == other.published([BTC]).indicators[BTC]["1m"].since
     await assert_readers_agree(memory_bus, other, FEATURES)
+
+
+async def test_a_series_that_is_long_enough_continues(memory_bus: MemoryBus) -> None:
+    """The book of a standby may begin earlier, if a product is quiet: no restart."""
+    log = await started(memory_bus)
+    await log.append(
+        ClosedCandle(venue="coinbase", product_id=BTC, candle=minute(number))
+        for number in [0, 1, *range(100, 560)]
+    )
+    other = CandleLog(memory_bus, FEATURES, Counter(), book_minutes=315)
+    await other.resume(snapshot_of(log, 560))
+    await other.publish({BTC: book_of([0, 1, *range(100, 561)])}, T0 + timedelta(minutes=561))
+
+    assert not any(record.restarts for record in await candles_in(memory_bus))
+    assert minute(100).start == other.published([BTC]).indicators[BTC]["1m"].since
 
 
 async def test_slow_indicators_are_the_same_after_a_restart(memory_bus: MemoryBus) -> None:
