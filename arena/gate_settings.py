@@ -6,7 +6,7 @@
     calls_per_hour_max = 60    most model calls in the last hour of venue time; calls_per_day_max
     wake_on = ["fill"]         ask at the next snapshot after a fill, halt or resume
 
-"off" turns a setting of a strategy off for one agent.
+"off" turns a setting of a strategy off for one agent; `quiet_max = "off"` asks only on a move.
 """
 
 import re
@@ -59,7 +59,11 @@ def gates_of(*layers: Mapping[str, object]) -> Gates | None:
     """
     given: dict[str, object] = {}
     for layer in layers:
-        given |= {key: layer[key] for key in KEYS if layer.get(key) not in (None, "", (), [])}
+        own = {key: layer[key] for key in KEYS if layer.get(key) not in (None, "", (), [])}
+        if own.get("on_move_pct") == OFF:  # The strategy's `quiet_max` goes with it.
+            given.pop("quiet_max", None)
+        given |= own
+    without_quiet_max = given.get("quiet_max") == OFF
     given = {key: value for key, value in given.items() if value != OFF}
     every_s, quiet_s = _seconds(given, "every"), _seconds(given, "quiet_max")
     move = _percent(given.get("on_move_pct"))
@@ -68,7 +72,7 @@ def gates_of(*layers: Mapping[str, object]) -> Gates | None:
     if quiet_s is not None and every_s is not None and quiet_s < every_s:
         text = f"is {given['quiet_max']!r}, shorter than every = {given['every']!r}"
         raise GateFault("quiet_max", f"{text}; write a longer one")
-    if move is not None and quiet_s is None:
+    if move is not None and quiet_s is None and not without_quiet_max:
         quiet_s = max(QUIET_MAX_S, every_s or 0.0)
     gates = Gates(
         every_s=every_s,
@@ -152,6 +156,8 @@ def gates_text(gates: Gates | None, cadence: int = 1) -> str:
         for key in ("on_move_pct", "calls_per_hour_max", "calls_per_day_max"):
             if (value := getattr(gates, key)) is not None:
                 shown[key] = f"{value:f}" if isinstance(value, Decimal) else value
+        if gates.on_move_pct is not None:
+            shown.setdefault("quiet_max", OFF)
         if gates.wake_on:
             shown["wake_on"] = "+".join(gates.wake_on)
         parts += [f"{key} {shown[key]}" for key in KEYS if key in shown]

@@ -63,7 +63,7 @@ OnMoveOption = Annotated[
 ]
 QuietMaxOption = Annotated[
     str | None,
-    typer.Option("--quiet-max", help="Ask after so long without a move. [30m]"),
+    typer.Option("--quiet-max", help="Ask after so long without a move, or off. [30m]"),
 ]
 HourCapOption = Annotated[
     str | None,

@@ -221,6 +221,19 @@ def test_later_settings_take_precedence() -> None:
     assert long.quiet_max_s == 7200
 
 
+def test_quiet_max_is_off_with_the_move_or_by_itself() -> None:
+    """An agent that turns its strategy's move off need not know the strategy's `quiet_max`."""
+    strategy = {"on_move_pct": 1, "quiet_max": "45m", "every": "25s"}
+    own = gates_of(strategy, {"quiet_max": "off"})
+
+    assert "every 25s" == gates_text(gates_of(strategy, {"on_move_pct": "off"}))
+    assert own is not None
+    assert own.quiet_max_s is None
+    assert "every 25s, on_move_pct 1, quiet_max off" == gates_text(own)
+    with pytest.raises(GateFault, match="quiet_max is '1h' without on_move_pct"):
+        gates_of(strategy, {"on_move_pct": "off", "quiet_max": "1h"})
+
+
 def test_gates_as_text() -> None:
     """As they are written, in the largest exact unit."""
     assert "off" == gates_text(None)
