@@ -23,6 +23,8 @@ LINES_AT_ONCE: Final = 2_000
 READ_BYTES: Final = 1 << 20
 TAIL_BYTES: Final = 256
 """Bytes before the position that are compared to notice a file that was written again."""
+REFUSED_SHOWN_MAX: Final = 5
+"""Most errors of lines in the report of a file."""
 CHECKED_AGAINST: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """Stands for the first snapshot while a file is only checked."""
 
@@ -183,13 +185,12 @@ class FileReport(NamedTuple):
     refused_count: int
 
 
-def check_file(path: Path, *, simulated: bool, shown_max: int = 5) -> FileReport:
+def check_file(path: Path, *, simulated: bool) -> FileReport:
     """Read a file and count its items and the lines that cannot be used.
 
     Args:
         path: The file.
         simulated: True if the market is simulated, so that lines may have `after`.
-        shown_max: Most errors in the report.
 
     Raises:
         UsageError: It cannot be read.
@@ -201,6 +202,6 @@ def check_file(path: Path, *, simulated: bool, shown_max: int = 5) -> FileReport
             items += len(line.parsed(CHECKED_AGAINST if simulated else None).items)
         except LineRefused as error:
             count += 1
-            if len(shown) < shown_max:
+            if len(shown) < REFUSED_SHOWN_MAX:
                 shown.append(f"{line.place}: {error}")
     return FileReport(items, tuple(shown), count)

@@ -8,7 +8,7 @@ are shown for `SHOWN_FOR` in venue time; of token facts the newest of a product,
 
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from itertools import accumulate, chain
 from typing import Final, NamedTuple
@@ -45,22 +45,6 @@ class VisibleContext(NamedTuple):
 NO_CONTEXT: Final = VisibleContext()
 
 
-def visible_items(
-    items: Iterable[ContextItem], as_of: datetime, product_ids: Collection[str] | None = None
-) -> tuple[ContextItem, ...]:
-    """The items that a snapshot as of a venue time shows.
-
-    Args:
-        items: Records in the order of the log.
-        as_of: Venue time of the snapshot.
-        product_ids: The products of the snapshot; None for all.
-    """
-    book = ContextBook()
-    for item in items:
-        book.take(item)
-    return book.visible(as_of, product_ids)
-
-
 class ContextBook:
     """The records of `market.context`, folded in the order of the log."""
 
@@ -85,11 +69,14 @@ class ContextBook:
         while len(self._records) > RECORDS_MAX:
             self._drop_earliest()
 
-    def visible(
-        self, as_of: datetime, product_ids: Collection[str] | None = None
-    ) -> tuple[ContextItem, ...]:
-        """The items that a snapshot shows; see `visible_items`."""
-        shown = None if product_ids is None else frozenset((*product_ids, ""))
+    def visible(self, as_of: datetime, product_ids: Collection[str]) -> tuple[ContextItem, ...]:
+        """The items that a snapshot shows.
+
+        Args:
+            as_of: Venue time of the snapshot.
+            product_ids: The products of the snapshot.
+        """
+        shown = frozenset((*product_ids, ""))
         full: set[tuple[str, str]] = set()
         counts = Counter[tuple[str, str]]()
         found: list[ContextItem] = []
@@ -126,37 +113,36 @@ class ContextBook:
             del self._by_id[item.item_id]
 
     def _recent(
-        self, as_of: datetime, shown: frozenset[str] | None, full: Set[tuple[str, str]]
+        self, as_of: datetime, shown: frozenset[str], full: Set[tuple[str, str]]
     ) -> Iterator[ContextItem]:
         """News and sentiment that are young enough, the newest first.
 
         Args:
             as_of: Venue time.
-            shown: The products; None for all.
+            shown: The products, and "" for the whole market.
             full: Products and kinds of which no more are needed; it ends when all are in it.
         """
-        most = None if shown is None else 2 * len(shown)
         for numbers in _backwards(self._entries, as_of):
-            if as_of - self._records[numbers[0]].published_at > SHOWN_FOR or len(full) == most:
+            age = as_of - self._records[numbers[0]].published_at
+            if age > SHOWN_FOR or len(full) == 2 * len(shown):
                 return
             yield from self._valid(numbers, as_of, shown)
 
-    def _newest_facts(self, as_of: datetime, shown: frozenset[str] | None) -> Iterator[ContextItem]:
+    def _newest_facts(self, as_of: datetime, shown: frozenset[str]) -> Iterator[ContextItem]:
         """The newest facts of each product; several if they are of the same time."""
         for product_id, entries in self._facts.items():
-            if shown is None or product_id in shown:
+            if product_id in shown:
                 for numbers in _backwards(entries, as_of):
                     if valid := self._valid(numbers, as_of, shown):
                         yield from valid
                         break
 
     def _valid(
-        self, numbers: Sequence[int], as_of: datetime, shown: frozenset[str] | None
+        self, numbers: Sequence[int], as_of: datetime, shown: frozenset[str]
     ) -> list[ContextItem]:
         """The records of one time that no later one corrects, in the order of their ids."""
         found = [self._records[n] for n in numbers if self._counts(n, as_of)]
-        found = [one for one in found if shown is None or one.product_id in shown]
-        return sorted(found, key=_id_of)
+        return sorted((one for one in found if one.product_id in shown), key=_id_of)
 
     def _counts(self, number: int, as_of: datetime) -> bool:
         """True if no later record of the id is published by then."""

@@ -59,8 +59,3 @@ class Indicator(Copyable):
     def values(self) -> tuple[float | None, ...]:
         """The outputs after the newest bar; None until warm, or if undefined."""
         raise NotImplementedError
-
-    @property
-    def value(self) -> float | None:
-        """The first output."""
-        return self.values[0]

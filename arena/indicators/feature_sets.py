@@ -98,10 +98,6 @@ class FeatureSet:
         )
         return max(needs, default=0)
 
-    def has(self, granularity: str, spec: IndicatorSpec) -> bool:
-        """True if snapshots have the indicator."""
-        return spec in self.specs.get(granularity, ())
-
 
 NO_FEATURES: Final = FeatureSet({})
 """The empty set."""

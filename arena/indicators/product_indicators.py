@@ -66,30 +66,16 @@ class ProductIndicators:
         feature_set: The indicators.
     """
 
-    __slots__ = ("_feature_set", "_live", "_newest_s", "_next", "_pending", "_saved")
+    __slots__ = ("_live", "_newest_s", "_next", "_pending", "_saved")
 
     def __init__(self, feature_set: FeatureSet) -> None:
         """Create the indicators; they have no candles yet."""
-        self._feature_set = feature_set
         self._live = _folds(feature_set)
         self._saved = _Saved(-1, _folds(feature_set))
         # A later state; it becomes `_saved` once none of its minutes can be corrected.
         self._next: _Saved | None = None
         self._pending: dict[int, Bar] = {}  # the minutes after `_saved`
         self._newest_s: int | None = None
-
-    @property
-    def newest_s(self) -> int | None:
-        """Start of the newest minute, Unix seconds; None before the first."""
-        return self._newest_s
-
-    def copy(self) -> "ProductIndicators":
-        """An independent copy."""
-        twin = ProductIndicators(self._feature_set)
-        twin._live = _copies(self._live)
-        twin._saved, twin._next = self._saved, self._next
-        twin._pending, twin._newest_s = dict(self._pending), self._newest_s
-        return twin
 
     def take(self, candle: MinuteCandle) -> bool:
         """Take the next record of the log: a new minute, a late one, or a correction.

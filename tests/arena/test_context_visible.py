@@ -1,5 +1,6 @@
 """Which items a snapshot shows: the rule, its bounds, and that a cut log shows the same."""
 
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arena.context import visible as visible_module
-from arena.context.visible import ITEMS_MAX, SHOWN_FOR, SHOWN_MAX, ContextBook, visible_items
+from arena.context.visible import ITEMS_MAX, SHOWN_FOR, SHOWN_MAX, ContextBook
 from arena.messages import ContextItem
 
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -24,6 +25,18 @@ def item(item_id: str = "a", at: datetime = AT, **fields: object) -> ContextItem
 def ids(found: tuple[ContextItem, ...]) -> list[str]:
     """The ids of items."""
     return [one.item_id for one in found]
+
+
+def visible_items(
+    items: Iterable[ContextItem], as_of: datetime, product_ids: Collection[str] | None = None
+) -> tuple[ContextItem, ...]:
+    """The items that a snapshot of these products shows, by default of all that items have."""
+    book = ContextBook()
+    named = set()
+    for one in items:
+        book.take(one)
+        named.add(one.product_id)
+    return book.visible(as_of, named if product_ids is None else product_ids)
 
 
 def test_visible_from_its_publication_on() -> None:
@@ -119,7 +132,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         book.take(item(str(n), AT + timedelta(minutes=n), kind="sentiment", score="0"))
 
     assert len(book) == 5
-    assert ids(book.visible(AT + timedelta(hours=1))) == ["9", "6", "5"]
+    assert ids(book.visible(AT + timedelta(hours=1), [])) == ["9", "6", "5"]
 
 
 @st.composite

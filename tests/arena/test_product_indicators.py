@@ -131,23 +131,6 @@ def test_repeated_record_changes_nothing() -> None:
     assert all(before[name] is window for name, window in indicators.windows().items())
 
 
-def test_copies_are_independent() -> None:
-    """What one copy takes, also a correction, does not change the other."""
-    records = candles(range(60))
-    indicators = ProductIndicators(STANDARD)
-    for one in records[:40]:
-        indicators.take(one)
-    before = indicators.windows()
-    twin = indicators.copy()
-    for one in records[40:]:
-        twin.take(one)
-    twin.take(candle(55, 1))
-
-    assert before == indicators.windows()
-    assert folded(records[:40], STANDARD) == before
-    assert folded([*records, candle(55, 1)], STANDARD) == twin.windows()
-
-
 def test_values_have_twelve_significant_digits() -> None:
     """A value is written with at most twelve digits, so that small errors do not change bytes."""
     windows = folded(candles(range(400)), STANDARD)
