@@ -14,6 +14,8 @@ MINUTES_MAX: Final = 3 * 24 * 60
 """Most minutes of candles that a set may need until it is warm."""
 INDICATORS_MAX: Final = 100
 """Most indicators of a set, over all granularities."""
+VALUES_MAX: Final = 150
+"""Most values of a set: so a snapshot of 60 products with full context stays below 1 MB."""
 DEFAULT_GRANULARITIES: Final = ("1m", "5m", "15m")
 """Granularities of an indicator without one."""
 STANDARD: Final = "standard"
@@ -164,6 +166,12 @@ def _check_size(chosen: FeatureSet) -> None:
         raise UsageError(
             f"the feature set has {count} indicators",
             remedy=f"use at most {INDICATORS_MAX}, counted for each granularity",
+        )
+    values = sum(len(one.names) for specs in chosen.specs.values() for one in specs)
+    if values > VALUES_MAX:
+        raise UsageError(
+            f"the feature set has {values} values",
+            remedy=f"use at most {VALUES_MAX}; macd, bollinger and adx have three each",
         )
     for name, specs in chosen.specs.items():
         for one in specs:

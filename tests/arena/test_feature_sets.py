@@ -112,3 +112,12 @@ def test_document_has_every_metric_and_preset() -> None:
 def test_spec_of_numbers_equals_its_text() -> None:
     """A metric and its numbers give the same as the text."""
     assert parse_spec("macd_5_35_5") == spec_of("macd", [Decimal(5), Decimal(35), Decimal(5)])
+
+
+def test_a_set_has_a_bounded_number_of_values() -> None:
+    """An indicator may have three values: 60 products with 300 each would exceed a record."""
+    names = ",".join(f"bollinger_{n}_2@1m" for n in range(10, 60))
+
+    assert 50 == len(parse_feature_set(names).specs["1m"])
+    with pytest.raises(UsageError, match="has 153 values"):
+        parse_feature_set(f"{names},adx_14@5m")
