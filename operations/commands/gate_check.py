@@ -26,8 +26,11 @@ def gate_faults(spec: ArenaSpec, folder: Path, plugins: Plugins = NO_PLUGINS) ->
         path = _file_of(agent, folder, plugins)
         fields = {} if path is None else fields_of_file(path)
         own = {key: fields[key] for key in KEYS if key in fields}
+        assumed = {}
+        if path is not None and path.suffix == ".py" and "on_move_pct" not in own:
+            assumed = {"on_move_pct": 1}  # It may be there, and not be a literal.
         try:
-            gates_of(own, agent.gate_settings)
+            gates_of(assumed, own, agent.gate_settings)
         except GateFault as fault:
             both = f" with the gates in {agent.strategy}" if own else ""
             found.append(f"agent {agent.name}{both}: {fault}")

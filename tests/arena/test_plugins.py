@@ -173,6 +173,15 @@ def test_gates_that_do_not_fit_the_strategy_are_reported_before_start(
     assert re.search(message, found.detail)
 
 
+def test_move_in_code_need_not_be_a_literal(tmp_path: Path) -> None:
+    """Only the router knows it, because the file does not run before."""
+    code = "STRATEGY = Strategy(name='own', prompt='p', on_move_pct=MOVE)\n"
+    folder_of(tmp_path, own_py=f"from routers.strategy import Strategy\nMOVE = 0.5\n{code}")
+    text = f"{SPEC.format(strategy='own.py')}quiet_max = '45m'\n"
+
+    assert load_spec_for_run(text, tmp_path / "x", tmp_path, PluginChoice(allow=True)).files
+
+
 def planned(tmp_path: Path, plugins: Plugins, strategy: str = "momentum") -> dict[str, str]:
     """The commands of an arena by the names of its processes."""
     text = SPEC.format(strategy=strategy)
