@@ -13,7 +13,7 @@ import pytest
 from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.candle_fold import CandleFold
-from arena.context.visible import VisibleContext, visible_items
+from arena.context.visible import ContextBook, VisibleContext
 from arena.indicators.feature_sets import STANDARD, parse_feature_set
 from arena.messages import (
     ClosedCandle,
@@ -68,7 +68,10 @@ def computed(
         candles: Records of `market.candles`, whole or cut.
         context: Records of `market.context`, whole or cut.
     """
-    read = like.context_offsets.get(0, 0)
+    news = ContextBook()
+    for item in context[: like.context_offsets.get(0, 0)]:
+        assert isinstance(item, ContextItem)
+        news.take(item)
     published: dict[str, Ticker] = {}
     terms: dict[str, Product] = {}
     for message in tickers[: like.ticker_offsets[0]]:
@@ -97,14 +100,7 @@ def computed(
         origin=Origin(like.simulated, like.speed, like.recorded, like.source),
         epoch=like.connection_epoch,
         rewinds=like.rewinds,
-        context=VisibleContext(
-            visible_items(
-                [one for one in context[:read] if isinstance(one, ContextItem)],
-                like.as_of,
-                books.keys(),
-            ),
-            like.context_offsets,
-        ),
+        context=VisibleContext(news.visible(like.as_of, books.keys()), like.context_offsets),
         candles=PublishedCandles({p: fold.windows(p) for p in books}, like.candle_offsets),
     )
 
