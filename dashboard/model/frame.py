@@ -54,7 +54,7 @@ class Frame:
         halts: Halts in force.
         other_accounts: Accounts that are not a contestant's, such as an operator's.
         supervisors: Supervisors that run, with their reports.
-        indicators: The indicators of each product in the newest snapshot.
+        indicators: The indicators of each product in the newest snapshot, if they were requested.
     """
 
     now: datetime
@@ -80,7 +80,13 @@ class Frame:
 
 
 def build_frame(
-    view: ArenaView, now: datetime, *, agent: str = "", trades: int = 60, points: int = 200
+    view: ArenaView,
+    now: datetime,
+    *,
+    agent: str = "",
+    trades: int = 60,
+    points: int = 200,
+    market: bool = False,
 ) -> Frame:
     """Build the frame of a view at a wall time.
 
@@ -90,6 +96,7 @@ def build_frame(
         agent: The agent whose turns are shown; "" for none.
         trades: Number of the newest orders to include.
         points: Approximate number of points of a curve.
+        market: Include the indicators of all products.
     """
     accounts = view.accounts.by_agent
     # An account that an operator opened is not a contestant.
@@ -121,7 +128,7 @@ def build_frame(
         ),
         supervisors=tuple(running_supervisors(view.processes.newest.values(), now)),
         context=context_notes(view).items,
-        indicators=all_indicator_values(view),
+        indicators=all_indicator_values(view) if market else (),
     )
 
 

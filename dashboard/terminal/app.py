@@ -219,7 +219,8 @@ class ScreenSession:
         agent = "" if self.ui.screen == "main" else self.ui.agent
         trades = height + (self.ui.scroll if self.ui.pane == "trades" else 0)
         view, now = self._follower.view, self._follower.now()
-        frame = build_frame(view, now, agent=agent, trades=trades, points=width)
+        market = self.ui.screen == "market"
+        frame = build_frame(view, now, agent=agent, trades=trades, points=width, market=market)
         read_status = _read_status(self._follower, self._options)
         screen = render(
             frame, self.ui, width, height, title=self._options.title, read_status=read_status

@@ -41,7 +41,7 @@ from dashboard.model.results import (
 )
 from dashboard.model.topic_follower import TopicFollower
 from dashboard.model.view import ArenaView
-from dashboard.terminal.app import DashboardOptions, show_once
+from dashboard.terminal.app import DashboardOptions, ScreenSession, show_once
 from dashboard.terminal.screen import render
 from dashboard.terminal.ui import Ui
 from dashboard.web.options import WebOptions
@@ -149,7 +149,7 @@ class Skins:
         document: `arena dashboard --once --json`.
         screen: `arena dashboard --once`, on a large terminal.
         agent_screen, prompt_screen: The screens of `AGENT`'s newest turn.
-        market_screen: The screen of the market.
+        market_screen: The terminal after the key m.
         pages: Path -> page.
         rest: Path -> JSON.
     """
@@ -280,6 +280,7 @@ async def _skins(served: Served, other: Served, truth: Truth) -> Skins:
         document = await _printed(follower, as_json=True)
         screen = await _printed(follower, as_json=False)
         frame = build_frame(follower.view, follower.now(), agent=AGENT)
+        market_screen = _market_screen(follower)
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
@@ -288,12 +289,21 @@ async def _skins(served: Served, other: Served, truth: Truth) -> Skins:
         document=json.loads(document),
         screen=screen,
         agent_screen=_drawn(render(frame, Ui(screen="agent", agent=AGENT), WIDTH, HEIGHT).lines),
-        market_screen=_drawn(render(frame, Ui(screen="market"), WIDTH, HEIGHT).lines),
+        market_screen=market_screen,
         prompt_screen=_drawn(render(frame, Ui(screen="prompt", agent=AGENT), WIDTH, HEIGHT).lines),
         pages={path: Page(await _get(served, path)) for path in pages},
         rest={path: json.loads(await _get(served, f"/api/v1/{path}")) for path in api}
         | {path: json.loads(await _get(other, path)) for path in short},
     )
+
+
+def _market_screen(follower: TopicFollower) -> str:
+    """What the terminal shows after the key m."""
+    session = ScreenSession(follower, DashboardOptions())
+    session.draw(WIDTH, HEIGHT)
+    session.key("m")
+    session.follow_keys()
+    return _drawn(session.draw(WIDTH, HEIGHT).lines)
 
 
 async def _printed(follower: TopicFollower, *, as_json: bool) -> str:
