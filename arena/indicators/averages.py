@@ -1,27 +1,22 @@
 """Moving averages: simple (SMA), exponential (EMA), and Wilder's. Pure."""
 
-from collections import deque
 from math import fsum
 
-from arena.indicators.bars import Bar, Copyable, Indicator
+from arena.indicators.bars import Bar, CloseWindow, Copyable, Indicator
 
 
-class Sma(Indicator):
+class Sma(CloseWindow):
     """Simple moving average of closes: SMA = (c[0] + ... + c[n-1]) / n.
 
     The window is summed again, and exactly, for each value, so that nothing drifts.
     """
 
-    __slots__ = ("_closes", "_length")
+    __slots__ = ("_length",)
 
     def __init__(self, length: int) -> None:
         """Take the number of bars."""
+        super().__init__(length)
         self._length = length
-        self._closes: deque[float] = deque(maxlen=length)
-
-    def update(self, bar: Bar) -> None:
-        """Take the next closed bar."""
-        self._closes.append(bar.close)
 
     @property
     def values(self) -> tuple[float | None, ...]:

@@ -4,6 +4,7 @@ Indicators inform decisions; they never price an order. So they are the one plac
 becomes a binary float.
 """
 
+from abc import ABC, abstractmethod
 from collections import deque
 from functools import cache
 from typing import Final, NamedTuple, Self
@@ -46,16 +47,34 @@ def _attributes(kind: type) -> tuple[str, ...]:
     return tuple(name for one in kind.__mro__ for name in getattr(one, "__slots__", ()))
 
 
-class Indicator(Copyable):
+class Indicator(Copyable, ABC):
     """A streaming indicator of one series of bars."""
 
     __slots__ = ()
 
+    @abstractmethod
     def update(self, bar: Bar) -> None:
         """Take the next closed bar."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def values(self) -> tuple[float | None, ...]:
         """The outputs after the newest bar; None until warm, or if undefined."""
-        raise NotImplementedError
+
+
+class CloseWindow(Indicator):
+    """An indicator of the newest closes.
+
+    Args:
+        bars: Number of closes to keep.
+    """
+
+    __slots__ = ("_closes",)
+
+    def __init__(self, bars: int) -> None:
+        """Start without closes."""
+        self._closes: deque[float] = deque(maxlen=bars)
+
+    def update(self, bar: Bar) -> None:
+        """Take the next closed bar."""
+        self._closes.append(bar.close)

@@ -1,9 +1,7 @@
 """Momentum of closes: RSI, MACD, return over n bars. Pure."""
 
-from collections import deque
-
 from arena.indicators.averages import RunningEma, WilderAverage
-from arena.indicators.bars import Bar, Indicator
+from arena.indicators.bars import Bar, CloseWindow, Indicator
 
 
 class Rsi(Indicator):
@@ -77,19 +75,15 @@ class Macd(Indicator):
         return (macd, signal, macd - signal)
 
 
-class Return(Indicator):
+class Return(CloseWindow):
     """Return over n bars: close / close n bars before - 1 (TA-Lib's ROCP)."""
 
-    __slots__ = ("_closes", "_length")
+    __slots__ = ("_length",)
 
     def __init__(self, length: int) -> None:
         """Take the number of bars."""
+        super().__init__(length + 1)
         self._length = length
-        self._closes: deque[float] = deque(maxlen=length + 1)
-
-    def update(self, bar: Bar) -> None:
-        """Take the next closed bar."""
-        self._closes.append(bar.close)
 
     @property
     def values(self) -> tuple[float | None, ...]:

@@ -4,7 +4,7 @@ from collections import deque
 from math import dist, fsum, log, sqrt
 
 from arena.indicators.averages import WilderAverage
-from arena.indicators.bars import Bar, Indicator
+from arena.indicators.bars import Bar, CloseWindow, Indicator
 
 
 def true_range(bar: Bar, close_before: float) -> float:
@@ -40,23 +40,19 @@ class Atr(Indicator):
         return (self._average.value,)
 
 
-class Bollinger(Indicator):
+class Bollinger(CloseWindow):
     """Bollinger bands: middle = SMA(n) of closes; upper, lower = middle +- k * deviation.
 
     The deviation is that of the population (divided by n). Source: John Bollinger.
     """
 
-    __slots__ = ("_closes", "_deviations", "_length")
+    __slots__ = ("_deviations", "_length")
 
     def __init__(self, length: int, deviations: float) -> None:
         """Take the number of bars, and the distance of the bands in deviations."""
+        super().__init__(length)
         self._length = length
         self._deviations = deviations
-        self._closes: deque[float] = deque(maxlen=length)
-
-    def update(self, bar: Bar) -> None:
-        """Take the next closed bar."""
-        self._closes.append(bar.close)
 
     @property
     def values(self) -> tuple[float | None, ...]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from arena.context import visible as visible_module
 from arena.context.visible import ITEMS_MAX, SHOWN_FOR, SHOWN_MAX, ContextBook
-from arena.messages import ContextItem
+from arena.messages import ContextItem, ContextKind
 
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -81,7 +81,7 @@ def test_a_correction_to_an_old_date_removes_the_item() -> None:
 
 
 @pytest.mark.parametrize("kind", SHOWN_MAX)
-def test_the_newest_of_each_kind_and_product_are_shown(kind: str) -> None:
+def test_the_newest_of_each_kind_and_product_are_shown(kind: ContextKind) -> None:
     """At most the stated number; the others of the kind are older."""
     fields = {"kind": kind, "facts": {"a": "b"}, "score": "0.5"}
     items = [
@@ -90,7 +90,7 @@ def test_the_newest_of_each_kind_and_product_are_shown(kind: str) -> None:
         for product in ("BTC-USD", "")
     ]
     found = visible_items(items, AT)
-    most = SHOWN_MAX[kind]  # type: ignore[index]  # a parameter of the test
+    most = SHOWN_MAX[kind]
 
     expected = [f"{p}{n}" for p in ("", "BTC-USD") for n in range(most)]
     assert ids(found) == expected

@@ -126,7 +126,7 @@ def test_every_length_gives_the_values_of_talib(bars: list[Bar], name: str, leng
 def test_real_bars_give_the_values_of_talib(path: Path, text: str) -> None:
     """Each unbroken run of real minutes gives TA-Lib's values."""
     if not path.exists():
-        pytest.skip(f"there are no recorded candles at {path}")
+        pytest.skip(f"no recorded candles at {path}")
     runs = unbroken([bar_of(one) for one in file_candles(path)])
 
     assert max(len(run) for run in runs) > 300

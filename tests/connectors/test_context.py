@@ -5,6 +5,7 @@ import json
 from base64 import b64decode
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,12 @@ from tests.connectors.builders import FastClock
 from tests.connectors.lockstep_agents import ScriptedAgent, logged, running_agents
 from tests.connectors.test_lockstep_publisher import CrashingBus, Killed, finish, snapshots_in
 from tests.connectors.test_snapshot_replay import WALL, replay_of
-from tests.connectors.venue import eventually, running_connector, running_exchange
+from tests.connectors.venue import (
+    RunningConnector,
+    eventually,
+    running_connector,
+    running_exchange,
+)
 
 MINUTE = timedelta(minutes=1)
 
@@ -304,6 +310,10 @@ async def test_relative_items_of_a_live_simulation(memory_bus: MemoryBus, tmp_pa
     assert 1 == len(await items_in(memory_bus))
 
 
+def _has_snapshots(watched: RunningConnector, count: int) -> bool:
+    return len(watched.snapshots) >= count
+
+
 async def test_live_connector_publishes_its_files_once(
     memory_bus: MemoryBus, tmp_path: Path
 ) -> None:
@@ -312,10 +322,7 @@ async def test_live_connector_publishes_its_files_once(
     async with running_exchange() as server:
         for seen in (5, 1):
             async with running_connector(server, memory_bus, context=(path,)) as watched:
-                await eventually(
-                    lambda want=seen: len(watched.snapshots) >= want,  # type: ignore[misc]
-                    "snapshots",
-                )
+                await eventually(partial(_has_snapshots, watched, seen), "snapshots")
     snapshots = await snapshots_in(memory_bus)
     new = next(one for one in await items_in(memory_bus) if one.item_id == "new")
 
