@@ -26,7 +26,7 @@ BACK_MINUTES_MAX: Final = 3 * 24 * 60
 """How far back a process that takes over folds the log, unless a book or the bars that count in its
 indicators are older."""
 CHUNK: Final = 1_000
-HOUR: Final = 60
+HOUR_MINUTES: Final = 60
 
 
 class CandleLog:
@@ -61,7 +61,9 @@ class CandleLog:
         self._known: dict[str, dict[datetime, Candle]] = {}
         self._rewinds = 0
         self._first: dict[str, datetime] = {}  # of the minutes folded from the log
-        self._back_minutes = max(BACK_MINUTES_MAX, book_minutes + HOUR, features.minutes_that_count)
+        self._back_minutes = max(
+            BACK_MINUTES_MAX, book_minutes + HOUR_MINUTES, features.minutes_that_count
+        )
 
     def published(self, product_ids: Iterable[str]) -> PublishedCandles:
         """What a snapshot of some products has from the topic, as of the newest appended minute."""
