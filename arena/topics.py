@@ -157,11 +157,26 @@ COMMANDS = TopicSpec(
 EVENTS = TopicSpec(
     name="account.events",
     key="shard of agent",
-    messages=("Epoch", "StateDigest", "AccountOpened", "OrderDecided"),
+    messages=(
+        "Epoch",
+        "StateDigest",
+        "AccountOpened",
+        "OrderDecided",
+        "RiskLimitsSet",
+        "RiskTripped",
+        "MarketChecked",
+    ),
     retention_ms=FOREVER_MS,
     compression=None,
     flush_every_append=True,
     note="never transactional, never compacted: its offsets have no holes",
+)
+INTENTS = TopicSpec(
+    name="trade.intents",
+    key="shard of agent",
+    messages=("TradeIntent",),
+    retention_ms=90 * DAY_MS,
+    note="approved orders on their way to the market, from the folded log",
 )
 TURNS = TopicSpec(
     name="agent.turns",
@@ -190,8 +205,8 @@ EVALUATIONS = TopicSpec(
 )
 CONTROL = TopicSpec(
     name="arena.control",
-    key="agent/<name>, all or pass-over/<record>",
-    messages=("Halt", "Resume", "PassOver"),
+    key="agent/<name>, all, risk/<name> or pass-over/<record>",
+    messages=("Halt", "Resume", "PassOver", "RiskRequest"),
     compacted=True,
     # A halt that was confirmed outlives a lost power.
     flush_every_append=True,
@@ -248,6 +263,7 @@ TOPICS: tuple[TopicSpec, ...] = (
     TOOL_CALLS,
     COMMANDS,
     EVENTS,
+    INTENTS,
     TURNS,
     LLM_CALLS,
     ROSTER,

@@ -5,6 +5,7 @@ context     ContextItem
 chat        ChatRequest, ChatReply, LlmCall
 tools       ToolCall, ToolResult, ToolOffered, OpenAccount
 account     Epoch, StateDigest, AccountOpened, OrderDecided
+risk        RiskLimitsSet, RiskTripped, MarketChecked, RiskRequest, TradeIntent
 turns       TurnStarted, Turn, AgentSpec, Rules
 judging     Evaluation
 books       Drift
@@ -81,6 +82,27 @@ from arena.messages.ops import (
     ProcessCommand,
     Resume,
 )
+from arena.messages.orders import (
+    EXIT_TYPES,
+    ExitRequested,
+    ExitType,
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    RiskCheck,
+    RiskVerdict,
+    Trigger,
+    ValueAtRiskBasis,
+)
+from arena.messages.risk import (
+    AccountMark,
+    LimitSource,
+    MarketChecked,
+    RiskLimitsSet,
+    RiskRequest,
+    RiskTripped,
+    TradeIntent,
+)
 from arena.messages.tools import OpenAccount, QuoteSeen, ToolCall, ToolOffered, ToolResult
 from arena.messages.turns import (
     SINGLE,
@@ -97,11 +119,13 @@ from arena.messages.turns import (
 
 __all__ = [
     "AGENT",
+    "EXIT_TYPES",
     "LASTING_CAUSES",
     "MISSED",
     "SINGLE",
     "WAKE_CAUSES",
     "AccountEvent",
+    "AccountMark",
     "AccountOpened",
     "AgentSpec",
     "AskedFor",
@@ -124,6 +148,8 @@ __all__ = [
     "Epoch",
     "Estimate",
     "Evaluation",
+    "ExitRequested",
+    "ExitType",
     "Gates",
     "Halt",
     "Heartbeat",
@@ -131,14 +157,19 @@ __all__ = [
     "IndicatorWindow",
     "JsonObject",
     "LeaderboardRow",
+    "LimitSource",
     "ListingUsed",
     "LlmCall",
+    "MarketChecked",
     "MarketSnapshot",
     "Message",
     "MessagePart",
     "Mood",
     "OpenAccount",
     "OrderDecided",
+    "OrderStatus",
+    "OrderTerms",
+    "OrderType",
     "Pacing",
     "PassOver",
     "Portfolio",
@@ -153,6 +184,11 @@ __all__ = [
     "Repeat",
     "RequestedCall",
     "Resume",
+    "RiskCheck",
+    "RiskLimitsSet",
+    "RiskRequest",
+    "RiskTripped",
+    "RiskVerdict",
     "Round",
     "Rules",
     "Sampling",
@@ -166,11 +202,14 @@ __all__ = [
     "ToolOffered",
     "ToolResult",
     "ToolSchema",
+    "TradeIntent",
+    "Trigger",
     "Turn",
     "TurnOutcome",
     "TurnStarted",
     "Usage",
     "Utc",
+    "ValueAtRiskBasis",
     "WalletAmounts",
     "WireForm",
 ]

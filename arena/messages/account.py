@@ -1,16 +1,24 @@
 """The account log: one record per decision, the only truth about money.
 
 `account.events` is written by the executor alone and folded by `arena.accounts`. A record is one
-of four kinds. Amounts in postings are whole units of 10^-8, as strings.
+of the kinds of `AccountEvent`. Amounts in postings are whole units of 10^-8, as strings.
 """
 
 from enum import StrEnum
-from typing import Literal
 
 from pydantic import Field
 
 from arena.messages.base import Message, MessagePart, Utc, is_empty, is_none
 from arena.messages.market import Side
+from arena.messages.orders import (
+    ExitRequested,
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    RiskVerdict,
+    Trigger,
+)
+from arena.messages.risk import MarketChecked, RiskLimitsSet, RiskTripped
 from arena.messages.tools import QuoteSeen
 from arena.messages.turns import Rules
 from arena.money import WireDecimal
@@ -30,9 +38,14 @@ class RejectReason(StrEnum):
     NO_PRICE = "no_price"
     STALE_PRICE = "stale_price"
     BEYOND_COLLAR = "beyond_collar"
+    BAD_TERMS = "bad_terms"
+    RISK_LIMIT = "risk_limit"
     BELOW_MINIMUM = "below_minimum"
     INSUFFICIENT_CASH = "insufficient_cash"
     INSUFFICIENT_POSITION = "insufficient_position"
+    NOTHING_HELD = "nothing_held"
+    UNKNOWN_ORDER = "unknown_order"
+    TOO_MANY_ORDERS = "too_many_orders"
 
 
 class Source(MessagePart):
@@ -139,13 +152,20 @@ class AccountOpened(Message):
     at: Utc
 
 
+def _is_market(value: object) -> bool:
+    return value == "market"
+
+
 class OrderDecided(Message):
-    """The one terminal event of an order: filled completely, or rejected with a reason.
+    """One step of an order: a market order has one, an order that lives has several.
 
     Attributes:
         seq: Sequence number of the last event that counted, + 1.
         prev: The log's head digest before this event.
-        order_id: The `call_id` of the `execute_trade` call.
+        order_id: The `call_id` of the call that placed it; derived from that for an exit. Order id
+            and step are unique together.
+        outcome: What the step makes of the order. One of filled, rejected, cancelled or expired is
+            its last step.
         product_id: As in the order; "" if the arguments could not be read, like action, quantity.
         detail: For a rejection: the rule, the requested value, the possible value.
         seen: Prices in the agent's snapshot.
@@ -162,6 +182,14 @@ class OrderDecided(Message):
         cash_after: Cash after this event.
         position_after: Position after this event, base units.
         currency: Currency of the wallet that the order is settled in; "" for the main account.
+        step: 0 for the first record of an order, then 1, 2, ...
+        order_type: Type of the order.
+        terms: Terms of an order that lives, in its first record.
+        exits: The exits that a filled entry or a call of `set_exit` brings.
+        filled_quantity: Sum of all fills so far, for an order of several steps.
+        trigger: The ticker that met the condition of an order that lives.
+        cause: Why the executor took a step that no command asked for; "" otherwise.
+        risk: What the risk engine said; None for accounts without limits.
     """
 
     epoch: int
@@ -175,7 +203,7 @@ class OrderDecided(Message):
     round: int
     index: int
     snapshot_id: str
-    outcome: Literal["filled", "rejected"]
+    outcome: OrderStatus
     reason: RejectReason | None = None
     detail: str = ""
     product_id: str = ""
@@ -196,8 +224,18 @@ class OrderDecided(Message):
     cash_after: WireDecimal | None = None
     position_after: WireDecimal | None = None
     currency: str = Field(default="", exclude_if=is_empty)
+    step: int = Field(default=0, exclude_if=is_empty)
+    order_type: OrderType = Field(default="market", exclude_if=_is_market)
+    terms: OrderTerms | None = Field(default=None, exclude_if=is_none)
+    exits: tuple[ExitRequested, ...] = Field(default=(), exclude_if=is_empty)
+    filled_quantity: WireDecimal | None = Field(default=None, exclude_if=is_none)
+    trigger: Trigger | None = Field(default=None, exclude_if=is_none)
+    cause: str = Field(default="", exclude_if=is_empty)
+    risk: RiskVerdict | None = Field(default=None, exclude_if=is_none)
     issued_at: Utc
     at: Utc
 
 
-AccountEvent = Epoch | StateDigest | AccountOpened | OrderDecided
+AccountEvent = (
+    Epoch | StateDigest | AccountOpened | OrderDecided | RiskLimitsSet | RiskTripped | MarketChecked
+)

@@ -24,6 +24,7 @@ from arena.messages import (
     Halt,
     Heartbeat,
     LlmCall,
+    MarketChecked,
     MarketSnapshot,
     Message,
     OpenAccount,
@@ -33,6 +34,9 @@ from arena.messages import (
     ProcessCommand,
     Product,
     Resume,
+    RiskLimitsSet,
+    RiskRequest,
+    RiskTripped,
     Rules,
     SkippedSnapshots,
     StateDigest,
@@ -40,6 +44,7 @@ from arena.messages import (
     ToolCall,
     ToolOffered,
     ToolResult,
+    TradeIntent,
     Turn,
     TurnStarted,
     Usage,
@@ -47,6 +52,13 @@ from arena.messages import (
 from arena.money import from_units
 from arena.plural import counted
 from arena.trading_modes import ONLINE, condition, restriction
+from operations.commands.message_format_risk import (
+    checked_text,
+    intent_text,
+    limits_set_text,
+    request_text,
+    tripped_text,
+)
 
 FIELDS_SHOWN = 6
 CENT_DIGITS = 2
@@ -365,3 +377,10 @@ def _model(model: str, scripted: bool) -> str:
 def _usage(usage: Usage) -> str:
     tokens = f"{usage.prompt_tokens + usage.completion_tokens:,} tokens"
     return tokens if usage.cost_usd is None else f"{tokens}, ${usage.cost_usd:.4f}"
+
+
+describe.register(RiskLimitsSet, limits_set_text)
+describe.register(RiskTripped, tripped_text)
+describe.register(MarketChecked, checked_text)
+describe.register(RiskRequest, request_text)
+describe.register(TradeIntent, intent_text)
