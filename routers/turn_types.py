@@ -21,6 +21,7 @@ from arena.messages import (
     Turn,
     TurnStarted,
 )
+from arena.messages.tools import ORDER_TOOLS, TRADE_TOOL
 from routers.portfolio import KnownPortfolio
 from routers.prompt_sizes import FULL, PROMPT_FORMS, PromptForm, sized_schema
 from routers.strategy import Strategy
@@ -89,15 +90,27 @@ class ResolvedAgent:
             strategy=strategy,
             limits=limits,
             schemas=tuple(
-                sized_schema(
-                    ToolSchema(name=o.name, description=o.description, parameters=o.parameters),
-                    form,
-                )
-                for o in (found[tool] for tool in strategy.tools if tool in found)
+                sized_schema(_shown_schema(found[tool], strategy), form)
+                for tool in strategy.tools
+                if tool in found
             ),
             account_tools=frozenset(o.name for o in found.values() if o.touches_account),
             form=form,
         )
+
+
+def _shown_schema(offer: ToolOffered, strategy: Strategy) -> ToolSchema:
+    """The schema of a tool; without the arguments for orders that live if the agent has none."""
+    parameters = dict(offer.parameters)
+    properties, required = parameters.get("properties"), parameters.get("required")
+    if (
+        offer.name == TRADE_TOOL
+        and not set(ORDER_TOOLS) & set(strategy.tools)
+        and isinstance(properties, dict)
+        and isinstance(required, list)
+    ):
+        parameters["properties"] = {n: part for n, part in properties.items() if n in required}
+    return ToolSchema(name=offer.name, description=offer.description, parameters=parameters)
 
 
 @dataclass(frozen=True, slots=True)

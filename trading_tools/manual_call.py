@@ -17,7 +17,6 @@ from arena.bus.kafka import KafkaBus
 from arena.clock import Clock
 from arena.errors import DependencyMissing, Malformed, UsageError
 from arena.messages import AgentSpec, ToolCall, ToolResult
-from arena.messages.tools import TRADE_TOOL
 from arena.node import Node
 from arena.output import print_note
 from arena.plugins import NO_PLUGINS, Plugins
@@ -70,7 +69,7 @@ async def call_manually(
         return await _call_with_candles(node, tools, call)
     await bus.start()
     try:
-        check_account(await read_agents(bus), agent, trades=tool == TRADE_TOOL, force=force)
+        check_account(await read_agents(bus), agent, trades=found.places_order, force=force)
         return await call_through(bus, call, timeout_s)
     finally:
         await bus.close()

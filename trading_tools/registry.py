@@ -26,7 +26,17 @@ from arena.messages import ToolOffered
 from arena.plugin_code import PluginFault, plugin_fault, recorded_signals
 from arena.threads import Threads
 from trading_tools import catalogue
-from trading_tools.context import AccountContext, Answer, MarketContext, Order, ToolContext
+from trading_tools.context import (
+    AccountContext,
+    AccountRequest,
+    Answer,
+    CancelOrder,
+    MarketContext,
+    Order,
+    RefusedArguments,
+    SetExits,
+    ToolContext,
+)
 from trading_tools.schema import InvalidArguments, Signature, hints_of, signature_of
 
 # Any: each tool has parameters of its own; `Signature.read` checks what it is called with.
@@ -101,8 +111,8 @@ class Tool:
 
     Attributes:
         touches_account: It runs in the account's single writer, on `account.commands`.
-        places_order: It is declared to return an `Order`: every call of it, readable or not,
-            is decided by one event.
+        places_order: It is declared to return an `AccountRequest`: every call of it, readable or
+            not, is decided by one event.
         is_async: It is a coroutine function.
         uses_candles: Its context is a `MarketContext`.
         source: Folder and file name of a plugin's tool; "" for a tool of the catalogue.
@@ -144,10 +154,12 @@ class Tool:
     # Any: checked arguments of this very function.
     def call(
         self, ctx: ToolContext, arguments: dict[str, Any]
-    ) -> Answer | Order | InvalidArguments:
+    ) -> Answer | AccountRequest | InvalidArguments:
         """Run a tool that is not a coroutine; every exception becomes an answer."""
         try:
             outcome: object = self.function(**self._given(ctx, arguments))
+        except RefusedArguments as error:
+            return self._refused(str(error))
         except BaseException as error:  # the boundary to extensions
             # A tool is an extension: an exception of it must not stop the process that serves all
             # agents. The agent gets the error, and it is not retried.
@@ -190,9 +202,9 @@ class Tool:
         assert isinstance(checked, Answer)
         return checked
 
-    def _checked(self, outcome: object) -> Answer | Order | InvalidArguments:
+    def _checked(self, outcome: object) -> Answer | AccountRequest | InvalidArguments:
         if self.places_order:
-            if isinstance(outcome, Order):
+            if isinstance(outcome, Order | SetExits | CancelOrder):
                 return outcome
             return self._failure(f"a {type(outcome).__name__}")
         answer = answer_of(outcome)
@@ -205,6 +217,11 @@ class Tool:
         if size > ANSWER_BYTES_MAX:
             return self._failure(f"an answer of {size:,} bytes")
         return answer
+
+    def _refused(self, reason: str) -> Answer | InvalidArguments:
+        if self.places_order:
+            return InvalidArguments(reason)
+        return Answer(f"{self.name}: {reason}.", error="malformed_arguments")
 
     def _failure(self, what: str) -> Answer | InvalidArguments:
         reason = f"the tool failed with {what}"
@@ -250,7 +267,7 @@ tool = _Mark()
 """Marks a function as a tool: `@tool`, or `@tool(touches_account=True)` in the catalogue.
 
 With `touches_account` the tool gets the caller's account, as an `AccountContext`, and may return an
-`Order`; it then runs in the account's single writer.
+`AccountRequest`; it then runs in the account's single writer.
 """
 
 
@@ -329,13 +346,14 @@ def tool_of(function: ToolFunction) -> Tool:
             remedy="write it without `async`: an account's single writer cannot wait",
         )
     returns = hints.get("return")
-    if returns is Order if not touches_account else returns not in (Answer, Order):
+    requests = returns in (Order, SetExits, CancelOrder)
+    if requests if not touches_account else not (requests or returns is Answer):
         raise UsageError(f"tool {signature.tool} returns {returns}", remedy="return an Answer")
     return Tool(
         signature,
         function,
         touches_account,
-        places_order=returns is Order,
+        places_order=requests,
         is_async=is_async,
         uses_candles=uses_candles,
     )

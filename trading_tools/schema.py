@@ -98,13 +98,15 @@ class Signature:
         return [name for name, found in fields if not found.description]
 
     def _explain(self, error: ValidationError) -> str:
-        names = ", ".join(self.model.model_fields) or "none"
+        fields = self.model.model_fields
+        names = ", ".join(fields) or "none"
+        needed = ", ".join(name for name, field in fields.items() if field.is_required())
         found = error.errors(include_url=False, include_context=False)
         parts = []
         for one in found[:ERRORS_SHOWN_MAX]:
             name = ".".join(map(str, one["loc"]))
             if one["type"] == "missing":
-                parts.append(f"{quoted(name)} is missing: give {names}")
+                parts.append(f"{quoted(name)} is missing: give {needed}")
             elif one["type"] == "extra_forbidden":
                 parts.append(f"{quoted(name)} is no argument: give only {names}")
             else:

@@ -7,6 +7,9 @@ from arena.money import WireDecimal
 
 TRADE_TOOL = "execute_trade"
 """The tool whose calls are orders."""
+ORDER_TOOLS = ("set_exit", "cancel_order", "list_orders")
+"""The tools for orders that live. An agent with one of them also sees the arguments of
+`execute_trade` for limits, exits and expiry; to others they are not shown."""
 PORTFOLIO_TOOL = "get_portfolio"
 """The tool that shows an agent its account."""
 

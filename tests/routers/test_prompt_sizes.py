@@ -283,6 +283,17 @@ def test_every_size_has_costs_and_stale_products(size: PromptSize) -> None:
     assert "{" not in render_system("Trade.", None, size)
 
 
+@pytest.mark.parametrize("size", get_args(PromptSize))
+def test_arguments_for_exits_are_shown_with_a_tool_for_them(size: PromptSize) -> None:
+    """A strategy without exits does not pay for their description."""
+    plain = Strategy("plain", "Trade.", ("execute_trade", "get_portfolio"))
+    exits = Strategy("exits", "Trade.", ("execute_trade", "set_exit"))
+
+    assert "stop_loss_pct" not in tools_text(plain, size)
+    assert '"required":["product_id","quantity","action"]' in tools_text(plain, size)
+    assert 2 == tools_text(exits, size).count("stop_loss_pct")
+
+
 def test_lagging_candles_are_named() -> None:
     """A model that sees closes without times must know that the newest are missing."""
     view = moving("BTC-USD")

@@ -35,13 +35,16 @@ def test_catalogue_has_one_tool_per_file() -> None:
     """Files that start with an underscore are skipped."""
     assert [
         "calculator",
+        "cancel_order",
         "compute_technical_metrics",
         "execute_trade",
         "get_portfolio",
         "list_technical_metrics",
+        "set_exit",
     ] == list(TOOLS)
-    assert {"execute_trade", "get_portfolio"} == {n for n, t in TOOLS.items() if t.touches_account}
-    assert {"execute_trade"} == {n for n, t in TOOLS.items() if t.places_order}
+    orders = {"execute_trade", "set_exit", "cancel_order"}
+    assert orders | {"get_portfolio"} == {n for n, t in TOOLS.items() if t.touches_account}
+    assert orders == {n for n, t in TOOLS.items() if t.places_order}
 
 
 @pytest.mark.parametrize("found", TOOLS.values(), ids=list(TOOLS))

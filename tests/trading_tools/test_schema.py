@@ -12,38 +12,53 @@ from trading_tools.context import Answer, ToolContext
 from trading_tools.schema import ExactDecimal, InvalidArguments, parse_docstring, signature_of
 
 TRADE = signature_of(execute_trade)
+ARGUMENTS = ("product_id", "quantity", "action")
+OPTIONAL = (
+    "limit_price",
+    "stop_loss_pct",
+    "take_profit_pct",
+    "trailing_pct",
+    "exit_after",
+    "expires_after",
+)
 
 
 def test_schema_of_execute_trade() -> None:
     """Names, order, types and descriptions are those of the function; the context is hidden."""
     parameters = TRADE.parameters
+    properties = parameters["properties"]
 
     assert "execute_trade" == TRADE.tool
     assert TRADE.description.startswith("Buy or sell a product at the current market price. A buy")
     assert {
         "type": "object",
-        "properties": {
-            "product_id": {
-                "type": "string",
-                "maxLength": 64,
-                "description": 'The product, as in the market data: "BTC-USD".',
-            },
-            "quantity": {
-                "type": "string",
-                "format": "decimal",
-                "description": "How much of the base currency, as decimal text:"
-                ' "0.05" of BTC-USD is 0.05 BTC.',
-            },
-            "action": {
-                "type": "string",
-                "enum": ["buy", "sell"],
-                "description": '"buy" or "sell".',
-            },
-        },
         "required": ["product_id", "quantity", "action"],
         "additionalProperties": False,
-    } == parameters
-    assert ["product_id", "quantity", "action"] == list(TRADE.model.model_fields)
+    } == {key: value for key, value in parameters.items() if key != "properties"}
+    assert isinstance(properties, dict)
+    assert {
+        "product_id": {
+            "type": "string",
+            "maxLength": 64,
+            "description": 'The product, as in the market data: "BTC-USD".',
+        },
+        "quantity": {
+            "type": "string",
+            "description": 'Base currency, as decimal text: "0.05" of BTC-USD is 0.05 BTC; "all"'
+            ' or "50%" of what you hold, for a buy of your cash.',
+        },
+        "action": {
+            "type": "string",
+            "enum": ["buy", "sell"],
+            "description": '"buy" or "sell".',
+        },
+        "stop_loss_pct": {
+            "type": "number",
+            "default": None,
+            "description": "After a buy, sell all if the bid falls 3 % (3).",
+        },
+    } == {name: properties[name] for name in ("product_id", "quantity", "action", "stop_loss_pct")}
+    assert [*ARGUMENTS, *OPTIONAL] == list(TRADE.model.model_fields) == list(properties)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +75,11 @@ def test_quantity_is_read_digit_by_digit(quantity: str, value: str) -> None:
     """Text and number are the same quantity; the executor checks it."""
     found = TRADE.read(f'{{"product_id": "A", "quantity": {quantity}, "action": "buy"}}')
 
-    assert {"product_id": "A", "quantity": Decimal(value), "action": "buy"} == found
+    assert isinstance(found, dict)
+    assert {"product_id": "A", "quantity": Decimal(value), "action": "buy"} == {
+        name: found[name] for name in ARGUMENTS
+    }
+    assert {None} == {found[name] for name in OPTIONAL}
 
 
 @pytest.mark.parametrize(
