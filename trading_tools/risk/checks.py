@@ -1,0 +1,326 @@
+"""Measures an order by each limit in force. Pure, in integers.
+
+Percentages are hundredths of a percent: values rounded against the order, so that a printed value
+is above the limit if and only if the limit is breached.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from arena.messages.orders import CheckState
+from arena.money import BPS, PRICE_SCALE, SCALE, divide_up, units_text
+from trading_tools.risk.inputs import RiskInputs
+from trading_tools.risk.limits import RiskLimits, ScaledLimits
+
+RATE_SCALE: Final = PRICE_SCALE * BPS * BPS
+"""Costs per base unit are in units of 10^-8 of cash times this."""
+WHOLE: Final = 10_000
+"""100 % in hundredths of a percent."""
+ROUNDING_STEPS: Final = 2
+"""Steps of cash by which rounding can raise the cost of an order: of the notional, of the fee."""
+UNLIMITED: Final = 10**30
+"""Largest quantity that passes a limit that does not depend on it."""
+NEAR_PCT: Final = 80
+"""Share of a limit above which an order is near it."""
+
+
+class Check(NamedTuple):
+    """One limit, measured.
+
+    Attributes:
+        threshold, before, after: As text; "" if there is none.
+        detail: Why it is unknown, or what stops the order.
+        most: The largest quantity that passes; 0 or less if none does.
+    """
+
+    limit: str
+    state: CheckState
+    threshold: str = ""
+    before: str = ""
+    after: str = ""
+    detail: str = ""
+    most: int = UNLIMITED
+
+
+@dataclass(slots=True)
+class Measures:
+    """What an order of one base unit (10^-8) costs, in 10^-8 of cash times `RATE_SCALE`.
+
+    Attributes:
+        paid: Price and fee.
+        lost: What the equity loses: price and fee less the value at the mark.
+        marked: The value at the mark: the bid, or the limit of a resting order.
+        least_equity, most_equity: Equity before the order, less and plus what rounding can do.
+        equity_after: At least the equity after the asked quantity, times `RATE_SCALE`.
+    """
+
+    inputs: RiskInputs
+    paid: int
+    lost: int
+    marked: int
+    least_equity: int
+    most_equity: int
+    equity_after: int
+
+
+def measures_of(inputs: RiskInputs) -> Measures:
+    """Prepare the figures that all limits share."""
+    price = inputs.price
+    mark = price if inputs.resting else inputs.bids.get(inputs.product_id, price)
+    paid = price * (BPS * BPS + int(inputs.fee_bps * BPS))
+    marked = mark * BPS * BPS
+    lost = max(0, paid - marked)
+    rounding = ROUNDING_STEPS * inputs.cash_step
+    least = inputs.equity - rounding
+    return Measures(
+        inputs,
+        paid,
+        lost,
+        marked,
+        least,
+        inputs.equity + rounding,
+        least * RATE_SCALE - inputs.quantity * lost,
+    )
+
+
+def checks_of(inputs: RiskInputs, limits: RiskLimits) -> tuple[Check, ...]:
+    """Measure a buy by every limit in force but value at risk, in the order of the fields."""
+    scaled, found = limits.scaled, list[Check]()
+    m = measures_of(inputs)
+    if limits.veto_products:
+        found.append(_veto("veto_products", inputs.product_id in limits.veto_products))
+    if limits.veto_actions:
+        found.append(_veto("veto_actions", inputs.action in limits.veto_actions))
+    if limits.require_stop:
+        found.append(_veto("require_stop", inputs.stop_price is None))
+    if limits.max_trades_per_day is not None:
+        found.append(_trades(inputs, limits.max_trades_per_day))
+    if limits.cooldown_after_loss_s is not None:
+        found.append(_cooldown(inputs, limits.cooldown_after_loss_s))
+    if limits.loss_streak_max is not None and limits.loss_streak_cooldown_s is not None:
+        found.append(_streak(inputs, limits.loss_streak_max, limits.loss_streak_cooldown_s))
+    found += _losses(m, scaled)
+    if scaled.price_jump is not None:
+        found.append(_jump(inputs, scaled.price_jump))
+    if scaled.notional is not None:
+        found.append(_notional(inputs, scaled.notional))
+    if scaled.symbol is not None:
+        held = inputs.positions.get(inputs.product_id, 0)
+        reserved = inputs.reserved_by_product.get(inputs.product_id, 0)
+        found.append(_exposure(m, "max_symbol_exposure_pct", scaled.symbol, held + reserved))
+    if scaled.portfolio is not None:
+        value = sum(inputs.positions.values()) + sum(inputs.reserved_by_product.values())
+        found.append(_exposure(m, "max_portfolio_exposure_pct", scaled.portfolio, value))
+    if scaled.position_risk is not None:
+        found.append(_position_risk(m, scaled.position_risk))
+    if scaled.cash is not None:
+        found.append(_least_cash(m, scaled.cash))
+    return tuple(found)
+
+
+def var_check(inputs: RiskInputs, limits: RiskLimits) -> Check | None:
+    """Measure a buy by value at risk; its `most` is 0 if it is breached. None without the limit."""
+    threshold = limits.scaled.value_at_risk
+    if threshold is None:
+        return None
+    name, found = "max_var_pct", inputs.value_at_risk
+    if found is None or found.measure is None:
+        why = "no candles are known" if found is None else found.unknown
+        return Check(name, "unknown", hundredths_text(threshold), detail=why)
+    return _percent(
+        name, threshold, found.measure(0), after := found.measure(inputs.quantity), inputs.quantity,
+        inputs.quantity if after <= threshold else 0,
+    )  # fmt: skip
+
+
+def exempt_checks(limits: RiskLimits) -> tuple[Check, ...]:
+    """The limits in force for an order that reduces risk: none applies."""
+    found = limits.thresholds.items()
+    return tuple(Check(name, "exempt", threshold) for name, threshold in found)
+
+
+def hundredths_text(value: int) -> str:
+    """Hundredths as plain decimal text: 2750 is "27.5"."""
+    if value < 0:
+        return f"-{hundredths_text(-value)}"
+    whole, part = divmod(value, 100)
+    if not part:
+        return str(whole)
+    return f"{whole}.{part // 10}" if part % 10 == 0 else f"{whole}.{part:02d}"
+
+
+def utc_words(at_ms: int) -> str:
+    """A venue time for people: "2026-11-30 14:03:10 UTC"."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _percent(
+    name: str, threshold: int, before: int | None, after: int | None, asked: int, most: int
+) -> Check:
+    """The check of a percentage that may not be above a threshold."""
+    state: CheckState = "ok"
+    if asked > most:
+        state = "breached"
+    elif after is not None and after * 100 > threshold * NEAR_PCT:
+        state = "near"
+    return Check(
+        name,
+        state,
+        hundredths_text(threshold),
+        "" if before is None else hundredths_text(before),
+        "" if after is None else hundredths_text(after),
+        "",
+        most,
+    )
+
+
+def _exposure(m: Measures, name: str, threshold: int, value: int) -> Check:
+    """Value of positions; one unit covers the rounding of a value."""
+    asked, equity = m.inputs.quantity, m.inputs.equity
+    after = None
+    if m.equity_after > 0:
+        after = divide_up(WHOLE * ((value + 1) * RATE_SCALE + asked * m.marked), m.equity_after)
+    most = ((threshold * m.least_equity - WHOLE * (value + 1)) * RATE_SCALE) // (
+        WHOLE * m.marked + threshold * m.lost
+    )
+    before = divide_up(WHOLE * value, equity) if equity > 0 else None
+    return _percent(name, threshold, before, after, asked, most)
+
+
+def _position_risk(m: Measures, threshold: int) -> Check:
+    """What the position loses if its stop fires at its price, before fees."""
+    name, inputs = "max_position_risk_pct", m.inputs
+    if inputs.stop_price is None:
+        return Check(name, "unknown", hundredths_text(threshold), detail="the order has no stop")
+    bid = inputs.bids.get(inputs.product_id, inputs.price)
+    held = inputs.positions.get(inputs.product_id, 0)
+    risk = divide_up(held * max(0, bid - inputs.stop_price), bid) if held else 0
+    distance = max(0, inputs.price - inputs.stop_price) * SCALE
+    after = None
+    if m.equity_after > 0:
+        loss = (risk + 1) * RATE_SCALE + inputs.quantity * distance
+        after = divide_up(WHOLE * loss, m.equity_after)
+    cost = WHOLE * distance + threshold * m.lost
+    room = (threshold * m.least_equity - WHOLE * (risk + 1)) * RATE_SCALE
+    most = room // cost if cost else (UNLIMITED if room >= 0 else -1)
+    before = divide_up(WHOLE * risk, inputs.equity) if inputs.equity > 0 else None
+    return _percent(name, threshold, before, after, inputs.quantity, most)
+
+
+def _least_cash(m: Measures, threshold: int) -> Check:
+    """Cash that is left, measured against the most that the equity can be."""
+    inputs = m.inputs
+    free = inputs.cash - inputs.reserved
+    left = free - ROUNDING_STEPS * inputs.cash_step
+    most = ((WHOLE * left - threshold * m.most_equity) * RATE_SCALE) // (
+        WHOLE * m.paid - threshold * m.lost
+    )
+    equity = m.most_equity * RATE_SCALE - inputs.quantity * m.lost
+    after = None
+    if equity > 0:
+        after = WHOLE * (left * RATE_SCALE - inputs.quantity * m.paid) // equity
+    state: CheckState = "ok"
+    if inputs.quantity > most:
+        state = "breached"
+    elif after is not None and after * NEAR_PCT < threshold * 100:
+        state = "near"
+    return Check(
+        "min_cash_pct",
+        state,
+        hundredths_text(threshold),
+        hundredths_text(WHOLE * free // inputs.equity) if inputs.equity > 0 else "",
+        "" if after is None else hundredths_text(after),
+        "",
+        most,
+    )
+
+
+def _losses(m: Measures, scaled: ScaledLimits) -> list[Check]:
+    """Loss of the day and drawdown; a breach holds until its end, whatever the equity is now."""
+    inputs, found, tripped = m.inputs, list[Check](), m.inputs.tripped
+    for name, threshold, start in (
+        ("max_daily_loss_pct", scaled.daily_loss, inputs.day_equity),
+        ("max_drawdown_pct", scaled.drawdown, inputs.peak_equity),
+    ):
+        if threshold is None and name != tripped:
+            continue
+        check = Check(name, "ok") if threshold is None else _loss(m, name, threshold, start)
+        if name == tripped:
+            until_ms = inputs.state.tripped_until_ms
+            until = f"until {utc_words(until_ms)}" if until_ms else "until an operator lifts it"
+            detail = f"it was breached: only sells are allowed {until}"
+            check = check._replace(state="breached", detail=detail, most=-1)
+        found.append(check)
+    return found
+
+
+def _loss(m: Measures, name: str, threshold: int, start: int) -> Check:
+    if start <= 0:
+        return Check(name, "unknown", hundredths_text(threshold), detail="no equity to start from")
+    inputs = m.inputs
+    room = (threshold * start - WHOLE * (start - m.least_equity)) * RATE_SCALE
+    most = room // (WHOLE * m.lost) if m.lost else (UNLIMITED if room >= 0 else -1)
+    before = max(0, divide_up(WHOLE * (start - inputs.equity), start))
+    after = max(0, divide_up(WHOLE * (start * RATE_SCALE - m.equity_after), start * RATE_SCALE))
+    return _percent(name, threshold, before, after, inputs.quantity, most)
+
+
+def _notional(inputs: RiskInputs, threshold: int) -> Check:
+    after = divide_up(inputs.quantity * inputs.price, PRICE_SCALE)
+    most = threshold * PRICE_SCALE // inputs.price
+    state: CheckState = "ok"
+    if inputs.quantity > most:
+        state = "breached"
+    elif after * 100 > threshold * NEAR_PCT:
+        state = "near"
+    return Check(
+        "max_order_notional", state, units_text(threshold), "", units_text(after), "", most
+    )
+
+
+def _jump(inputs: RiskInputs, threshold: int) -> Check:
+    name, close = "max_price_jump_pct", inputs.last_minute_close
+    if not close or inputs.best is None:
+        detail = "no closed minute is known" if not close else "there is no best price"
+        return Check(name, "unknown", hundredths_text(threshold), detail=detail)
+    jump = divide_up(WHOLE * abs(inputs.best - close), close)
+    most = UNLIMITED if jump <= threshold else -1
+    return _percent(name, threshold, jump, jump, inputs.quantity, most)
+
+
+def _veto(name: str, vetoed: bool) -> Check:
+    return Check(name, "breached", most=-1) if vetoed else Check(name, "ok")
+
+
+def _trades(inputs: RiskInputs, most: int) -> Check:
+    before = inputs.entries_today
+    state: CheckState = "ok"
+    if before >= most:
+        state = "breached"
+    elif (before + 1) * 100 > most * NEAR_PCT:
+        state = "near"
+    limit = UNLIMITED if before < most else -1
+    return Check("max_trades_per_day", state, str(most), str(before), str(before + 1), "", limit)
+
+
+def _cooldown(inputs: RiskInputs, seconds: int) -> Check:
+    name, last_ms = "cooldown_after_loss_s", inputs.state.last_loss_ms
+    if not last_ms:
+        return Check(name, "ok", str(seconds))
+    passed_s = max(0, inputs.now_ms - last_ms) // 1_000
+    if passed_s >= seconds:
+        return Check(name, "ok", str(seconds), str(passed_s))
+    detail = f"buys are possible again from {utc_words(last_ms + seconds * 1_000)}"
+    return Check(name, "breached", str(seconds), str(passed_s), "", detail, -1)
+
+
+def _streak(inputs: RiskInputs, most: int, seconds: int) -> Check:
+    name, state = "loss_streak_max", inputs.state
+    losses = state.losses_in_a_row
+    again_ms = state.last_loss_ms + seconds * 1_000
+    if losses < most or inputs.now_ms >= again_ms:
+        near: CheckState = "near" if 0 < losses < most and losses + 1 >= most else "ok"
+        return Check(name, near, str(most), str(losses))
+    detail = f"buys are possible again from {utc_words(again_ms)}"
+    return Check(name, "breached", str(most), str(losses), "", detail, -1)
