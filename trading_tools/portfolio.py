@@ -19,7 +19,9 @@ from arena.money import (
     unit_cost,
     units_text,
 )
+from arena.open_orders import AgentOrders
 from arena.trading_modes import restriction
+from trading_tools.portfolio_orders import NO_ORDERS, OrdersView, orders_of
 from trading_tools.quotes import Listing, Quote
 
 CENT = SCALE // 100
@@ -57,6 +59,7 @@ class PortfolioView:
         equity: Cash, set-aside profit and positions.
         currency: The currency of all amounts.
         wallets: The accounts in further currencies.
+        orders: The agent's orders that live, of all currencies.
     """
 
     cash: int
@@ -65,6 +68,7 @@ class PortfolioView:
     holdings: tuple[PositionView, ...]
     currency: str = DEFAULT_CURRENCY
     wallets: "tuple[PortfolioView, ...]" = ()
+    orders: OrdersView = NO_ORDERS
 
     def value(self) -> JsonValue:
         """The value for programs: money as strings; a currency other than USD is named."""
@@ -86,14 +90,16 @@ class PortfolioView:
                 for h in self.holdings
             ],
             **({"wallets": [wallet.value() for wallet in self.wallets]} if self.wallets else {}),
+            **self.orders.value(),
         }
 
     def _scraped_value(self) -> dict[str, JsonValue]:
         return {} if self.scraped is None else {"scraped_usd": units_text(self.scraped)}
 
     def text(self) -> str:
-        """The text for a model: per currency a line of cash and equity, a line per position."""
-        return "\n".join(one._own_text() for one in (self, *self.wallets))
+        """The text for a model: per currency its cash, equity and positions; then the orders."""
+        accounts = [one._own_text() for one in (self, *self.wallets)]
+        return "\n".join([*accounts, *self.orders.lines()])
 
     def _own_text(self) -> str:
         unit = self.currency
@@ -126,6 +132,7 @@ def portfolio_of(
     currency: str = DEFAULT_CURRENCY,
     listings: Mapping[str, Listing] | None = None,
     wallets: Mapping[str, Account] | None = None,
+    orders: AgentOrders | None = None,
 ) -> PortfolioView:
     """Value an account; a position without a price counts at its cost.
 
@@ -135,6 +142,7 @@ def portfolio_of(
         currency: The currency of the account.
         listings: Product -> its listing, for notes about positions that cannot be sold; or None.
         wallets: Further currency -> the agent's account in it; None for none.
+        orders: The agent's orders that live; None for none.
     """
     holdings = []
     equity = account.cash + account.scraped
@@ -160,7 +168,15 @@ def portfolio_of(
         portfolio_of(wallet, quotes, unit, listings)
         for unit, wallet in sorted((wallets or {}).items())
     )
-    return PortfolioView(account.cash, scraped, equity, tuple(holdings), currency, others)
+    return PortfolioView(
+        cash=account.cash,
+        scraped=scraped,
+        equity=equity,
+        holdings=tuple(holdings),
+        currency=currency,
+        wallets=others,
+        orders=orders_of(orders, quotes),
+    )
 
 
 def _unsellable_note(listing: Listing | None, quantity: int) -> str:

@@ -39,11 +39,13 @@ def test_catalogue_has_one_tool_per_file() -> None:
         "compute_technical_metrics",
         "execute_trade",
         "get_portfolio",
+        "list_orders",
         "list_technical_metrics",
         "set_exit",
     ] == list(TOOLS)
     orders = {"execute_trade", "set_exit", "cancel_order"}
-    assert orders | {"get_portfolio"} == {n for n, t in TOOLS.items() if t.touches_account}
+    reads = {"get_portfolio", "list_orders"}
+    assert orders | reads == {n for n, t in TOOLS.items() if t.touches_account}
     assert orders == {n for n, t in TOOLS.items() if t.places_order}
 
 
