@@ -7,6 +7,7 @@ breach it later. Sells reduce risk: they are approved always.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from arena.messages.orders import ValueAtRiskBasis
@@ -25,6 +26,8 @@ from trading_tools.risk.limits import RiskLimits
 from trading_tools.risk.words import adjusted_words, rejected_words
 
 Decided = Literal["approved", "adjusted", "rejected"]
+VALUE_AT_RISK: Final = "max_var_pct"
+BIDS_REMEMBERED: Final = 4_096
 SEARCH_POINTS: Final = 16
 """Quantities that are tried for a value at risk that passes, before the largest is searched."""
 
@@ -64,10 +67,10 @@ def assess(inputs: RiskInputs, limits: RiskLimits) -> Assessment:
     risk_of_day = var_check(inputs, limits)
     if risk_of_day is not None:
         checks = (*checks, risk_of_day)
-    tightest = min(checks, key=_most, default=None)
-    if tightest is None or asked <= tightest.most:
+    breached = [check for check in checks if check.state == "breached"]
+    if not breached:
         return Assessment("approved", asked, "", checks, "", asked, inputs)
-    largest, limit = _largest(inputs, limits, checks, tightest)
+    largest, limit = _largest(inputs, limits, breached)
     if limits.on_breach == "adjust" and largest > 0:
         detail = adjusted_words(limit, inputs, largest)
         return Assessment("adjusted", largest, limit.limit, checks, detail, largest, inputs)
@@ -92,7 +95,7 @@ def verdict_dict(found: Assessment) -> dict[str, Any]:
     verdict["peak_equity"] = units_text(inputs.peak_equity)
     bids = inputs.bids
     named = {
-        product: price_text(bids[product])
+        product: _bid_text(bids[product])
         for product in (*inputs.positions, inputs.product_id)
         if product in bids
     }
@@ -104,15 +107,16 @@ def verdict_dict(found: Assessment) -> dict[str, Any]:
 
 
 def _check_dict(check: Check) -> dict[str, str]:
-    found: dict[str, str] = {"limit": check.limit, "state": check.state}
-    if check.threshold:
-        found["threshold"] = check.threshold
-    if check.before:
-        found["before"] = check.before
-    if check.after:
-        found["after"] = check.after
-    if check.detail:
-        found["detail"] = check.detail
+    limit, state, threshold, before, after, detail, _ = check
+    found: dict[str, str] = {"limit": limit, "state": state}
+    if threshold:
+        found["threshold"] = threshold
+    if before:
+        found["before"] = before
+    if after:
+        found["after"] = after
+    if detail:
+        found["detail"] = detail
     return found
 
 
@@ -121,33 +125,34 @@ def _basis_dict(basis: ValueAtRiskBasis) -> dict[str, Any]:
     return found
 
 
+_bid_text = lru_cache(maxsize=BIDS_REMEMBERED)(price_text)
+
+
 def _most(check: Check) -> int:
     return check.most
 
 
-def _largest(
-    inputs: RiskInputs, limits: RiskLimits, checks: tuple[Check, ...], tightest: Check
-) -> tuple[int, Check]:
+def _largest(inputs: RiskInputs, limits: RiskLimits, breached: list[Check]) -> tuple[int, Check]:
     """The largest quantity that passes all limits, and the limit that allows no more.
 
     Value at risk need not grow with the quantity: it is searched from above at `SEARCH_POINTS`
     quantities, then exactly between the largest of them that passes and the next.
     """
     step, threshold = inputs.base_step, limits.scaled.value_at_risk
-    others = [check for check in checks if check.limit != "max_var_pct"]
-    limit = min(others, key=_most, default=tightest)
+    others = [check for check in breached if check.limit != VALUE_AT_RISK]
+    limit = min(others or breached, key=_most)
     most = min(inputs.quantity, max(0, limit.most)) if others else inputs.quantity
     steps = most // step
     found = inputs.value_at_risk
     if threshold is not None and found is not None and found.measure is not None:
-        measure = found.measure
+        measure, bound = found.measure, threshold
 
         def passes(tried: int) -> bool:
-            return measure(tried * step) <= threshold
+            return measure(tried * step) <= bound
 
         if steps > 0 and not passes(steps):
             steps = _search(steps, passes)
-            limit = next(check for check in checks if check.limit == "max_var_pct")
+            limit = next((c for c in breached if c.limit == VALUE_AT_RISK), limit)
     return _worthwhile(inputs, steps * step), limit
 
 

@@ -6,6 +6,7 @@ is above the limit if and only if the limit is breached.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from arena.messages.orders import CheckState
@@ -20,7 +21,9 @@ WHOLE: Final = 10_000
 ROUNDING_STEPS: Final = 2
 """Steps of cash by which rounding can raise the cost of an order: of the notional, of the fee."""
 UNLIMITED: Final = 10**30
-"""Largest quantity that passes a limit that does not depend on it."""
+"""Stands for the largest quantity that passes, for limits that are not breached."""
+TEXTS_REMEMBERED: Final = 20_000
+"""Texts of percentages that are kept: every one from 0 to 100 %, and as many others."""
 NEAR_PCT: Final = 80
 """Share of a limit above which an order is near it."""
 
@@ -31,7 +34,7 @@ class Check(NamedTuple):
     Attributes:
         threshold, before, after: As text; "" if there is none.
         detail: Why it is unknown, or what stops the order.
-        most: The largest quantity that passes; 0 or less if none does.
+        most: Of a breached limit, the largest quantity that passes; 0 or less if none does.
     """
 
     limit: str
@@ -108,10 +111,13 @@ def checks_of(inputs: RiskInputs, limits: RiskLimits) -> tuple[Check, ...]:
     if scaled.symbol is not None:
         held = inputs.positions.get(inputs.product_id, 0)
         reserved = inputs.reserved_by_product.get(inputs.product_id, 0)
-        found.append(_exposure(m, "max_symbol_exposure_pct", scaled.symbol, held + reserved))
+        value = held + reserved
+        name = "max_symbol_exposure_pct"
+        found.append(_share(m, name, scaled.symbol, value, value + 1, m.marked))
     if scaled.portfolio is not None:
         value = sum(inputs.positions.values()) + sum(inputs.reserved_by_product.values())
-        found.append(_exposure(m, "max_portfolio_exposure_pct", scaled.portfolio, value))
+        name = "max_portfolio_exposure_pct"
+        found.append(_share(m, name, scaled.portfolio, value, value + 1, m.marked))
     if scaled.position_risk is not None:
         found.append(_position_risk(m, scaled.position_risk))
     if scaled.cash is not None:
@@ -128,10 +134,7 @@ def var_check(inputs: RiskInputs, limits: RiskLimits) -> Check | None:
     if found is None or found.measure is None:
         why = "no candles are known" if found is None else found.unknown
         return Check(name, "unknown", hundredths_text(threshold), detail=why)
-    return _percent(
-        name, threshold, found.measure(0), after := found.measure(inputs.quantity), inputs.quantity,
-        inputs.quantity if after <= threshold else 0,
-    )  # fmt: skip
+    return _fixed(name, threshold, found.measure(0), found.measure(inputs.quantity), 0)
 
 
 def exempt_checks(limits: RiskLimits) -> tuple[Check, ...]:
@@ -140,6 +143,7 @@ def exempt_checks(limits: RiskLimits) -> tuple[Check, ...]:
     return tuple(Check(name, "exempt", threshold) for name, threshold in found)
 
 
+@lru_cache(maxsize=TEXTS_REMEMBERED)
 def hundredths_text(value: int) -> str:
     """Hundredths as plain decimal text: 2750 is "27.5"."""
     if value < 0:
@@ -155,57 +159,42 @@ def utc_words(at_ms: int) -> str:
     return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _percent(
-    name: str, threshold: int, before: int | None, after: int | None, asked: int, most: int
-) -> Check:
-    """The check of a percentage that may not be above a threshold."""
-    state: CheckState = "ok"
-    if asked > most:
-        state = "breached"
-    elif after is not None and after * 100 > threshold * NEAR_PCT:
-        state = "near"
-    return Check(
-        name,
-        state,
-        hundredths_text(threshold),
-        "" if before is None else hundredths_text(before),
-        "" if after is None else hundredths_text(after),
-        "",
-        most,
-    )
+def _share(m: Measures, name: str, threshold: int, before: int, value: int, per_unit: int) -> Check:
+    """The check of a share of the equity after the order.
 
-
-def _exposure(m: Measures, name: str, threshold: int, value: int) -> Check:
-    """Value of positions; one unit covers the rounding of a value."""
-    asked, equity = m.inputs.quantity, m.inputs.equity
-    after = None
-    if m.equity_after > 0:
-        after = divide_up(WHOLE * ((value + 1) * RATE_SCALE + asked * m.marked), m.equity_after)
-    most = ((threshold * m.least_equity - WHOLE * (value + 1)) * RATE_SCALE) // (
-        WHOLE * m.marked + threshold * m.lost
-    )
-    before = divide_up(WHOLE * value, equity) if equity > 0 else None
-    return _percent(name, threshold, before, after, asked, most)
+    Args:
+        m: The figures of the order.
+        name: The limit.
+        threshold: The largest share, in hundredths of a percent.
+        before: The value before the order, as it is shown.
+        value: The same, and one unit for its rounding.
+        per_unit: What a base unit adds, times `RATE_SCALE`.
+    """
+    equity, quantity, equity_after = m.inputs.equity, m.inputs.quantity, m.equity_after
+    shown_before = hundredths_text(-(-WHOLE * before // equity)) if equity > 0 else ""
+    shown_after = ""
+    if equity_after > 0:
+        after = -(-WHOLE * (value * RATE_SCALE + quantity * per_unit) // equity_after)
+        shown_after = hundredths_text(after)
+        if after <= threshold:
+            state: CheckState = "near" if after * 100 > threshold * NEAR_PCT else "ok"
+            return Check(name, state, hundredths_text(threshold), shown_before, shown_after)
+    room = (threshold * m.least_equity - WHOLE * value) * RATE_SCALE
+    cost = WHOLE * per_unit + threshold * m.lost
+    most = room // cost if cost else -1
+    return Check(name, "breached", hundredths_text(threshold), shown_before, shown_after, "", most)
 
 
 def _position_risk(m: Measures, threshold: int) -> Check:
     """What the position loses if its stop fires at its price, before fees."""
     name, inputs = "max_position_risk_pct", m.inputs
-    if inputs.stop_price is None:
+    stop = inputs.stop_price
+    if stop is None:
         return Check(name, "unknown", hundredths_text(threshold), detail="the order has no stop")
     bid = inputs.bids.get(inputs.product_id, inputs.price)
     held = inputs.positions.get(inputs.product_id, 0)
-    risk = divide_up(held * max(0, bid - inputs.stop_price), bid) if held else 0
-    distance = max(0, inputs.price - inputs.stop_price) * SCALE
-    after = None
-    if m.equity_after > 0:
-        loss = (risk + 1) * RATE_SCALE + inputs.quantity * distance
-        after = divide_up(WHOLE * loss, m.equity_after)
-    cost = WHOLE * distance + threshold * m.lost
-    room = (threshold * m.least_equity - WHOLE * (risk + 1)) * RATE_SCALE
-    most = room // cost if cost else (UNLIMITED if room >= 0 else -1)
-    before = divide_up(WHOLE * risk, inputs.equity) if inputs.equity > 0 else None
-    return _percent(name, threshold, before, after, inputs.quantity, most)
+    risk = divide_up(held * max(0, bid - stop), bid) if held else 0
+    return _share(m, name, threshold, risk, risk + 1, max(0, inputs.price - stop) * SCALE)
 
 
 def _least_cash(m: Measures, threshold: int) -> Check:
@@ -213,70 +202,59 @@ def _least_cash(m: Measures, threshold: int) -> Check:
     inputs = m.inputs
     free = inputs.cash - inputs.reserved
     left = free - ROUNDING_STEPS * inputs.cash_step
-    most = ((WHOLE * left - threshold * m.most_equity) * RATE_SCALE) // (
-        WHOLE * m.paid - threshold * m.lost
-    )
     equity = m.most_equity * RATE_SCALE - inputs.quantity * m.lost
-    after = None
+    threshold_text = hundredths_text(threshold)
+    before = hundredths_text(WHOLE * free // inputs.equity) if inputs.equity > 0 else ""
+    shown_after = ""
     if equity > 0:
         after = WHOLE * (left * RATE_SCALE - inputs.quantity * m.paid) // equity
-    state: CheckState = "ok"
-    if inputs.quantity > most:
-        state = "breached"
-    elif after is not None and after * NEAR_PCT < threshold * 100:
-        state = "near"
-    return Check(
-        "min_cash_pct",
-        state,
-        hundredths_text(threshold),
-        hundredths_text(WHOLE * free // inputs.equity) if inputs.equity > 0 else "",
-        "" if after is None else hundredths_text(after),
-        "",
-        most,
-    )
+        shown_after = hundredths_text(after)
+        if after >= threshold:
+            state: CheckState = "near" if after * NEAR_PCT < threshold * 100 else "ok"
+            return Check("min_cash_pct", state, threshold_text, before, shown_after)
+    room = (WHOLE * left - threshold * m.most_equity) * RATE_SCALE
+    most = room // (WHOLE * m.paid - threshold * m.lost)
+    return Check("min_cash_pct", "breached", threshold_text, before, shown_after, "", most)
 
 
 def _losses(m: Measures, scaled: ScaledLimits) -> list[Check]:
     """Loss of the day and drawdown; a breach holds until its end, whatever the equity is now."""
     inputs, found, tripped = m.inputs, list[Check](), m.inputs.tripped
-    for name, threshold, start in (
-        ("max_daily_loss_pct", scaled.daily_loss, inputs.day_equity),
-        ("max_drawdown_pct", scaled.drawdown, inputs.peak_equity),
-    ):
-        if threshold is None and name != tripped:
-            continue
-        check = Check(name, "ok") if threshold is None else _loss(m, name, threshold, start)
-        if name == tripped:
-            until_ms = inputs.state.tripped_until_ms
-            until = f"until {utc_words(until_ms)}" if until_ms else "until an operator lifts it"
-            detail = f"it was breached: only sells are allowed {until}"
-            check = check._replace(state="breached", detail=detail, most=-1)
-        found.append(check)
-    return found
+    if scaled.daily_loss is not None:
+        found.append(_loss(m, "max_daily_loss_pct", scaled.daily_loss, inputs.day_equity))
+    if scaled.drawdown is not None:
+        found.append(_loss(m, "max_drawdown_pct", scaled.drawdown, inputs.peak_equity))
+    if not tripped:
+        return found
+    until_ms = inputs.state.tripped_until_ms
+    until = f"until {utc_words(until_ms)}" if until_ms else "until an operator lifts it"
+    detail = f"it was breached: only sells are allowed {until}"
+    breached = next((check for check in found if check.limit == tripped), Check(tripped, "ok"))
+    others = [check for check in found if check.limit != tripped]
+    return [breached._replace(state="breached", detail=detail, most=-1), *others]
 
 
 def _loss(m: Measures, name: str, threshold: int, start: int) -> Check:
     if start <= 0:
         return Check(name, "unknown", hundredths_text(threshold), detail="no equity to start from")
-    inputs = m.inputs
+    whole = start * RATE_SCALE
+    before = max(0, -(-WHOLE * (start - m.inputs.equity) // start))
+    after = max(0, -(-WHOLE * (whole - m.equity_after) // whole))
+    shown = hundredths_text(threshold), hundredths_text(before), hundredths_text(after)
+    if after <= threshold:
+        state: CheckState = "near" if after * 100 > threshold * NEAR_PCT else "ok"
+        return Check(name, state, *shown)
     room = (threshold * start - WHOLE * (start - m.least_equity)) * RATE_SCALE
-    most = room // (WHOLE * m.lost) if m.lost else (UNLIMITED if room >= 0 else -1)
-    before = max(0, divide_up(WHOLE * (start - inputs.equity), start))
-    after = max(0, divide_up(WHOLE * (start * RATE_SCALE - m.equity_after), start * RATE_SCALE))
-    return _percent(name, threshold, before, after, inputs.quantity, most)
+    most = room // (WHOLE * m.lost) if m.lost else -1
+    return Check(name, "breached", *shown, "", most)
 
 
 def _notional(inputs: RiskInputs, threshold: int) -> Check:
-    after = divide_up(inputs.quantity * inputs.price, PRICE_SCALE)
-    most = threshold * PRICE_SCALE // inputs.price
-    state: CheckState = "ok"
-    if inputs.quantity > most:
-        state = "breached"
-    elif after * 100 > threshold * NEAR_PCT:
-        state = "near"
-    return Check(
-        "max_order_notional", state, units_text(threshold), "", units_text(after), "", most
-    )
+    name, after = "max_order_notional", divide_up(inputs.quantity * inputs.price, PRICE_SCALE)
+    shown = units_text(threshold), "", units_text(after)
+    if after > threshold:
+        return Check(name, "breached", *shown, "", threshold * PRICE_SCALE // inputs.price)
+    return Check(name, "near" if after * 100 > threshold * NEAR_PCT else "ok", *shown)
 
 
 def _jump(inputs: RiskInputs, threshold: int) -> Check:
@@ -285,8 +263,15 @@ def _jump(inputs: RiskInputs, threshold: int) -> Check:
         detail = "no closed minute is known" if not close else "there is no best price"
         return Check(name, "unknown", hundredths_text(threshold), detail=detail)
     jump = divide_up(WHOLE * abs(inputs.best - close), close)
-    most = UNLIMITED if jump <= threshold else -1
-    return _percent(name, threshold, jump, jump, inputs.quantity, most)
+    return _fixed(name, threshold, jump, jump, -1)
+
+
+def _fixed(name: str, threshold: int, before: int, after: int, most: int) -> Check:
+    """The check of a percentage, with the largest quantity if it is above the threshold."""
+    shown = hundredths_text(threshold), hundredths_text(before), hundredths_text(after)
+    if after > threshold:
+        return Check(name, "breached", *shown, "", most)
+    return Check(name, "near" if after * 100 > threshold * NEAR_PCT else "ok", *shown)
 
 
 def _veto(name: str, vetoed: bool) -> Check:
