@@ -2,7 +2,7 @@
 
 The scope of a record is its key: "all", or "agent/<name>". The newest record of a key counts, so a
 compacted topic folds to the same state. An unreadable record halts its scope, because it may have
-been a halt. Records with other keys change nothing.
+been a halt. Records with other keys change nothing; those of risk limits are read elsewhere.
 
 At most `SCOPES_MAX` scopes are kept. One more halts all agents until the topic is folded again.
 """
@@ -15,6 +15,7 @@ from arena.bus.base import Record
 from arena.errors import Malformed, UsageError
 from arena.ids import check_name
 from arena.messages import Halt, Message, PassOver, Resume
+from arena.risk_requests import scope_of_request
 
 ALL_AGENTS = "all"
 AGENT_KEY = "agent/"
@@ -121,6 +122,8 @@ class KillSwitch:
     def take(self, record: Record) -> ControlEffect:
         """Fold a record of `arena.control`; the newest of a scope counts."""
         scope, self.read_to = scope_of(record.key), record.offset + 1
+        if scope is None and scope_of_request(record.key) is not None:
+            return ControlEffect()
         try:
             message = record.message()
             error = "" if scope is None else _objection(message, scope)

@@ -1,4 +1,6 @@
-"""Follows `arena.control` into the kill switch, and proves that it was read to its end.
+"""Follows `arena.control` into the kill switch and the limits that operators ask for.
+
+It also proves that the topic was read to its end.
 
 Reads the whole topic at a start, before the first order, and follows it: a halt survives every
 restart, and takes effect as soon as its record is read. An unreadable record halts its scope if its
@@ -37,6 +39,7 @@ from trading_tools.control_loss import (
     position_detail,
     read_control_positions,
 )
+from trading_tools.risk.requests import LimitSettings
 
 LOAD_TIMEOUT_S = 30.0
 PROOF_S = 1.0
@@ -66,17 +69,26 @@ class KillSwitchFeed:
     """Follows `arena.control` into a `KillSwitch`, and reports in the heartbeat what is halted.
 
     Attributes:
+        switch: The halts.
+        limits: The limits of each agent, with the requests that were read.
         proven_at: When the topic is known to have been read to its end, by `Clock.boot_s`.
         proven_wall: The same in wall time.
 
     Args:
         node: The process; its bus is read.
         writes_dead_letters: True while this process writes unreadable records to the dead letters.
+        limits: The settings that requests for other limits are folded into.
     """
 
-    def __init__(self, node: Node, writes_dead_letters: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        writes_dead_letters: Callable[[], bool],
+        limits: LimitSettings | None = None,
+    ) -> None:
         """Start with no halts; `open` reads them."""
         self.switch = KillSwitch()
+        self.limits = limits or LimitSettings()
         self.proven_at = -math.inf
         self.proven_wall: datetime | None = None
         self._node = node
@@ -263,16 +275,19 @@ class KillSwitchFeed:
                 if len(self._digests) > DIGESTS_MAX:
                     del self._digests[next(iter(self._digests))]
             noted = self.switch.take(record)
+            asked_error = self.limits.take(record)
+            if asked_error:
+                self._node.log.warning("risk request ignored", key=record.key_text, why=asked_error)
             if noted.message is not None:
                 message = noted.message
                 what = message.type_name().lower()
                 who = message.agent or "all"
                 self._node.log.warning(what, agent=who, reason=message.reason)
-            elif noted.error:
+            elif error := noted.error or asked_error:
                 if noted.scope:
                     self._node.log.warning("halted by an unreadable record", scope=noted.scope)
                 if self._writes_dead_letters():
-                    await self._node.dead_letter(record, noted.error)
+                    await self._node.dead_letter(record, error)
 
 
 async def check_partitions(bus: Bus) -> None:

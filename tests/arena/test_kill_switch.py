@@ -8,7 +8,7 @@ import pytest
 from arena import kill_switch as switch_module
 from arena.bus.base import Record
 from arena.kill_switch import KillSwitch
-from arena.messages import Halt, Message, PassOver, Resume
+from arena.messages import Halt, Message, PassOver, Resume, RiskRequest
 from arena.wire import encode
 
 AT = datetime(2026, 11, 21, 9, 12, 3, tzinfo=UTC)
@@ -112,7 +112,6 @@ def test_unreadable_halt_survives_compaction_and_restart(
         b"agent/a b",
         b"agent/../x",
         b"agent/all",
-        b"risk/momentum",
         b"preferences/all",
         b"pass-over/account.events/0/1",
     ],
@@ -200,3 +199,16 @@ def test_shown_halts_are_bounded() -> None:
     assert ["halted: everybody since", "halted: 998 more;"] == [
         " ".join(line.split()[:3]) for line in (switch.lines(3)[0], switch.lines(3)[-1])
     ]
+
+
+@pytest.mark.parametrize("key", [b"risk/all", b"risk/momentum"])
+def test_requests_for_limits_change_no_halt(key: bytes) -> None:
+    """Records under the keys of risk requests are passed by, whatever they hold."""
+    switch = KillSwitch()
+    switch.note(halt("bo"))
+
+    for what in (RiskRequest(by="test", at=AT), b"not a message"):
+        found = switch.take(record(key, what, {"type": b"RiskRequest", "schema": b"1"}))
+        assert (None, "", "") == (found.message, found.error, found.scope)
+
+    assert ["bo"] == switch.scopes()

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from arena.messages.orders import ValueAtRiskBasis
 from arena.money import PRICE_SCALE, price_text, units_text
+from arena.risk_limits import RiskLimits
 from trading_tools.risk.checks import (
     RATE_SCALE,
     ROUNDING_STEPS,
@@ -22,7 +23,6 @@ from trading_tools.risk.checks import (
     var_check,
 )
 from trading_tools.risk.inputs import RiskInputs
-from trading_tools.risk.limits import RiskLimits
 from trading_tools.risk.words import adjusted_words, rejected_words
 
 Decided = Literal["approved", "adjusted", "rejected"]

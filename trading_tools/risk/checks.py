@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from arena.messages.orders import CheckState
 from arena.money import BPS, PRICE_SCALE, SCALE, divide_up, units_text
+from arena.risk_limits import RiskLimits, ScaledLimits
 from trading_tools.risk.inputs import RiskInputs
-from trading_tools.risk.limits import RiskLimits, ScaledLimits
 
 RATE_SCALE: Final = PRICE_SCALE * BPS * BPS
 """Costs per base unit are in units of 10^-8 of cash times this."""

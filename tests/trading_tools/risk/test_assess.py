@@ -10,11 +10,11 @@ import pytest
 from pydantic import JsonValue
 
 from arena.messages.orders import RiskVerdict, ValueAtRiskBasis
+from arena.risk_limits import OFF, RiskLimits
 from arena.risk_state import RiskState
 from trading_tools.risk.assess import Assessment, assess, verdict_dict
 from trading_tools.risk.checks import Check
 from trading_tools.risk.inputs import RiskInputs
-from trading_tools.risk.limits import OFF, RiskLimits
 from trading_tools.risk.value_at_risk import ValueAtRisk
 
 from .helpers import BTC, DAY, NOON_MS, SOL, buy, price, units

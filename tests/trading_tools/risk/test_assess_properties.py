@@ -15,10 +15,10 @@ from arena.money import (
     notional_units,
     to_price_units,
 )
+from arena.risk_limits import RiskLimits
 from arena.risk_state import RiskState
 from trading_tools.risk.assess import assess
 from trading_tools.risk.inputs import RiskInputs
-from trading_tools.risk.limits import RiskLimits
 
 from .helpers import BTC, DAY, NOON_MS, SOL, buy, price, units
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from arena.errors import UsageError
-from trading_tools.risk.limit_values import limit_names, share_note
-from trading_tools.risk.limits import OFF, PRESETS, RiskLimits
+from arena.risk_limit_values import limit_names, share_note
+from arena.risk_limits import OFF, PRESETS, RiskLimits
 
 
 def fault(values: dict[str, JsonValue]) -> str:
