@@ -10,12 +10,23 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from arena.errors import BrokenLog
+from arena.messages.orders import OrderStatus
 from arena.money import SCALE_DIGITS
 
-Kind = Literal["Epoch", "StateDigest", "AccountOpened", "OrderDecided"]
+Kind = Literal[
+    "Epoch",
+    "StateDigest",
+    "AccountOpened",
+    "OrderDecided",
+    "RiskLimitsSet",
+    "RiskTripped",
+    "MarketChecked",
+]
 
-STRUCTURAL = frozenset({"Epoch", "StateDigest"})
+STRUCTURAL = frozenset({"Epoch", "StateDigest", "MarketChecked"})
 """Kinds that move no money and do not increase the sequence number."""
+SETTINGS = frozenset({"RiskLimitsSet", "RiskTripped"})
+"""Kinds about limits of risk: they move no money and increase the sequence number."""
 
 
 class SourceRead(msgspec.Struct, gc=False):
@@ -33,9 +44,10 @@ class PostingRead(msgspec.Struct, gc=False):
 
 
 class QuoteRead(msgspec.Struct, gc=False):
-    """Venue time of the ticker that an order was priced with, ISO 8601."""
+    """The ticker that an order was priced with: its bid, and its venue time as ISO 8601."""
 
     event_time: str
+    bid: str = ""
 
 
 class LogEvent(msgspec.Struct, gc=False, kw_only=True):
@@ -69,13 +81,47 @@ class OpenedEvent(LogEvent, gc=False, kw_only=True):
     at: str
 
 
+class TermsRead(msgspec.Struct, gc=False, kw_only=True):
+    """Terms of an order that lives; prices and quantities are decimal texts."""
+
+    quantity: str | None = None
+    limit_price: str | None = None
+    trigger_price: str | None = None
+    trailing_pct: str | None = None
+    expires_at: str | None = None
+    exits_at: str | None = None
+    parent: str = ""
+    placed_after: tuple[int, int] | None = None
+
+
+class ExitRead(msgspec.Struct, gc=False, kw_only=True):
+    """An exit that an entry or a call brings."""
+
+    order_id: str
+    order_type: str
+    trigger_price: str | None = None
+    trailing_pct: str | None = None
+    exits_at: str | None = None
+    exit_after_s: int | None = None
+
+
+class RiskRead(msgspec.Struct, gc=False, kw_only=True):
+    """The equity that limits of loss were measured against."""
+
+    day_equity: str
+    peak_equity: str
+
+
 class OrderEvent(LogEvent, gc=False, kw_only=True):
-    """The terminal event of an order. Amounts are decimal texts; None if nothing was filled."""
+    """One step of an order. Amounts are decimal texts; None if nothing was filled."""
 
     source: SourceRead
     agent: str
     snapshot_id: str
-    outcome: Literal["filled", "rejected"]
+    turn_id: str = ""
+    round: int = 0
+    index: int = 0
+    outcome: OrderStatus
     reason: str | None = None
     product_id: str
     action: str | None = None
@@ -91,10 +137,70 @@ class OrderEvent(LogEvent, gc=False, kw_only=True):
     cash_after: str | None = None
     position_after: str | None = None
     currency: str = ""
+    step: int = 0
+    order_type: str = "market"
+    terms: TermsRead | None = None
+    exits: list[ExitRead] = []
+    cause: str = ""
+    by_call: str = ""
+    risk: RiskRead | None = None
     issued_at: str = ""
 
+    @property
+    def is_fill(self) -> bool:
+        """True for a step that moves money."""
+        return self.outcome == "filled" or self.outcome == "part_filled"
 
-AccountLogEvent: TypeAlias = EpochEvent | StateDigestEvent | OpenedEvent | OrderEvent
+
+class LimitsSetEvent(LogEvent, gc=False, kw_only=True):
+    """The limits of an agent from now on."""
+
+    agent: str
+    limits: msgspec.Raw
+    preset: str = ""
+    set_by: str
+    lift: bool = False
+    request_offset: int | None = None
+
+
+class TrippedEvent(LogEvent, gc=False, kw_only=True):
+    """An account may only sell."""
+
+    agent: str
+    currency: str = ""
+    limit: str
+    until: str | None = None
+    flatten: bool = False
+
+
+class MarkRead(msgspec.Struct, gc=False, kw_only=True):
+    """Equity of an account that limits of loss are measured against, decimal texts."""
+
+    account: str
+    day: str
+    day_equity: str
+    peak_equity: str
+
+
+class MarketCheckedEvent(LogEvent, gc=False, kw_only=True):
+    """The owner checked all standing orders and limits up to the end of a snapshot."""
+
+    offsets: dict[int, int]
+    snapshot_id: str
+    as_of: str
+    peaks: dict[str, str] = {}
+    marks: list[MarkRead] = []
+
+
+AccountLogEvent: TypeAlias = (
+    EpochEvent
+    | StateDigestEvent
+    | OpenedEvent
+    | OrderEvent
+    | LimitsSetEvent
+    | TrippedEvent
+    | MarketCheckedEvent
+)
 
 _STEPS = tuple(int(10**digits) for digits in range(SCALE_DIGITS, -1, -1))
 
@@ -103,6 +209,9 @@ _DECODE = {
     "StateDigest": msgspec.json.Decoder(StateDigestEvent).decode,
     "AccountOpened": msgspec.json.Decoder(OpenedEvent).decode,
     "OrderDecided": msgspec.json.Decoder(OrderEvent).decode,
+    "RiskLimitsSet": msgspec.json.Decoder(LimitsSetEvent).decode,
+    "RiskTripped": msgspec.json.Decoder(TrippedEvent).decode,
+    "MarketChecked": msgspec.json.Decoder(MarketCheckedEvent).decode,
 }
 _DECODE_UNKNOWN = msgspec.json.Decoder(LogEvent).decode
 

@@ -13,6 +13,7 @@ import orjson
 
 from arena.errors import BrokenLog
 from arena.money import PriceUnits, divide_half_even, notional_units, units_text
+from arena.open_orders import AgentOrders, OpenOrder
 
 GENESIS = "0" * 64
 """The head of a chain before its first record."""
@@ -85,8 +86,8 @@ class OrderOutcome(NamedTuple):
     """Outcome of an order, to answer a duplicate command and to find its command again.
 
     Attributes:
-        outcome: "filled", "rejected" or, for an account, "opened".
-        source: Offset of its command in `account.commands`.
+        outcome: The newest step's outcome, or "opened" for an account.
+        source: Offset of its command in `account.commands`; -1 for an order without one.
         issued_at: Issue time of the order as in its event; "" for an account.
     """
 
@@ -132,14 +133,20 @@ Wallets = Mapping[str, Mapping[str, Account]]
 """Agent -> currency -> its account in a further currency."""
 
 NO_WALLETS: Final[Wallets] = MappingProxyType({})
+NO_STANDING: Final[Mapping[str, AgentOrders]] = MappingProxyType({})
 
 
-def accounts_digest(accounts: Mapping[str, Account], wallets: Wallets = NO_WALLETS) -> str:
+def accounts_digest(
+    accounts: Mapping[str, Account],
+    wallets: Wallets = NO_WALLETS,
+    standing: Mapping[str, AgentOrders] = NO_STANDING,
+) -> str:
     """Hash over accounts, to compare two folds of the same decisions.
 
     Args:
         accounts: Agent -> its main account.
         wallets: Agent -> currency -> its account in a further currency.
+        standing: Agent -> its orders that live; those without open orders change nothing.
     """
     rows = [_digest_row(agent, account) for agent, account in sorted(accounts.items())]
     rows += [
@@ -147,7 +154,19 @@ def accounts_digest(accounts: Mapping[str, Account], wallets: Wallets = NO_WALLE
         for agent, owned in sorted(wallets.items())
         for currency, account in sorted(owned.items())
     ]
+    rows += [
+        [f"{agent} orders", [_order_row(order) for order in orders.open.values()]]
+        for agent, orders in sorted(standing.items())
+        if orders.open
+    ]
     return sha256(orjson.dumps(rows)).hexdigest()
+
+
+def _order_row(order: OpenOrder) -> list[object]:
+    numbers = (order.quantity, order.filled, order.limit, order.trigger)
+    times = (order.expires_ms, order.exits_ms)
+    kind = (order.product_id, order.order_type, order.action, order.trailing_pct)
+    return [order.order_id, *kind, *map(str, numbers), *times]
 
 
 def _digest_row(name: str, account: Account) -> list[object]:

@@ -8,7 +8,8 @@ A record counts by these rules; every other record is ignored and has no effect:
 * An `Epoch` counts if it is the current epoch + 1, its `seq` is the current one and its `prev` is
   the head. The first such record in the log wins; the loser reads on and tries the next epoch.
 * Any other event counts if its epoch and owner are current, its `seq` is the last + 1, its `prev`
-  is the head and its order is not decided yet. A `StateDigest` carries the current `seq`.
+  is the head, and it is the next step of its order. A `StateDigest` and a `MarketChecked` carry the
+  current `seq`.
 * The head is a chain: sha256(head || value) over the values of all events that counted. After a
   changed byte, or in a log that lost its tail and grew again, the next event no longer matches.
 
@@ -38,31 +39,29 @@ from sys import intern
 
 import orjson
 
+from arena import order_fold, risk_fold
+from arena.account_fills import FEES, apply_fill, post
 from arena.account_log import (
+    SETTINGS,
     AccountLogEvent,
     EpochEvent,
+    LimitsSetEvent,
     LogEvent,
+    MarketCheckedEvent,
     OpenedEvent,
     OrderEvent,
-    PostingRead,
     StateDigestEvent,
+    TrippedEvent,
     decode_event,
     read_units,
 )
-from arena.account_state import (
-    GENESIS,
-    Account,
-    OrderOutcome,
-    Position,
-    accounts_digest,
-    apply_buy,
-    apply_sell,
-)
+from arena.account_state import GENESIS, Account, OrderOutcome, accounts_digest
 from arena.errors import BrokenLog, CountedRecord
-from arena.money import units_text
 from arena.newest_events import NewestEvents
+from arena.open_orders import AgentOrders
+from arena.risk_state import RiskState
 
-FEES = "house/fees"
+__all__ = ["FEES", "Shard", "chain", "unix_us"]
 CAPITAL = "house/capital"
 OPENED = "opened"
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -71,6 +70,10 @@ REPAIR = "`arena repair` shows the record, and skips it if it never counted"
 ORDERS_REMEMBERED = 65_536
 """Number of decided order ids that are kept per shard."""
 
+CANCELLED = "cancelled"
+"""The cause of a step by which an agent cancels an order."""
+NO_COMMAND = -1
+"""Source of an order that no command placed: an exit, or one that flattens an account."""
 ORDERS_PER_LINK = 64
 """Orders of an agent that enter its chain with one hash: fewer hashes cost less."""
 
@@ -96,6 +99,13 @@ class Shard:
         orders: Decided orders by id, the newest `ORDERS_REMEMBERED`.
         recent: The newest order events, unchanged.
         counted, ignored: Number of records with an effect, and without.
+        standing: Agent -> its orders that live, open and newest closed; agents without any are
+            absent.
+        risk: Account name -> limits and what they are measured against; accounts without limits are
+            absent.
+        checked: Partition of `market.tickers` -> offset before which every ticker was checked
+            against the standing orders; empty before the first check.
+        checked_at: Id and venue time of the snapshot that ends there.
         passed_over: Offset -> SHA-256 of the value of a record that an operator named in
             `arena.control`; set by the caller, not part of the state.
     """
@@ -114,6 +124,10 @@ class Shard:
     recent: NewestEvents = field(default_factory=NewestEvents)
     counted: int = 0
     ignored: int = 0
+    standing: dict[str, AgentOrders] = field(default_factory=dict)
+    risk: dict[str, RiskState] = field(default_factory=dict)
+    checked: dict[int, int] = field(default_factory=dict)
+    checked_at: tuple[str, str] = ("", "")
     passed_over: Mapping[int, str] = field(default_factory=dict, compare=False)
     _passed_at: int | None = field(default=None, compare=False)
     _order_ids: deque[str] = field(default_factory=deque)
@@ -176,15 +190,37 @@ class Shard:
             self._open(event)
         elif type(event) is EpochEvent:
             self.epoch, self.owner = event.epoch, event.owner
+        elif type(event) is MarketCheckedEvent:
+            self._note_check(event)
+        elif kind in SETTINGS:
+            self._note_setting(event)
         elif type(event) is not StateDigestEvent:
             raise BrokenLog(f"account.events holds a {kind}")
+
+    def _note_setting(self, event: LogEvent) -> None:
+        if isinstance(event, LimitsSetEvent):
+            self._require_account(event.order_id, event.agent)
+            risk_fold.set_limits(event, self.risk, self.wallets.get(event.agent))
+        elif isinstance(event, TrippedEvent):
+            self._require_account(event.order_id, event.agent)
+            risk_fold.trip(event, self.risk)
+        self.seq = event.seq
+
+    def _note_check(self, event: MarketCheckedEvent) -> None:
+        self.checked, self.checked_at = dict(event.offsets), (event.snapshot_id, event.as_of)
+        risk_fold.note_marks(event, self.risk)
+        order_fold.note_peaks(event.peaks, self.standing.values())
+
+    def _require_account(self, order_id: str, agent: str) -> None:
+        if agent not in self.accounts:
+            raise BrokenLog(f"order {order_id} of {agent}, which has no account")
 
     def _is_passed_over(self, value: bytes | None, offset: int) -> bool:
         return sha256(value or b"").hexdigest() == self.passed_over[offset]
 
     def _check_passed_over(self, event: LogEvent, offset: int) -> None:
         """Stop if a sequence number is missing: the record that was passed over had counted."""
-        structural = isinstance(event, EpochEvent | StateDigestEvent)
+        structural = isinstance(event, EpochEvent | StateDigestEvent | MarketCheckedEvent)
         before = event.seq if structural else event.seq - 1
         current = type(event) is EpochEvent or event.owner == self.owner
         if current and event.epoch >= self.epoch and before > self.seq:
@@ -210,8 +246,10 @@ class Shard:
             )
         if event.epoch != self.epoch or event.owner != self.owner:
             return False
-        own_seq = self.seq if type(event) is StateDigestEvent else self.seq + 1
-        if event.seq != own_seq or event.order_id in self.orders:
+        kind = type(event)
+        structural = kind is StateDigestEvent or kind is MarketCheckedEvent
+        own_seq = self.seq if structural else self.seq + 1
+        if event.seq != own_seq or self._was_decided(event):
             return False
         if event.prev != self.head:
             raise BrokenLog(
@@ -219,6 +257,12 @@ class Shard:
                 remedy="an earlier event was changed; compare the log with an export",
             )
         return True
+
+    def _was_decided(self, event: LogEvent) -> bool:
+        """True if the step of an order, or the opening, is not the next one."""
+        if type(event) is OrderEvent and event.step:
+            return not order_fold.follows(event, self.standing.get(event.agent))
+        return event.order_id in self.orders
 
     def _open(self, event: OpenedEvent) -> None:
         own_cash = f"agent/{event.agent}/cash"
@@ -229,7 +273,7 @@ class Shard:
             else:
                 account = self.accounts.setdefault(event.agent, Account())
             legs = [p for p in event.postings if p.unit == unit or len(units) <= 1]
-            self._post(event, account, legs)
+            post(event, account, legs, self.house)
             account.opening = account.cash
             account.scrape = read_units(event.scrape or "0")
         if len(units) > 1 and any(p.unit not in units for p in event.postings):
@@ -237,15 +281,22 @@ class Shard:
         self._advance(event, OPENED, None)
 
     def _decide(self, event: OrderEvent, value: bytes) -> None:
-        account = self.accounts.get(event.agent)
-        if account is None:
-            raise BrokenLog(f"order {event.order_id} of {event.agent}, which has no account")
+        self._require_account(event.order_id, event.agent)
+        account = self.accounts[event.agent]
         if event.issued_at:
             unix_us(datetime.fromisoformat(event.issued_at))  # `_forget` needs it much later.
-        if event.outcome == "filled":
-            self._fill(event, self._settlement_account(event))
-        else:
-            self._settlement_account(event).rejections += 1
+        settled_in = self._settlement_account(event)
+        realised = sold_cost = 0
+        if event.is_fill:
+            realised, sold_cost = apply_fill(event, settled_in, self.house)
+        elif event.outcome == "rejected":
+            settled_in.rejections += 1
+        lives = order_fold.lives(event)
+        if lives or (event.agent in self.standing and event.is_fill):
+            orders = self.standing.setdefault(event.agent, AgentOrders())
+            order_fold.fold_step(event, orders, settled_in, realised, sold_cost)
+        if self.risk:
+            risk_fold.note_order(event, self.risk, realised)
         account.deeds.append(_order_record_of(event))
         if len(account.deeds) == ORDERS_PER_LINK:
             account.chain = chain(account.chain, orjson.dumps(account.deeds))
@@ -264,69 +315,6 @@ class Shard:
             raise BrokenLog(f"{event.order_id} moves cash that is not {currency or 'its own'}")
         return wallets[currency] if currency else self.accounts[event.agent]
 
-    def _fill(self, event: OrderEvent, account: Account) -> None:
-        used, slippage, latency_cost = event.used, event.slippage, event.latency_cost
-        if used is None or slippage is None or latency_cost is None:
-            raise BrokenLog(f"{event.order_id} is filled, but lacks its quote or its costs")
-        cash, quantity, fee, scraped = self._post(event, account, event.postings)
-        product_id = event.product_id
-        position = account.positions.get(product_id)
-        if position is None:
-            position = account.positions[product_id] = Position()
-        if quantity > 0:
-            apply_buy(position, quantity, -cash, _unix_ms(used.event_time))
-        else:
-            realised = apply_sell(position, -quantity, cash + scraped)
-            account.realised += realised
-            _require_equal(event, "realised", event.realised, realised)
-        if scraped or event.scraped is not None:
-            _require_equal(event, "scraped", event.scraped, scraped)
-        _require_equal(event, "position_after", event.position_after, position.quantity)
-        _require_equal(event, "cash_after", event.cash_after, account.cash)
-        if position.quantity == 0:
-            del account.positions[product_id]
-        account.fees += fee
-        account.slippage += read_units(slippage)
-        account.latency_cost += read_units(latency_cost)
-        account.volume += abs(cash + scraped + fee)
-        account.fills += 1
-
-    def _post(
-        self, event: OpenedEvent | OrderEvent, account: Account, postings: list[PostingRead]
-    ) -> tuple[int, int, int, int]:
-        """Apply postings.
-
-        Returns:
-            Changes of the agent's cash and position, the fee, and the profit set aside.
-        """
-        own_cash = f"agent/{event.agent}/cash"
-        own_position = f"agent/{event.agent}/position"
-        own_scraped = f"agent/{event.agent}/scraped"
-        house = self.house
-        cash = held = fee = scraped = 0
-        sums: dict[str, int] = {}
-        for posting in postings:
-            name, unit, amount = posting.account, posting.unit, int(posting.amount)
-            sums[unit] = sums.get(unit, 0) + amount
-            if name == own_cash:
-                cash += amount
-            elif name == own_position:
-                held += amount
-            elif name == own_scraped:
-                scraped += amount
-            else:
-                if name == FEES:
-                    fee += amount
-                key = (name, unit)
-                house[key] = house.get(key, 0) + amount
-        if any(sums.values()):
-            raise BrokenLog(f"postings of {event.order_id} do not sum to zero: {sums}")
-        account.cash += cash
-        account.scraped += scraped
-        if account.cash < 0 or scraped < 0:
-            raise BrokenLog(f"{event.order_id} leaves {event.agent} with negative cash")
-        return cash, held, fee, scraped
-
     def _advance(
         self,
         event: OpenedEvent | OrderEvent,
@@ -335,14 +323,34 @@ class Shard:
         issued_at: str = "",
     ) -> None:
         self.seq = event.seq
-        self.source_offset = source = event.source.offset
-        order_id = event.order_id
-        self.orders[order_id] = OrderOutcome(
-            event.seq, outcome, reason, intern(event.agent), source, issued_at
-        )
+        source, order_id = event.source.offset, event.order_id
+        if isinstance(event, OrderEvent) and (event.cause or event.step):
+            source = self._source_of_step(event)
+        else:
+            self.source_offset = source
+        decided = OrderOutcome(event.seq, outcome, reason, intern(event.agent), source, issued_at)
+        if order_id in self.orders:
+            first = self.orders[order_id].issued_at
+            self.orders[order_id] = decided._replace(issued_at=first)
+        elif not (isinstance(event, OrderEvent) and event.step):
+            self._remember(order_id, decided)
+
+    def _remember(self, order_id: str, decided: OrderOutcome) -> None:
+        self.orders[order_id] = decided
         self._order_ids.append(order_id)
         if len(self._order_ids) > ORDERS_REMEMBERED:
             self._forget(self._order_ids.popleft())
+
+    def _source_of_step(self, event: OrderEvent) -> int:
+        """The offset of an order's own command for a step that no command asked for."""
+        if event.cause == CANCELLED:
+            self.source_offset = source = event.source.offset
+            agent = intern(event.agent)
+            if event.by_call:
+                call = OrderOutcome(event.seq, CANCELLED, None, agent, source, event.issued_at)
+                self._remember(event.by_call, call)
+        known = self.orders.get(event.order_id)
+        return NO_COMMAND if known is None else known.source
 
     def _forget(self, order_id: str) -> None:
         forgotten = self.orders.pop(order_id)
@@ -369,13 +377,13 @@ class Shard:
         """Id of the newest order and offset of its command; None if no order is known."""
         for order_id in reversed(self._order_ids):
             decided = self.orders[order_id]
-            if decided.outcome != OPENED:
+            if decided.outcome != OPENED and decided.source != NO_COMMAND:
                 return order_id, decided.source
         return None
 
     def digest(self) -> str:
         """Hash of all accounts and orders; without wall times, offsets, epochs and owners."""
-        return accounts_digest(self.accounts, self.wallets)
+        return accounts_digest(self.accounts, self.wallets, self.standing)
 
 
 def chain(head: str, value: bytes) -> str:
@@ -388,12 +396,3 @@ def chain(head: str, value: bytes) -> str:
 def unix_us(moment: datetime) -> int:
     """Convert an aware time to Unix microseconds, exactly."""
     return (moment - UNIX_EPOCH) // timedelta(microseconds=1)
-
-
-def _unix_ms(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp() * 1000)
-
-
-def _require_equal(event: OrderEvent, name: str, stated: str | None, units: int) -> None:
-    if stated is None or read_units(stated) != units:
-        raise BrokenLog(f"{event.order_id}: {name} is {stated}, the fold has {units_text(units)}")

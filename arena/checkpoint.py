@@ -14,6 +14,7 @@ import contextlib
 import errno
 import os
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -27,6 +28,8 @@ from arena.bounded_files import NotReadable, limits_factor, open_regular
 from arena.draft_files import clear_drafts
 from arena.errors import BrokenLog, Malformed
 from arena.newest_events import NewestEvents
+from arena.open_orders import AgentOrders
+from arena.risk_state import RiskState
 from arena.wide_integers import pack_wide, unpack_wide
 
 FORMAT = 2
@@ -62,9 +65,29 @@ class WalletsImage(ShardImage, array_like=True):
     wallets: dict[str, dict[str, Account]] = {}
 
 
+class OrdersImage(WalletsImage, array_like=True):
+    """The stored form of a shard with orders that live, limits or a check of them."""
+
+    standing: dict[str, AgentOrders] = {}
+    risk: dict[str, RiskState] = {}
+    checked: dict[int, int] = {}
+    checked_at: tuple[str, str] = ("", "")
+
+
 def pack_shard(shard: Shard) -> bytes:
     """Serialize a shard."""
-    form = partial(WalletsImage, wallets=shard.wallets) if shard.wallets else ShardImage
+    form: Callable[..., ShardImage] = ShardImage
+    if shard.wallets:
+        form = partial(WalletsImage, wallets=shard.wallets)
+    if shard.standing or shard.risk or shard.checked:
+        form = partial(
+            OrdersImage,
+            wallets=shard.wallets,
+            standing=shard.standing,
+            risk=shard.risk,
+            checked=shard.checked,
+            checked_at=shard.checked_at,
+        )
     image = form(
         format=FORMAT,
         epoch=shard.epoch,
@@ -91,7 +114,7 @@ def unpack_shard(packed: bytes) -> Shard:
         Malformed: The bytes are not a shard, or have another format.
     """
     try:
-        image = unpack_wide(packed, WalletsImage)
+        image = unpack_wide(packed, OrdersImage)
     except (msgspec.DecodeError, RecursionError) as error:
         raise Malformed(f"not a checkpoint of a shard: {error}") from None
     if image.format != FORMAT:
@@ -111,6 +134,10 @@ def unpack_shard(packed: bytes) -> Shard:
         recent=NewestEvents(image.recent),
         counted=image.counted,
         ignored=image.ignored,
+        standing=image.standing,
+        risk=image.risk,
+        checked=image.checked,
+        checked_at=image.checked_at,
         _order_ids=deque(image.orders),
     )
 

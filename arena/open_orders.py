@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
+from arena.account_log import ExitRead
 from arena.money import PriceUnits
 
 NO_PRICE = PriceUnits(0)
@@ -36,7 +37,9 @@ class OpenOrder:
         parent: Order id of the entry, or id of the call, that brought an exit.
         placed_partition, placed_offset: Place of the product's newest ticker when it was placed.
         currency: Currency of the wallet; "" for the main account.
-        turn_id, round, index, snapshot_id, source, issued_at: Of the call that placed it.
+        turn_id, round, index, snapshot_id, source, issued_at: Of the call that placed it; `source`
+            is its offset in `account.commands`.
+        exits: Of a limit order: the exits that its first fill brings.
     """
 
     order_id: str
@@ -60,8 +63,9 @@ class OpenOrder:
     round: int = 0
     index: int = 0
     snapshot_id: str = ""
-    source: tuple[int, int] = (0, -1)
+    source: int = -1
     issued_at: str = ""
+    exits: list[ExitRead] = field(default_factory=list)
 
     @property
     def is_exit(self) -> bool:

@@ -5,16 +5,19 @@ from collections.abc import Iterable, Iterator
 from arena.account_state import Account, accounts_digest
 from arena.accounts import Shard
 from arena.currency import DEFAULT_CURRENCY
+from arena.open_orders import AgentOrders
 
 
 def digest_of(shards: Iterable[Shard]) -> str:
     """The hash of all accounts and wallets, to compare two folds of the same decisions."""
     accounts: dict[str, Account] = {}
     wallets: dict[str, dict[str, Account]] = {}
+    standing: dict[str, AgentOrders] = {}
     for shard in shards:
         accounts |= shard.accounts
         wallets |= shard.wallets
-    return accounts_digest(accounts, wallets)
+        standing |= shard.standing
+    return accounts_digest(accounts, wallets, standing)
 
 
 def accounts_of(shards: Iterable[Shard]) -> dict[str, tuple[Account, ...]]:

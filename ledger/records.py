@@ -17,7 +17,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class UsedRead(QuoteRead, gc=False):
+class UsedRead(QuoteRead, gc=False, kw_only=True):
     """The ticker that a fill was priced with, and its offset in `market.tickers`."""
 
     partition: int

@@ -175,7 +175,8 @@ def list_tools(
     width = max(map(len, tools))
     for tool in tools.values():
         runs = "executor" if tool.touches_account else "tool server"
-        takes = ", ".join(tool.signature.model.model_fields)
+        fields = tool.signature.model.model_fields.items()
+        takes = ", ".join(f"{name}{'' if one.is_required() else '?'}" for name, one in fields)
         source = f"  {tool.source}, SHA-256 {tool.source_sha256}" if tool.source else ""
         print(f"{tool.name:<{width}}  {runs:<11}  ({takes}){source}")
         print(f"{'':<{width}}  {tool.signature.description}")

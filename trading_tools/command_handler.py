@@ -17,9 +17,19 @@ from arena.messages import Message, OpenAccount, ToolCall, ToolResult
 from arena.topics import partition_of
 from trading_tools import envelope
 from trading_tools.arguments import quoted
-from trading_tools.context import AccountContext, Answer, Order
-from trading_tools.decide import decide
-from trading_tools.events import PendingEvent, account_opened, order_decided
+from trading_tools.context import (
+    AccountContext,
+    AccountRequest,
+    Answer,
+    CancelOrder,
+    SetExits,
+)
+from trading_tools.events import PendingEvent, account_opened
+from trading_tools.orders.accounts import Settlement
+from trading_tools.orders.desk import Desk
+from trading_tools.orders.guard import AccountGuard, guard_of_account
+from trading_tools.orders.limits_in_force import LimitsInForce, apply_limits
+from trading_tools.orders.marks import Checked, first_mark
 from trading_tools.portfolio import PortfolioView, portfolio_of
 from trading_tools.quotes import MarketState
 from trading_tools.registry import Tool
@@ -35,7 +45,17 @@ ISSUED_AHEAD_MAX = timedelta(hours=1)
 """Issue times are kept to recognise copies: one from far in the future would make every later order
 of its agent look like a copy until then."""
 MICROSECOND = timedelta(microseconds=1)
-CommandKind = Literal["opened", "filled", "rejected", "duplicate", "read", "refused"]
+CommandKind = Literal[
+    "opened",
+    "filled",
+    "rejected",
+    "accepted",
+    "part_filled",
+    "cancelled",
+    "duplicate",
+    "read",
+    "refused",
+]
 
 
 @dataclass(slots=True)
@@ -77,6 +97,8 @@ class CommandHandler:
         rules: The rules of this executor.
         tools: The account tools by name.
         switch: The kill switch: whose orders are halted.
+        limits: Which limits of risk each agent is to have.
+        checked: How far standing orders and limits were checked against the market.
     """
 
     partition: int
@@ -86,6 +108,12 @@ class CommandHandler:
     rules: TradingRules
     tools: Mapping[str, Tool]
     switch: KillSwitch = field(default_factory=KillSwitch)
+    limits: LimitsInForce = field(default_factory=LimitsInForce)
+    checked: Checked = field(default_factory=Checked)
+
+    def __post_init__(self) -> None:
+        """Name the shard in the notes of checks."""
+        self.checked.partition = self.partition
 
     def why_invalid(self, message: Message) -> str | None:
         """Why a message of `account.commands` is not a valid command of this shard, or None."""
@@ -212,6 +240,43 @@ class CommandHandler:
         )
         return _refuse(call, ISSUED_AHEAD, text, dead_letter_reason, now)
 
+    def desk(
+        self,
+        now: datetime,
+        *,
+        prices_current: bool = True,
+        control_unknown: datetime | None = None,
+        market: MarketState | None = None,
+    ) -> Desk:
+        """Decides requests and takes steps at one moment.
+
+        Args:
+            now: Wall time.
+            prices_current: See `decide`.
+            control_unknown: See `decide`.
+            market: The market to use; None for the newest.
+        """
+        seen = market or self.market
+        # In lock-step the market does not move while agents think: the age of a price is measured
+        # by the market's own clock, which is the same in every run.
+        prices_at = seen.newest_at if self.rules.lock_step else None
+
+        def guard_of(agent: str, own: Settlement) -> AccountGuard | None:
+            return guard_of_account(self.shard, seen, seen.newest_at or now, agent, own)
+
+        return Desk(
+            self.partition,
+            self.shard,
+            seen,
+            self.rules,
+            self.switch,
+            guard_of,
+            now,
+            prices_at,
+            prices_current,
+            control_unknown,
+        )
+
     def _fold(self, record: PendingEvent) -> None:
         event = self.shard.apply(record.kind, record.value, record.offset)
         assert event is not None, f"own {record.kind} at {record.offset} does not count"
@@ -274,57 +339,39 @@ class CommandHandler:
             self.rules.currency,
             market.listings,
             shard.wallets.get(agent),
+            shard.standing.get(agent),
         )
-
-    def _wallet_of(self, agent: str, order: Order | InvalidArguments) -> str:
-        """The currency of the wallet that an order is settled in; "" for the main account."""
-        if isinstance(order, InvalidArguments):
-            return ""
-        listing = self.market.listings.get(order.product_id)
-        wallets = self.shard.wallets.get(agent, {})
-        return listing.quote_currency if listing and listing.quote_currency in wallets else ""
 
     def _decide(
         self,
         call: ToolCall,
-        order: Order | InvalidArguments,
+        request: AccountRequest | InvalidArguments,
         offset: int,
         now: datetime,
         topic_state: "_TopicState",
     ) -> HandledCommand:
-        market = self.market
-        wallet = self._wallet_of(call.agent, order)
-        wallets = self.shard.wallets.get(call.agent, {})
-        # An account that was opened before the rules had a wallet has none.
-        rules = self.rules.with_wallets(wallets).in_currency(wallet)
-        account = wallets[wallet] if wallet else self.shard.accounts[call.agent]
-        # In lock-step the market does not move while agents think: the age of a price is measured
-        # by the market's own clock, which is the same in every run.
-        prices_at = market.newest_at if rules.lock_step else None
-        decision = decide(
-            account,
-            call,
-            order,
-            market,
-            rules,
+        source = (self.partition, offset)
+        desk = self.desk(
             now,
-            prices_at=prices_at,
             prices_current=topic_state.prices_current,
-            halt=self.switch.halt_of(call.agent),
             control_unknown=topic_state.control_unknown,
         )
-        source = (self.partition, offset)
-        record = order_decided(
-            self.shard, source, call, decision, account, rules, now, prices_at, wallet
-        )
-        self._fold(record)
+        records = apply_limits(self.shard, self.limits, call.agent, self.checked, now)
+        if isinstance(request, CancelOrder):
+            decided = desk.cancel(call, request, source)
+        else:
+            records += first_mark(self.shard, self.checked, now, request)
+            if isinstance(request, SetExits):
+                decided = [desk.set_exits(call, request, source)]
+            else:
+                decided = [desk.order(call, request, source)]
         event = self.shard.recent[-1]
-        portfolio = self._portfolio(call.agent)
+        followed = desk.follow_up(call.agent)
         return HandledCommand(
             event["outcome"],
             event["reason"] or "",
-            [record],
-            order_result(call, event, portfolio),
+            [*records, *decided, *followed],
+            order_result(call, event, self._portfolio(call.agent), len(decided)),
         )
 
 

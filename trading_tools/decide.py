@@ -1,45 +1,87 @@
-"""Decides an order: a pure function of account, market, rules and time.
+"""Decides an order: a pure function of account, market, rules, limits and time.
 
-An order is filled completely or rejected, with the first reason of `RejectReason` that applies. The
-amounts of a fill are computed in `trading_tools.fill`.
+A market order is filled completely or rejected, with the first reason of `RejectReason` that
+applies. A limit order fills as far as it can at once, and what is left stands. The amounts of a
+fill are computed in `trading_tools.fill`, limits of risk by the `Guard`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from decimal import ROUND_FLOOR, Decimal
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
 
+from arena.account_log import ExitRead
 from arena.account_state import Account
 from arena.kill_switch import ActiveHalt
-from arena.messages import QuoteSeen, RejectReason, ToolCall
+from arena.messages import QuoteSeen, RejectReason, Side, ToolCall
 from arena.money import (
-    BPS,
     PriceUnits,
-    decimal_text,
-    divide_half_even,
+    cash_notional_units,
     from_units,
-    price_text,
-    round_to_units,
-    slip_price,
+    to_price_units,
     to_units,
-    units_text,
 )
-from arena.trading_modes import MARKET_ORDERS_REFUSED, ONLINE, condition
-from trading_tools.arguments import quoted
-from trading_tools.context import Order
-from trading_tools.fill import QUANTITY_MAX, Fill, Rejection, fill_order, seen_price
+from trading_tools.context import Order, Share
+from trading_tools.fill import (
+    Fill,
+    Rejection,
+    Unfilled,
+    check_funds,
+    fill_order,
+    price_of,
+)
+from trading_tools.order_quantity import resolve_share
+from trading_tools.orders.records import Json
+from trading_tools.orders.terms import BadTerms, exits_of, stop_level
 from trading_tools.quotes import Listing, MarketState, Quote
+from trading_tools.refusals import (
+    control_unknown_since,
+    no_price,
+    off_step,
+    refuse_early,
+    refuse_old,
+    refuse_price,
+    refuse_quantity,
+)
 from trading_tools.rules import TradingRules
 from trading_tools.schema import InvalidArguments
 from trading_tools.suggested_quantity import QuantitySuggestion, position_quantity
 
-__all__ = ["Decision", "Fill", "Rejection", "control_unknown_since", "decide"]
+__all__ = ["Decision", "Fill", "Guard", "Rejection", "control_unknown_since", "decide"]
 
-PRODUCTS_NAMED_MAX = 12
-NOT_TRADED_HERE = " is not traded here"
-TRADED_ARE = "; traded are "
-CONTROL_UNREAD = "arena.control could not be read to its end since "
-"""How the rejection of an order begins if it waited for the kill switch until its deadline."""
-CONTROL_UNREAD_FORMAT = "%Y-%m-%d %H:%M:%S UTC"
+
+@dataclass(frozen=True, slots=True)
+class RiskOutcome:
+    """What limits of risk say about an order.
+
+    Attributes:
+        quantity: The quantity that passes, in units of 10^-8; 0 if it is rejected.
+        detail: In words, for the agent; "" if it passes as it is.
+        record: `RiskVerdict` as JSON.
+    """
+
+    quantity: int
+    detail: str
+    record: Json
+
+
+class Guard(Protocol):
+    """Checks orders of one account against its limits."""
+
+    def assess(
+        self,
+        action: Side,
+        product_id: str,
+        quantity: int,
+        price: PriceUnits,
+        stop: PriceUnits | None,
+        listing: Listing,
+        *,
+        resting: bool = False,
+    ) -> RiskOutcome:
+        """Check an order at the price that it would pay; `stop` is the level of its exit."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +89,25 @@ class Decision:
     """The outcome of an order, and the prices that it was decided by.
 
     Attributes:
-        outcome: The fill or the rejection.
-        order: The order, or None if the arguments could not be read.
+        outcome: The fill, the rejection, or the step without a fill.
+        order: The order, or None if the arguments could not be read; its quantity is a share only
+            if it was rejected before the share was known.
         quote: The product's newest quote, which the order was decided by; None without one.
         seen: The prices of the product in the agent's snapshot.
         listing: The product's trading rules, if they are known.
+        is_part: True for a fill that leaves a rest standing.
+        exits: The exits that the order brings.
+        risk: `RiskVerdict` as JSON; None for an account without limits.
     """
 
-    outcome: Fill | Rejection
+    outcome: Fill | Rejection | Unfilled
     order: Order | None = None
     quote: Quote | None = None
     seen: QuoteSeen | None = None
     listing: Listing | None = None
+    is_part: bool = False
+    exits: tuple[ExitRead, ...] = ()
+    risk: Json | None = None
 
 
 def decide(
@@ -73,6 +122,8 @@ def decide(
     prices_current: bool = True,
     halt: ActiveHalt | None = None,
     control_unknown: datetime | None = None,
+    reserved: int = 0,
+    guard: Guard | None = None,
 ) -> Decision:
     """Decide an order.
 
@@ -88,178 +139,192 @@ def decide(
         halt: The halt that stops this agent's orders, or None.
         control_unknown: Since when `arena.control` could not be read to its end, if the order
             waited for that until its deadline; None if it could be read.
+        reserved: Cash that the account's open orders reserve.
+        guard: The limits of the account; None for none.
     """
     if isinstance(order, InvalidArguments):
         return Decision(Rejection(RejectReason.MALFORMED_ARGUMENTS, order.reason))
     seen = call.quotes_seen.get(order.product_id)
     quote = market.quotes.get(order.product_id)
     listing = market.listings.get(order.product_id)
-    at = prices_at or now
+    refused = Decision(_NOTHING, order, quote, seen, listing)
+    refusal = refuse_early(call, order.product_id, market, rules, now, halt, control_unknown)
+    if refusal is not None:
+        return replace(refused, outcome=refusal)
+    assert listing is not None
+    prices = _Prices(
+        quote, seen, rules, prices_at or now, prices_current, market.newest_at or now, reserved
+    )
+    if isinstance(order.quantity, Share):
+        resolved = _resolve(order, account, prices, listing)
+        if isinstance(resolved, Rejection):
+            return replace(refused, outcome=resolved)
+        order = resolved
+    asked: Order = order
 
-    def outcome_of(asked: Order) -> Fill | Rejection:
-        refusal = _refuse_price(asked, quote, seen, rules, at, prices_current)
-        if refusal is not None:
-            return refusal
-        assert quote is not None
-        assert listing is not None
-        return fill_order(account, call.agent, asked, quote, seen, listing, rules)
+    def outcome_of(quantity: int) -> Decision:
+        wanted = replace(asked, quantity=from_units(quantity))
+        return _decide_at(account, call, wanted, prices, listing, guard)
+
+    suggestion = _suggestion(order, account, prices, listing, outcome_of)
+    refusal = refuse_quantity(order, suggestion)
+    if refusal is not None:
+        return replace(refused, outcome=refusal, order=order)
+    return _decide_at(account, call, order, prices, listing, guard)
+
+
+def _suggestion(
+    order: Order,
+    account: Account,
+    prices: "_Prices",
+    listing: Listing,
+    outcome_of: Callable[[int], Decision],
+) -> QuantitySuggestion:
+    """Finds a quantity near the asked one that would be filled as it is."""
+    quote, rules = prices.quote, prices.rules
 
     def fits(quantity: int) -> bool:
-        return isinstance(outcome_of(replace(order, quantity=from_units(quantity))), Fill)
+        found = outcome_of(quantity).outcome
+        return isinstance(found, Fill) and found.quantity == quantity
 
-    refusal = (
-        _refuse_unknown(call, now, control_unknown)
-        or _refuse_late(call, now)
-        or _refuse_halted(halt)
-        or _refuse_product(order, listing, market, rules)
+    usable = quote is not None and quote.usable
+    return QuantitySuggestion(
+        order.action,
+        account,
+        position_quantity(account, order.product_id),
+        listing,
+        price_of(order, quote, listing, rules) if quote is not None and usable else None,
+        rules.fee_bps,
+        rules.cash_step,
+        fits,
     )
-    if refusal is None:
-        assert listing is not None
-        suggestion = QuantitySuggestion(
-            order.action,
-            account,
-            position_quantity(account, order.product_id),
-            listing,
-            _price_of(order, quote, listing, rules),
-            rules.fee_bps,
-            rules.cash_step,
-            fits,
-        )
-        refusal = _refuse_quantity(order, suggestion)
-    return Decision(refusal or outcome_of(order), order, quote, seen, listing)
 
 
-def _price_of(
-    order: Order, quote: Quote | None, listing: Listing, rules: TradingRules
-) -> PriceUnits | None:
-    """The price that an order would be filled at; None without a usable quote."""
-    if quote is None or not quote.usable:
-        return None
-    buy = order.action == "buy"
-    best = quote.ask if buy else quote.bid
-    return slip_price(best, rules.slippage_bps, listing.quote_increment, up=buy)
+@dataclass(frozen=True, slots=True)
+class _Prices:
+    """The prices of one product, and how current they are."""
+
+    quote: Quote | None
+    seen: QuoteSeen | None
+    rules: TradingRules
+    at: datetime
+    current: bool
+    venue_at: datetime
+    reserved: int
 
 
-def _refuse_late(call: ToolCall, now: datetime) -> Rejection | None:
-    if now <= call.deadline_at:
-        return None
-    late_s = (now - call.deadline_at).total_seconds()
-    return Rejection(RejectReason.EXPIRED, f"the order came {late_s:.1f} s after its deadline")
+_NOTHING = Unfilled("accepted")
 
 
-def _refuse_unknown(call: ToolCall, now: datetime, since: datetime | None) -> Rejection | None:
-    """Refuse an order that came in time and had to wait: so `expired` does not apply."""
-    if since is None or now <= call.deadline_at:
-        return None
-    detail = (
-        f"{CONTROL_UNREAD}{since.astimezone(UTC):{CONTROL_UNREAD_FORMAT}}, so whether trading is"
-        " halted was unknown until the order's deadline; nothing was traded"
+def _resolve(
+    order: Order, account: Account, prices: _Prices, listing: Listing
+) -> Order | Rejection:
+    """The order with the quantity that its share means."""
+    assert isinstance(order.quantity, Share)
+    price = PriceUnits(1)
+    if order.action == "buy":
+        refusal = refuse_price(order, prices.quote, prices.seen, prices.rules, prices.at)
+        if not prices.current or refusal is not None:
+            return refuse_old(order, current=prices.current) or refusal or no_price(order)
+        assert prices.quote is not None
+        price = price_of(order, prices.quote, listing, prices.rules)
+        if order.limit_price is not None:
+            price = to_price_units(order.limit_price)
+    found = resolve_share(
+        order.quantity, order.action, account, listing, price, prices.rules, prices.reserved
     )
-    return Rejection(RejectReason.CONTROL_UNKNOWN, detail)
+    if isinstance(found, Rejection):
+        return found
+    return replace(order, quantity=from_units(found))
 
 
-def control_unknown_since(detail: str) -> datetime | None:
-    """The time in the detail of a `control_unknown` rejection; None for another detail."""
-    if not detail.startswith(CONTROL_UNREAD):
-        return None
-    text = detail.removeprefix(CONTROL_UNREAD)[: len("2026-11-21 09:12:03 UTC")]
-    try:
-        return datetime.strptime(text, CONTROL_UNREAD_FORMAT).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-def _refuse_halted(halt: ActiveHalt | None) -> Rejection | None:
-    return None if halt is None else Rejection(RejectReason.HALTED, halt.sentence)
-
-
-def _refuse_product(
-    order: Order, listing: Listing | None, market: MarketState, rules: TradingRules
-) -> Rejection | None:
-    currency = rules.currency
-    if listing is not None and listing.tradable((currency,)):
-        return None
-    reason = RejectReason.UNKNOWN_PRODUCT
-    if listing is None:
-        what = f"{quoted(order.product_id)}{NOT_TRADED_HERE}"
-    elif listing.quote_currency != currency:
-        held = " and ".join(unit for unit, _ in rules.starting_amounts)
-        what = f"{order.product_id} is quoted in {listing.quote_currency}, accounts hold {held}"
-    else:
-        reason = RejectReason.NOT_TRADABLE
-        what = f"{order.product_id} is {condition(listing.status, listing.modes)} at the venue"
-        what += f": {MARKET_ORDERS_REFUSED}" if listing.status == ONLINE else ""
-    names = market.tradable(rules.currencies)
-    named = ", ".join(names[:PRODUCTS_NAMED_MAX]) or "nothing yet"
-    more = f" and {len(names) - PRODUCTS_NAMED_MAX} more" if len(names) > PRODUCTS_NAMED_MAX else ""
-    return Rejection(reason, f"{what}{TRADED_ARE}{named}{more}")
-
-
-def _refuse_quantity(order: Order, suggestion: QuantitySuggestion) -> Rejection | None:
-    asked, unit = decimal_text(order.quantity), suggestion.listing.base_currency
-    if order.quantity <= 0:
-        detail = f"quantity was {asked}; send a positive quantity of {unit}"
-        return Rejection(RejectReason.INVALID_QUANTITY, detail)
-    floor = round_to_units(order.quantity, ROUND_FLOOR)
-    buy = order.action == "buy"
-    if floor > (QUANTITY_MAX - suggestion.held if buy else QUANTITY_MAX):
-        nearest = suggestion.nearest(floor)
-        detail = f"quantity was {asked}, " + (
-            f"at most {units_text(nearest)} can be {'bought' if buy else 'sold'} now"
-            if nearest is not None
-            else f"more {unit} than an account can {'hold' if buy else 'sell'}"
-        )
-        return Rejection(RejectReason.INVALID_QUANTITY, detail)
-    step = suggestion.listing.base_increment
-    if floor % step == 0 and _is_exact(order.quantity):
-        return None
-    detail = f"{asked} is no multiple of {units_text(step)} {unit}"
-    nearest = suggestion.nearest(floor)
-    if nearest is not None:
-        detail += f"; try {units_text(nearest)}"
-    elif not buy and 0 < suggestion.held < step:
-        detail += (
-            f", and the {units_text(suggestion.held)} held is less than that: it cannot be sold"
-        )
-    return Rejection(RejectReason.BAD_INCREMENT, detail)
-
-
-def _is_exact(quantity: Decimal) -> bool:
-    try:
-        to_units(quantity)
-    except ValueError:
-        return False
-    return True
-
-
-def _refuse_price(
+def _decide_at(
+    account: Account,
+    call: ToolCall,
     order: Order,
-    quote: Quote | None,
-    seen: QuoteSeen | None,
-    rules: TradingRules,
-    now: datetime,
-    prices_current: bool,
-) -> Rejection | None:
-    name = order.product_id
-    if not prices_current:
-        detail = f"prices of {name} as new as your snapshot did not arrive in time; try again"
-        return Rejection(RejectReason.NO_PRICE, detail)
-    if quote is None or not quote.usable:
-        return Rejection(RejectReason.NO_PRICE, f"{name} has no usable price now; try again later")
-    age_s = quote.age_ms(now) / 1000
-    if age_s > rules.price_age_s_max:
-        limit_s = f"{rules.price_age_s_max:g}"
-        detail = f"the price of {name} is {age_s:.1f} s old, at most {limit_s} s is traded on"
-        return Rejection(RejectReason.STALE_PRICE, detail)
-    price_seen = seen_price(seen, order.action)
-    if price_seen is None:
-        return None
-    best = quote.ask if order.action == "buy" else quote.bid
-    if abs(best - price_seen) * BPS * BPS > int(rules.collar_bps * BPS) * price_seen:
-        moved_bps = divide_half_even((best - price_seen) * BPS, price_seen)
-        detail = (
-            f"{name} moved {moved_bps:+d} bps since your snapshot, {price_text(price_seen)} to"
-            f" {price_text(best)}; the collar is {decimal_text(rules.collar_bps)} bps"
+    prices: _Prices,
+    listing: Listing,
+    guard: Guard | None,
+) -> Decision:
+    """Decide an order whose quantity is a number in whole steps."""
+    quote, rules = prices.quote, prices.rules
+    refused = Decision(_NOTHING, order, quote, prices.seen, listing)
+    refusal = refuse_old(order, current=prices.current) or refuse_price(
+        order, quote, prices.seen, rules, prices.at
+    )
+    if refusal is not None:
+        return replace(refused, outcome=refusal)
+    assert quote is not None
+    assert isinstance(order.quantity, Decimal)
+    limit = None if order.limit_price is None else to_price_units(order.limit_price)
+    if limit is not None and limit % listing.quote_increment:
+        return replace(refused, outcome=off_step(order, listing))
+    stands = limit is not None and not _is_marketable(order.action, quote, limit)
+    price = limit if stands and limit is not None else price_of(order, quote, listing, rules)
+    bid = price if stands else quote.bid
+    try:
+        wanted = order.exits
+        venue_at = None if stands else prices.venue_at
+        exits = (
+            [] if wanted is None else exits_of(wanted, call.call_id, price, bid, listing, venue_at)
         )
-        return Rejection(RejectReason.BEYOND_COLLAR, detail)
-    return None
+    except BadTerms as error:
+        return replace(refused, outcome=Rejection(RejectReason.BAD_TERMS, str(error)))
+    decided = replace(refused, exits=tuple(exits))
+    if guard is not None:
+        stop = stop_level(exits, bid)
+        quantity = to_units(order.quantity)
+        said = guard.assess(
+            order.action, order.product_id, quantity, price, stop, listing, resting=stands
+        )
+        decided = replace(decided, risk=said.record)
+        if not said.quantity:
+            outcome = Rejection(RejectReason.RISK_LIMIT, said.detail)
+            return replace(decided, outcome=outcome, exits=())
+        order = replace(order, quantity=from_units(said.quantity))
+        decided = replace(decided, order=order)
+    return _fill_or_stand(account, call, decided, prices, stands=stands)
+
+
+def _fill_or_stand(
+    account: Account, call: ToolCall, decided: Decision, prices: _Prices, *, stands: bool
+) -> Decision:
+    order, quote, listing, rules = decided.order, prices.quote, decided.listing, prices.rules
+    assert order is not None
+    assert quote is not None
+    assert listing is not None
+    assert isinstance(order.quantity, Decimal)
+    reserved, seen = prices.reserved, prices.seen
+    if order.limit_price is not None:
+        limit = to_price_units(order.limit_price)
+        refusal = check_funds(account, order, limit, listing, rules, reserved=reserved)
+        if refusal is not None:
+            return replace(decided, outcome=refusal, exits=())
+        part = 0 if stands else _immediate(order, quote, listing, rules)
+        if not part:
+            return replace(decided, outcome=Unfilled("accepted"))
+        is_part = part < to_units(order.quantity)
+        now = replace(order, quantity=from_units(part))
+        fill = fill_order(account, call.agent, now, quote, seen, listing, rules, reserved=reserved)
+        return replace(decided, outcome=fill, is_part=is_part)
+    fill = fill_order(account, call.agent, order, quote, seen, listing, rules, reserved=reserved)
+    return replace(
+        decided, outcome=fill, exits=() if isinstance(fill, Rejection) else decided.exits
+    )
+
+
+def _is_marketable(action: Side, quote: Quote, limit: PriceUnits) -> bool:
+    return quote.ask <= limit if action == "buy" else quote.bid >= limit
+
+
+def _immediate(order: Order, quote: Quote, listing: Listing, rules: TradingRules) -> int:
+    """How much of a marketable limit order fills at once; 0 if it would be less than an order."""
+    assert isinstance(order.quantity, Decimal)
+    asked = to_units(order.quantity)
+    size = quote.ask_size if order.action == "buy" else quote.bid_size
+    if size is None or size >= asked:
+        return asked
+    part = size // listing.base_increment * listing.base_increment
+    price = price_of(order, quote, listing, rules)
+    worth = cash_notional_units(part, price, rules.cash_step)
+    return part if worth >= max(listing.min_funds, 1) else 0

@@ -27,7 +27,10 @@ from arena.messages import (
 )
 from arena.money import decimal_text, from_units, price_text, units_text
 from arena.wire import Headers, encode, headers_of
-from trading_tools.decide import Decision, Fill
+from trading_tools.context import Share
+from trading_tools.decide import Decision
+from trading_tools.fill import Fill, Unfilled
+from trading_tools.orders.records import MARKET_ORDER, StepDetails
 from trading_tools.quotes import Listing, Quote
 from trading_tools.rules import TradingRules
 
@@ -129,49 +132,84 @@ def account_opened(
     return PendingEvent(shard.next_offset, "AccountOpened", agent, encoded.value, encoded.headers)
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The call that placed an order, as all records of the order name it.
+
+    Attributes:
+        source: Partition and offset of the command that a record decides.
+        issued_at: Issue time of the call as text.
+    """
+
+    source: tuple[int, int]
+    order_id: str
+    agent: str
+    turn_id: str
+    round: int
+    index: int
+    snapshot_id: str
+    issued_at: str
+
+
+def origin_of_call(call: ToolCall, source: tuple[int, int]) -> Origin:
+    """The origin of an order that a command places."""
+    return Origin(
+        source,
+        call.call_id,
+        call.agent,
+        call.turn_id,
+        call.round,
+        call.index,
+        call.snapshot_id,
+        utc_text(call.issued_at),
+    )
+
+
 def order_decided(
     shard: Shard,
-    source: tuple[int, int],
-    call: ToolCall,
+    origin: Origin,
     decision: Decision,
     account: Account,
     rules: TradingRules,
     now: datetime,
     prices_at: datetime | None = None,
     wallet: str = "",
+    details: StepDetails = MARKET_ORDER,
 ) -> PendingEvent:
-    """The one event of an order.
+    """The record of one step of an order.
 
     Args:
         shard: The shard before the event.
-        source: Partition and offset of the command.
-        call: The command.
-        decision: Its outcome.
+        origin: The call that placed the order.
+        decision: The outcome of the step.
         account: The agent's account before the event.
         rules: The rules, for the fee.
         now: Wall time of the decision.
         prices_at: The time for the age of the price, if it is not `now`.
         wallet: Currency of the wallet that the order is settled in; "" for the main account.
+        details: What an order that lives, or one under limits, has besides.
     """
     event = {
         "epoch": shard.epoch,
         "owner": shard.owner,
         "seq": shard.seq + 1,
         "prev": shard.head,
-        "source": {"partition": source[0], "offset": source[1]},
-        "order_id": call.call_id,
-        "agent": call.agent,
-        "turn_id": call.turn_id,
-        "round": call.round,
-        "index": call.index,
-        "snapshot_id": call.snapshot_id,
+        "source": {"partition": origin.source[0], "offset": origin.source[1]},
+        "order_id": origin.order_id,
+        "agent": origin.agent,
+        "turn_id": origin.turn_id,
+        "round": origin.round,
+        "index": origin.index,
+        "snapshot_id": origin.snapshot_id,
         **_outcome(decision, account, rules, prices_at or now),
         **({"currency": wallet} if wallet else {}),
-        "issued_at": utc_text(call.issued_at),
+        **(details.fields() if details is not MARKET_ORDER else {}),
+        "issued_at": origin.issued_at,
         "at": utc_text(now),
     }
-    headers = headers_of(OrderDecided, turn=call.turn_id)
-    return PendingEvent(shard.next_offset, "OrderDecided", call.agent, orjson.dumps(event), headers)
+    headers = headers_of(OrderDecided, turn=origin.turn_id)
+    value = orjson.dumps(event)
+    return PendingEvent(shard.next_offset, "OrderDecided", origin.agent, value, headers)
 
 
 # Any: JSON values, in the order of the fields of `OrderDecided`.
@@ -180,26 +218,35 @@ def _outcome(
 ) -> dict[str, Any]:
     order, outcome = decision.order, decision.outcome
     product_id = "" if order is None else order.product_id
-    filled = isinstance(outcome, Fill)
+    fill = outcome if isinstance(outcome, Fill) else None
+    refusal = None if isinstance(outcome, Fill) else outcome
     return {
-        "outcome": "filled" if filled else "rejected",
-        "reason": None if isinstance(outcome, Fill) else outcome.reason.value,
-        "detail": "" if isinstance(outcome, Fill) else outcome.detail,
+        "outcome": _status(decision),
+        "reason": None if refusal is None or refusal.reason is None else refusal.reason.value,
+        "detail": "" if refusal is None else refusal.detail,
         "product_id": product_id,
         "action": None if order is None else order.action,
         "quantity": None if order is None else _quantity(decision),
         "seen": _seen(decision.seen),
         "used": _used(decision.quote, prices_at),
         **_listing(decision.listing),
-        **_money(outcome if isinstance(outcome, Fill) else None, account, product_id, rules),
+        **_money(fill, account, product_id, rules),
     }
 
 
-def _quantity(decision: Decision) -> str:
+def _status(decision: Decision) -> str:
+    outcome = decision.outcome
+    if isinstance(outcome, Fill):
+        return "part_filled" if decision.is_part else "filled"
+    return outcome.status if isinstance(outcome, Unfilled) else "rejected"
+
+
+def _quantity(decision: Decision) -> str | None:
     if isinstance(decision.outcome, Fill):
         return units_text(decision.outcome.quantity)
     assert decision.order is not None
-    return decimal_text(decision.order.quantity)
+    quantity = decision.order.quantity
+    return None if isinstance(quantity, Share) else decimal_text(quantity)
 
 
 def _seen(seen: QuoteSeen | None) -> dict[str, str] | None:

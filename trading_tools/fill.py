@@ -6,6 +6,8 @@ postings sum to zero.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
 
 from arena.account_state import Account, Position
 from arena.messages import QuoteSeen, RejectReason, Side
@@ -21,6 +23,7 @@ from arena.money import (
     price_or_none,
     price_text,
     slip_price,
+    to_price_units,
     to_units,
     units_text,
 )
@@ -75,12 +78,38 @@ class Rejection:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unfilled:
+    """A step of an order that moves no money: accepted, cancelled or expired.
+
+    Attributes:
+        status: What the step makes of the order.
+        reason: The rule by which the executor cancelled it; None for another cause.
+        detail: In words; "" if the cause says it all.
+    """
+
+    status: Literal["accepted", "cancelled", "expired"]
+    reason: RejectReason | None = None
+    detail: str = ""
+
+
 def seen_price(seen: QuoteSeen | None, action: Side) -> PriceUnits | None:
     """The price in the agent's snapshot that an order would have got, or None."""
     if seen is None:
         return None
     price = seen.ask if action == "buy" else seen.bid
     return None if price <= 0 else price_or_none(price)
+
+
+def price_of(order: Order, quote: Quote, listing: Listing, rules: TradingRules) -> PriceUnits:
+    """The price that an order fills at now: the best price with slippage, within its limit."""
+    buy = order.action == "buy"
+    best = quote.ask if buy else quote.bid
+    price = slip_price(best, rules.slippage_bps, listing.quote_increment, up=buy)
+    if order.limit_price is None:
+        return price
+    limit = to_price_units(order.limit_price)
+    return min(price, limit) if buy else max(price, limit)
 
 
 def fill_order(
@@ -91,27 +120,36 @@ def fill_order(
     seen: QuoteSeen | None,
     listing: Listing,
     rules: TradingRules,
+    *,
+    at_limit: PriceUnits | None = None,
+    reserved: int = 0,
 ) -> Fill | Rejection:
     """Fill an order completely, or reject it if the account or product does not allow it.
 
     Args:
         account: The account before the order.
         agent: The agent.
-        order: The order; its quantity is a multiple of the product's step.
+        order: The order; its quantity is a multiple of the product's step. Its limit price bounds
+            the slippage.
         quote: The usable quote to fill at.
         seen: The prices in the agent's snapshot, for the cost of latency.
         listing: The trading rules of the product.
         rules: Fees and slippage.
+        at_limit: The limit of a standing order that the market traded through: it fills exactly
+            there.
+        reserved: Cash that open orders reserve.
     """
     buy = order.action == "buy"
+    assert isinstance(order.quantity, Decimal), "shares are resolved before"
     quantity = to_units(order.quantity)
-    best = quote.ask if buy else quote.bid
-    price = slip_price(best, rules.slippage_bps, listing.quote_increment, up=buy)
+    best = at_limit or (quote.ask if buy else quote.bid)
+    price = at_limit or price_of(order, quote, listing, rules)
     unit, step = rules.currency, rules.cash_step
     notional = cash_notional_units(quantity, price, step)
     fee = fee_units(notional, rules.fee_bps, step)
     held = account.positions.get(order.product_id, Position())
-    refusal = _check_funds(account, order, held, listing, rules, (price, notional, fee))
+    cost = (price, notional, fee)
+    refusal = _check_funds(account, order, held, listing, rules, cost, reserved)
     if refusal is not None:
         return refusal
     side = 1 if buy else -1
@@ -150,9 +188,11 @@ def _check_funds(
     listing: Listing,
     rules: TradingRules,
     cost: tuple[PriceUnits, int, int],
+    reserved: int,
 ) -> Rejection | None:
     """Reject an order with this price, notional and fee if it cannot be filled; None if it can."""
     price, notional, fee = cost
+    assert isinstance(order.quantity, Decimal), "shares are resolved before"
     buy, quantity = order.action == "buy", to_units(order.quantity)
     unit, step = rules.currency, rules.cash_step
     asked = f"{units_text(quantity)} {order.product_id} at {price_text(price)}"
@@ -163,10 +203,12 @@ def _check_funds(
         if not buy and held.quantity and not _max_sellable(account, held, price, listing, step):
             detail += f"; all of the {units_text(held.quantity)} held is too little to be sold"
         return Rejection(RejectReason.BELOW_MINIMUM, detail)
-    if buy and notional + fee > account.cash:
+    if buy and notional + fee > account.cash - reserved:
         needs = cash_text(notional + fee, unit, grouped=True)
-        has = cash_text(account.cash, unit, grouped=True)
+        has = cash_text(account.cash - reserved, unit, grouped=True)
         detail = f"{asked} needs {needs} with fees, has {has}"
+        if reserved:
+            detail += f" besides {cash_text(reserved, unit, grouped=True)} for open orders"
         return Rejection(RejectReason.INSUFFICIENT_CASH, detail)
     if not buy and quantity > held.quantity:
         detail = (
@@ -181,6 +223,32 @@ def _check_funds(
         detail = f"{asked} would leave more than the {units_text(AMOUNT_MAX)} {unit} of an account"
         return Rejection(RejectReason.INVALID_QUANTITY, detail)
     return None
+
+
+def check_funds(
+    account: Account,
+    order: Order,
+    price: PriceUnits,
+    listing: Listing,
+    rules: TradingRules,
+    *,
+    reserved: int = 0,
+) -> Rejection | None:
+    """Reject an order that the account could not fill whole at a price; None if it could.
+
+    Args:
+        account: The account before the order.
+        order: The order; its quantity is a multiple of the product's step.
+        price: The price.
+        listing: The trading rules of the product.
+        rules: The fee.
+        reserved: Cash that open orders reserve.
+    """
+    assert isinstance(order.quantity, Decimal), "shares are resolved before"
+    notional = cash_notional_units(to_units(order.quantity), price, rules.cash_step)
+    fee = fee_units(notional, rules.fee_bps, rules.cash_step)
+    held = account.positions.get(order.product_id, Position())
+    return _check_funds(account, order, held, listing, rules, (price, notional, fee), reserved)
 
 
 def _max_sellable(

@@ -6,7 +6,7 @@ Folds `Ticker` and `Product` messages of `market.tickers`, one of each per produ
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import ROUND_CEILING
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from arena.errors import Malformed
 from arena.messages import Message, Product, Ticker
@@ -21,6 +21,9 @@ from arena.money import (
 )
 from arena.trading_modes import takes_market_orders
 
+SIZE_MAX = Decimal(10**10)
+"""A larger size at a best price is taken for this one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:
@@ -32,6 +35,7 @@ class Quote:
         event_time: Venue time.
         event_ms: The same in Unix milliseconds.
         alive_at: Wall time when the feed of this product was last known to be alive.
+        bid_size, ask_size: What is offered there, in base units of 10^-8; None if unknown.
     """
 
     product_id: str
@@ -44,6 +48,8 @@ class Quote:
     event_time: datetime
     event_ms: int
     alive_at: datetime
+    bid_size: int | None = None
+    ask_size: int | None = None
 
     @property
     def usable(self) -> bool:
@@ -157,7 +163,16 @@ def quote_of(ticker: Ticker, partition: int, offset: int) -> Quote:
         event_time=ticker.event_time,
         event_ms=int(ticker.event_time.timestamp() * 1000),
         alive_at=alive_at,
+        bid_size=_size(ticker.best_bid_size),
+        ask_size=_size(ticker.best_ask_size),
     )
+
+
+def _size(size: Decimal | None) -> int | None:
+    """The size at a best price; None if the ticker has none that makes sense."""
+    if size is None or size <= 0:
+        return None
+    return round_to_units(min(size, SIZE_MAX), ROUND_FLOOR)
 
 
 def listing_of(product: Product, place: tuple[int, int] | None = None) -> Listing:

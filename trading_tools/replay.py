@@ -30,9 +30,9 @@ from arena.pass_overs import passed_over_in
 from arena.shards import digest_of
 from arena.versions import VersionsInOrder, recorded_by
 from trading_tools.command_handler import CommandHandler
-from trading_tools.decide import control_unknown_since
 from trading_tools.events import account_opened
 from trading_tools.quotes import MarketState
+from trading_tools.refusals import control_unknown_since
 from trading_tools.registry import Tool, load_catalogue
 from trading_tools.replay_commands import MissingCommand, MissingCommands, RecordedCommands
 from trading_tools.replay_halts import HaltHistory

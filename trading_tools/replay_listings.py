@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from arena.messages import Product, RejectReason
-from trading_tools.decide import NOT_TRADED_HERE, TRADED_ARE
 from trading_tools.quotes import Listing, listing_of
+from trading_tools.refusals import NOT_TRADED_HERE, TRADED_ARE
 
 Event = dict[str, Any]  # Any: a decoded event of the account log
 Place = tuple[int, int]

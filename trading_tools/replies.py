@@ -6,7 +6,8 @@ from arena.account_state import OrderOutcome
 from arena.messages import ToolCall, ToolResult
 from arena.newest_events import Event
 from trading_tools.context import Answer
-from trading_tools.portfolio import PortfolioView, format_cash
+from trading_tools.order_text import order_text, words
+from trading_tools.portfolio import PortfolioView
 
 
 def answer_result(call: ToolCall, answer: Answer, account_seq: int | None = None) -> ToolResult:
@@ -37,15 +38,17 @@ def failed_result(call: ToolCall, error: str, text: str) -> ToolResult:
     return answer_result(call, Answer(text, error=error))
 
 
-def order_result(call: ToolCall, event: Event, portfolio: PortfolioView) -> ToolResult:
-    """The result of an order, from its event.
+def order_result(
+    call: ToolCall, event: Event, portfolio: PortfolioView, orders: int = 1
+) -> ToolResult:
+    """The result of a request to the executor, from its event.
 
     Args:
         call: The call.
-        event: The `OrderDecided` event in the log.
+        event: The newest `OrderDecided` event of the call in the log.
         portfolio: The agent's portfolio after the event.
+        orders: How many orders the call cancelled, or 1.
     """
-    filled = event["outcome"] == "filled"
     value: dict[str, JsonValue] = {
         "order_id": event["order_id"],
         "outcome": event["outcome"],
@@ -60,14 +63,14 @@ def order_result(call: ToolCall, event: Event, portfolio: PortfolioView) -> Tool
         "portfolio": portfolio.value(),
     }
     unit = event.get("currency") or portfolio.currency
-    text = _filled_text(event, unit) if filled else _rejected_text(event, unit)
-    error = "" if filled else event["reason"]
+    text = order_text(event, unit, orders)
+    error = event["reason"] if event["outcome"] == "rejected" else ""
     return answer_result(call, Answer(text, value, error), event["seq"])
 
 
 def forgotten_order_result(call: ToolCall, known: OrderOutcome) -> ToolResult:
     """The result of an order whose event is no longer in memory."""
-    reason = f": {_words(known.reason)}" if known.reason else ""
+    reason = f": {words(known.reason)}" if known.reason else ""
     text = f"This order was decided before: {known.outcome}{reason}. See get_portfolio."
     value: JsonValue = {
         "order_id": call.call_id,
@@ -75,25 +78,3 @@ def forgotten_order_result(call: ToolCall, known: OrderOutcome) -> ToolResult:
         "reason": known.reason,
     }
     return answer_result(call, Answer(text, value, known.reason or ""), known.seq)
-
-
-def _filled_text(event: Event, unit: str) -> str:
-    buy = event["action"] == "buy"
-    gain = "" if buy else format_cash(event["realised"], unit, signed=True)
-    realised = "" if buy else f" Realised {gain} {unit}."
-    return (
-        f"{'Bought' if buy else 'Sold'} {event['quantity']} {event['product_id']}"
-        f" at {event['price']} for {format_cash(event['notional'], unit)} {unit}"
-        f" {'plus' if buy else 'less'} {format_cash(event['fee'], unit)} fee.{realised}"
-        f" Cash {format_cash(event['cash_after'], unit)} {unit}."
-    )
-
-
-def _rejected_text(event: Event, unit: str) -> str:
-    after = event["cash_after"]
-    cash = f" Cash {format_cash(after, unit)} {unit}." if after else ""
-    return f"Rejected: {_words(event['reason'])}: {event['detail']}.{cash}"
-
-
-def _words(reason: str | None) -> str:
-    return (reason or "").replace("_", " ")

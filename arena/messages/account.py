@@ -189,6 +189,7 @@ class OrderDecided(Message):
         filled_quantity: Sum of all fills so far, for an order of several steps.
         trigger: The ticker that met the condition of an order that lives.
         cause: Why the executor took a step that no command asked for; "" otherwise.
+        by_call: Id of the call that cancelled the order, on the last order that it cancels.
         risk: What the risk engine said; None for accounts without limits.
     """
 
@@ -231,6 +232,7 @@ class OrderDecided(Message):
     filled_quantity: WireDecimal | None = Field(default=None, exclude_if=is_none)
     trigger: Trigger | None = Field(default=None, exclude_if=is_none)
     cause: str = Field(default="", exclude_if=is_empty)
+    by_call: str = Field(default="", exclude_if=is_empty)
     risk: RiskVerdict | None = Field(default=None, exclude_if=is_none)
     issued_at: Utc
     at: Utc

@@ -45,13 +45,19 @@ class OrderTerms(MessagePart):
 
 
 class ExitRequested(MessagePart):
-    """An exit that an entry, or a call of `set_exit`, brings; each becomes an order of its own."""
+    """An exit that an entry, or a call of `set_exit`, brings; each becomes an order of its own.
+
+    Attributes:
+        exits_at: Venue time at which a time exit fires; None while its limit order has not filled.
+        exit_after_s: Seconds of venue time from the first fill of a limit order.
+    """
 
     order_id: str
     order_type: ExitType
     trigger_price: WireDecimal | None = Field(default=None, exclude_if=is_none)
     trailing_pct: WireDecimal | None = Field(default=None, exclude_if=is_none)
     exits_at: Utc | None = Field(default=None, exclude_if=is_none)
+    exit_after_s: int | None = Field(default=None, exclude_if=is_none)
 
 
 class Trigger(MessagePart):

@@ -41,6 +41,14 @@ def _holds(read: object, written: object) -> bool:
     return read == written
 
 
+def _pop_fields_of_orders_that_live(read: dict[str, Any]) -> None:
+    """Remove the fields that a market order without limits omits."""
+    omitted = {"step": 0, "order_type": "market", "terms": None, "exits": [], "cause": ""}
+    omitted["by_call"] = ""
+    assert omitted == {name: read.pop(name) for name in omitted}
+    assert read.pop("risk") is None
+
+
 def test_event_has_fields_of_message(log: Log) -> None:
     """The fold reads the very fields the message models write."""
     kinds = []
@@ -52,6 +60,7 @@ def test_event_has_fields_of_message(log: Log) -> None:
             assert "" == read.pop("order_id")
         if kind == "OrderDecided":
             assert "" == read.pop("currency")
+            _pop_fields_of_orders_that_live(read)
         assert _holds(read, json.loads(value))
 
     assert [EpochEvent, OpenedEvent, OrderEvent, OrderEvent, OrderEvent] == kinds

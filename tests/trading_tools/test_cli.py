@@ -47,7 +47,7 @@ def test_list_for_people_and_programs() -> None:
 
     assert list(load_catalogue()) == [tool["name"] for tool in found]
     words = " ".join(arena("tools", "list").stdout.split())
-    assert "execute_trade executor (product_id, quantity, action)" in words
+    assert "execute_trade executor (product_id, quantity, action, limit_price?, " in words
 
 
 def test_stateless_tool_needs_no_broker() -> None:

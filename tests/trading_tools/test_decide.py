@@ -345,6 +345,7 @@ def test_any_fill_balances(
     if isinstance(outcome, Rejection):
         assert outcome.detail
         return
+    assert isinstance(outcome, Fill)
     sums: dict[str, int] = {}
     for _, unit, amount in outcome.postings:
         sums[unit] = sums.get(unit, 0) + amount

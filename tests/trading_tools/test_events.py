@@ -15,7 +15,14 @@ from arena.wire import decode, encode
 from tests.trading_tools.helpers import product, ticker, tool_call
 from trading_tools.context import Order
 from trading_tools.decide import decide
-from trading_tools.events import PendingEvent, account_opened, epoch_of, order_decided, utc_text
+from trading_tools.events import (
+    PendingEvent,
+    account_opened,
+    epoch_of,
+    order_decided,
+    origin_of_call,
+    utc_text,
+)
 from trading_tools.quotes import MarketState
 from trading_tools.rules import TradingRules
 from trading_tools.schema import InvalidArguments
@@ -35,7 +42,8 @@ def event_of(order: Order | InvalidArguments, **changes: Any) -> PendingEvent:
     account = Account(cash=10**13, positions={"BTC-USD": Position(10**7, 10**11, 5)})
     rules = TradingRules()
     decision = decide(account, call, order, market, rules, NOW)
-    return order_decided(Shard(epoch=3, owner="me"), (0, 7), call, decision, account, rules, NOW)
+    shard, origin = Shard(epoch=3, owner="me"), origin_of_call(call, (0, 7))
+    return order_decided(shard, origin, decision, account, rules, NOW)
 
 
 @pytest.mark.parametrize(

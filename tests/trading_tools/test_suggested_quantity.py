@@ -44,7 +44,9 @@ def decided(
     asked = Order(BTC, Decimal(quantity), action)
     call = tool_call("momentum", "execute_trade", "{}", deadline_at=NOW, issued_at=NOW)
     rules = replace(TradingRules(), slippage_bps=Decimal(0))
-    return decide(holder, call, asked, market, rules, NOW).outcome
+    outcome = decide(holder, call, asked, market, rules, NOW).outcome
+    assert isinstance(outcome, Fill | Rejection)
+    return outcome
 
 
 def dust(quantity: str) -> Fill | Rejection:

@@ -1,0 +1,167 @@
+"""Measures an account for its limits of risk, at one moment. Pure."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from arena.accounts import Shard
+from arena.messages import Side
+from arena.money import PriceUnits, notional_units
+from arena.open_orders import AgentOrders, OpenOrder
+from arena.risk_state import RiskState, account_name
+from trading_tools.decide import RiskOutcome
+from trading_tools.orders.accounts import Settlement
+from trading_tools.orders.reserved import open_buys, reserved_cash
+from trading_tools.quotes import Listing, MarketState
+from trading_tools.risk.assess import assess, verdict_dict
+from trading_tools.risk.inputs import RiskInputs
+from trading_tools.risk.limits import RiskLimits
+
+
+@dataclass(frozen=True, slots=True)
+class AccountGuard:
+    """The limits of one account; see `trading_tools.decide.Guard`.
+
+    Attributes:
+        limits: The limits in force.
+        state: What they are measured against.
+        own: The account.
+        orders: The agent's orders that live.
+        market: The newest quotes.
+        venue_at: Venue time.
+        without: Id of the open order that is about to fill: it reserves nothing; "" for none.
+    """
+
+    limits: RiskLimits
+    state: RiskState
+    own: Settlement
+    orders: AgentOrders
+    market: MarketState
+    venue_at: datetime
+    without: str = ""
+
+    def assess(
+        self,
+        action: Side,
+        product_id: str,
+        quantity: int,
+        price: PriceUnits,
+        stop: PriceUnits | None,
+        listing: Listing,
+        *,
+        resting: bool = False,
+    ) -> RiskOutcome:
+        """Check an order against the limits.
+
+        Args:
+            action: The side.
+            product_id: The product.
+            quantity: As asked for, units of 10^-8 in whole steps.
+            price: What it would pay.
+            stop: Level of the stop that it brings; None for none.
+            listing: The trading rules of the product.
+            resting: True for a limit order that stands.
+        """
+        found = assess(
+            self._inputs(action, product_id, quantity, price, stop, listing, resting=resting),
+            self.limits,
+        )
+        return RiskOutcome(found.quantity, found.detail, verdict_dict(found))
+
+    def _inputs(
+        self,
+        action: Side,
+        product_id: str,
+        quantity: int,
+        price: PriceUnits,
+        stop: PriceUnits | None,
+        listing: Listing,
+        *,
+        resting: bool,
+    ) -> RiskInputs:
+        account, rules = self.own.account, self.own.rules
+        bids, values = valued(self.own, self.market)
+        buys = [
+            order
+            for order in open_buys(self.orders.open.values(), self.own.wallet)
+            if order.order_id != self.without
+        ]
+        quote = self.market.quotes.get(product_id)
+        if quote is not None and quote.usable:
+            bids.setdefault(product_id, quote.bid)
+        best = None
+        if quote is not None and quote.usable:
+            best = quote.ask if action == "buy" else quote.bid
+        return RiskInputs(
+            action=action,
+            product_id=product_id,
+            quantity=quantity,
+            price=price,
+            fee_bps=rules.fee_bps,
+            base_step=listing.base_increment,
+            cash=account.cash,
+            equity=account.cash + account.scraped + sum(values.values()),
+            positions=values,
+            state=self.state,
+            day=f"{self.venue_at:%Y-%m-%d}",
+            now_ms=int(self.venue_at.timestamp() * 1000),
+            cash_step=rules.cash_step,
+            min_funds=listing.min_funds,
+            reserved=reserved_cash(buys, rules) if buys else 0,
+            reserved_by_product=_notionals(buys),
+            bids=bids,
+            resting=resting,
+            stop_price=stop or _standing_stop(self.orders, product_id),
+            best=best,
+        )
+
+
+def guard_of_account(
+    shard: Shard, market: MarketState, venue_at: datetime, agent: str, own: Settlement
+) -> AccountGuard | None:
+    """The limits of an account; None if it has none."""
+    state = shard.risk.get(account_name(agent, own.wallet))
+    if state is None or not (state.limits or state.tripped):
+        return None
+    limits = RiskLimits.from_text(state.limits)
+    orders = shard.standing.get(agent) or AgentOrders()
+    return AccountGuard(limits, state, own, orders, market, venue_at)
+
+
+def for_standing(guard: AccountGuard, order_id: str) -> AccountGuard:
+    """The limits for a fill of an open order, which reserves nothing for itself."""
+    return replace(guard, without=order_id)
+
+
+def valued(own: Settlement, market: MarketState) -> tuple[dict[str, PriceUnits], dict[str, int]]:
+    """Bid and value of each position of an account; at cost without a usable quote."""
+    bids: dict[str, PriceUnits] = {}
+    values: dict[str, int] = {}
+    for product_id, position in own.account.positions.items():
+        quote = market.quotes.get(product_id)
+        if quote is None or not quote.usable:
+            values[product_id] = position.cost
+            continue
+        bids[product_id] = quote.bid
+        values[product_id] = notional_units(position.quantity, quote.bid)
+    return bids, values
+
+
+def equity_of(own: Settlement, market: MarketState) -> int:
+    """Cash, profit set aside, and positions at the bid."""
+    _, values = valued(own, market)
+    return own.account.cash + own.account.scraped + sum(values.values())
+
+
+def _notionals(buys: list[OpenOrder]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for order in buys:
+        worth = notional_units(order.remaining, order.limit)
+        found[order.product_id] = found.get(order.product_id, 0) + worth
+    return found
+
+
+def _standing_stop(orders: AgentOrders, product_id: str) -> PriceUnits | None:
+    """The highest level at which the position's exits sell at a loss; None without one."""
+    kinds = ("stop_loss", "trailing_stop")
+    levels = [one.level for one in orders.of_product(product_id) if one.order_type in kinds]
+    return max(levels, default=None)

@@ -1,0 +1,106 @@
+"""Notes in the account log how far standing orders and limits were checked against the market.
+
+Pure. After a restart the owner continues there, so no ticker is missed and none is checked twice
+against a limit that changes with it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from arena.accounts import Shard
+from arena.messages import AccountMark, MarketChecked
+from arena.money import PriceUnits, from_price_units, from_units
+from arena.wire import encode
+from trading_tools.context import Order, SetExits
+from trading_tools.events import PendingEvent
+from trading_tools.schema import InvalidArguments
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Checked:
+    """How far a shard was checked in this process.
+
+    Attributes:
+        offsets: Partition of `market.tickers` -> offset before which tickers were checked.
+        snapshot_id: The snapshot that ends there; "" before the first.
+        as_of: Its venue time.
+        partition: The number of the shard.
+    """
+
+    offsets: dict[int, int] = field(default_factory=dict)
+    snapshot_id: str = ""
+    as_of: datetime = LONG_AGO
+    partition: int = 0
+
+
+def is_watched(shard: Shard) -> bool:
+    """True if the shard has anything to check: open orders, or limits."""
+    return bool(shard.risk) or any(orders.open for orders in shard.standing.values())
+
+
+def needs_mark(shard: Shard, checked: Checked) -> bool:
+    """True if a check must be noted before the shard gets its first order or limit to check."""
+    return bool(checked.snapshot_id) and not is_watched(shard) and _is_new(shard, checked)
+
+
+def _is_new(shard: Shard, checked: Checked) -> bool:
+    return shard.checked_at[0] != checked.snapshot_id
+
+
+def first_mark(
+    shard: Shard, checked: Checked, now: datetime, request: Order | SetExits | InvalidArguments
+) -> list[PendingEvent]:
+    """The check to note before a request that may bring the first order to check, folded."""
+    if isinstance(request, InvalidArguments):
+        return []
+    lives = isinstance(request, SetExits) or request.limit_price or request.exits
+    if not lives or not needs_mark(shard, checked):
+        return []
+    record = mark_of(shard, checked, now)
+    event = shard.apply(record.kind, record.value, record.offset)
+    assert event is not None, f"own {record.kind} at {record.offset} does not count"
+    return [record]
+
+
+def mark_of(
+    shard: Shard,
+    checked: Checked,
+    now: datetime,
+    peaks: Mapping[str, PriceUnits] | None = None,
+    marks: Iterable[tuple[str, str, int, int]] = (),
+) -> PendingEvent:
+    """The record of a check.
+
+    Args:
+        shard: The shard before the record.
+        checked: How far it was checked.
+        now: Wall time.
+        peaks: Order id of a trailing stop -> highest bid since it was placed.
+        marks: Account, UTC day, equity at its start and highest equity, in units of 10^-8.
+    """
+    event = MarketChecked(
+        epoch=shard.epoch,
+        owner=shard.owner,
+        seq=shard.seq,
+        prev=shard.head,
+        offsets=checked.offsets,
+        snapshot_id=checked.snapshot_id,
+        as_of=checked.as_of,
+        peaks={one: from_price_units(peak) for one, peak in sorted((peaks or {}).items())},
+        marks=tuple(
+            AccountMark(
+                account=account,
+                day=day,
+                day_equity=from_units(day_equity),
+                peak_equity=from_units(peak_equity),
+            )
+            for account, day, day_equity, peak_equity in marks
+        ),
+        at=now,
+    )
+    encoded = encode(event)
+    key = f"shard/{checked.partition}"
+    return PendingEvent(shard.next_offset, "MarketChecked", key, encoded.value, encoded.headers)
