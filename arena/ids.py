@@ -68,6 +68,11 @@ def tool_call_id(turn: str, round_: int, index: int) -> CallId:
     return CallId(derive("tool-call", turn, round_, index))
 
 
+def account_check_id(turn: str) -> CallId:
+    """The id of the call with which a router looks at the account before the turn's prompt."""
+    return CallId(derive("account-check", turn))
+
+
 def check_name(kind: str, name: str) -> str:
     """Check that a name can be part of a topic name, and return it.
 

@@ -58,6 +58,7 @@ class AgentHistory:
         covered_as_of: Venue time of that record.
         skipped: Reason -> snapshots that were skipped since the last turn.
         calls: Model calls of each turn in the last day of venue time, oldest first.
+        heard_seq: The agent was told of all closed orders up to this sequence number.
     """
 
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=TURNS_REMEMBERED))
@@ -73,6 +74,7 @@ class AgentHistory:
     covered_as_of: datetime | None = None
     skipped: Counter[str] = field(default_factory=Counter)
     calls: deque[CallsMade] = field(default_factory=lambda: deque(maxlen=CALLS_KEPT))
+    heard_seq: int = 0
     _ended: deque[str] = field(default_factory=lambda: deque(maxlen=TURN_IDS_MAX))
 
     def begin(self, started: TurnStarted) -> None:
@@ -138,6 +140,7 @@ class AgentHistory:
         self._ended.append(turn.turn_id)
         self.turns += 1
         self.known = portfolio_after(turn, self.known)
+        self.heard_seq = max(self.heard_seq, turn.heard_seq)
         if self.open_turn is not None and self.open_turn.turn_id == turn.turn_id:
             self.open_turn = None
         self._advance_to(turn.snapshot_offset, turn.as_of)

@@ -3,6 +3,7 @@
 The user message has a fixed form, because people, models and the scripted rules all read it:
 
     # Market as of 2026-11-21T09:30:00Z (BTC-USD, ETH-USD)
+    ## Since your last turn    absent if no order that lives was closed (`routers.prompt_account`)
     ## Your account            absent until the agent's first portfolio or trade
     ## Tickers                 CSV, one line per product
     ## Indicators              if the strategy shows "indicators" (`routers.prompt_indicators`)
@@ -20,13 +21,20 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
-from arena.currency import DEFAULT_CURRENCY, cash_digits
-from arena.messages import CandleWindow, MarketSnapshot, ProductView, PromptSize, Rules
-from arena.money import decimal_text, to_digits
+from arena.currency import DEFAULT_CURRENCY
+from arena.messages import (
+    CandleWindow,
+    MarketSnapshot,
+    OrderClosing,
+    ProductView,
+    PromptSize,
+    Rules,
+)
+from arena.money import decimal_text
 from arena.plural import counted
-from routers.portfolio import KnownPortfolio, MarkedPortfolio, MarkedPosition, mark
+from routers.portfolio import KnownPortfolio
+from routers.prompt_account import account_texts
 from routers.prompt_context import NO_CONTEXT, ContextText, render_context
 from routers.prompt_indicators import NO_INDICATORS, IndicatorText, render_indicators
 from routers.prompt_sizes import FULL, PROMPT_FORMS, PromptForm, cut_strategy, strategy_is_cut
@@ -236,6 +244,7 @@ def render_user(
     known: KnownPortfolio | None,
     memory: Sequence[str],
     size: PromptSize = "full",
+    closings: Sequence[OrderClosing] = (),
 ) -> str:
     """Render the user message.
 
@@ -245,11 +254,10 @@ def render_user(
         known: The account as the agent knows it, or None.
         memory: One line per remembered decision, oldest first.
         size: The size of the prompt.
+        closings: What happened to the agent's orders since its last turn, oldest first.
     """
     form = PROMPT_FORMS[size]
-    parts = [market.heading]
-    if known is not None:
-        parts.append(_account_text(known, snapshot, form))
+    parts = [market.heading, *account_texts(known, snapshot, form, closings)]
     parts.append(market.body)
     if memory:
         parts.append(_memory_text(memory, form))
@@ -292,52 +300,6 @@ def _shortened(line: str, chars_max: int) -> str:
 def prompt_sha256(system: str, user: str) -> str:
     """Hash of both messages of a prompt."""
     return hashlib.sha256(f"{system}\x00{user}".encode()).hexdigest()
-
-
-def _account_text(known: KnownPortfolio, snapshot: MarketSnapshot, form: PromptForm) -> str:
-    account = mark(known, snapshot)
-    lines = ["## Your account"]
-    for one in (account, *account.wallets):
-        lines += _currency_lines(one, form)
-    return cut_to("\n".join(lines), form.account_chars_max)
-
-
-def _currency_lines(account: MarkedPortfolio, form: PromptForm) -> list[str]:
-    """The lines of one currency: cash, equity, positions."""
-    unit = account.currency
-    key, word = ("_usd", "") if unit == DEFAULT_CURRENCY else ("", f" {unit}")
-    lines = [
-        f"cash{key}: {decimal_text(account.cash_usd)}{word}",
-        f"equity{key}: {_round_to_cent(account.equity_usd, unit):f}{word}",
-    ]
-    if account.scraped_usd:
-        aside = f"{decimal_text(account.scraped_usd)}{word}"
-        lines.append(f"set_aside{key}: {aside} (part of your equity, not to be traded with)")
-    shown = account.positions[: form.positions_max]
-    lines += [_position_line(position, unit, key) for position in shown]
-    if not account.positions:
-        lines.append("position: none")
-    if (more := len(account.positions) - form.positions_max) > 0:
-        lines.append(f"({more} further positions are not shown: ask for your portfolio)")
-    return lines
-
-
-def _round_to_cent(amount: Decimal, currency: str) -> Decimal:
-    return to_digits(amount, cash_digits(currency))
-
-
-def _position_line(position: MarkedPosition, currency: str, key: str) -> str:
-    parts = [
-        f"position: {position.product_id}",
-        f"quantity={decimal_text(position.quantity)}",
-        f"average_cost={decimal_text(position.average_cost)}",
-    ]
-    if position.bid is not None and position.unrealised_usd is not None:
-        parts.append(f"bid={decimal_text(position.bid)}")
-        parts.append(f"unrealised{key}={_round_to_cent(position.unrealised_usd, currency):+f}")
-    if position.held_s is not None:
-        parts.append(f"held={duration_text(position.held_s)}")
-    return " ".join(parts)
 
 
 @dataclass(slots=True)

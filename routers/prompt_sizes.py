@@ -36,6 +36,8 @@ class PromptForm:
         account_chars_max: Length of the account.
         memory_chars_max: Length of the last decisions.
         positions_max: How many positions are shown.
+        orders_max: How many open orders are shown.
+        closings_max: How many of the newest closed orders are shown.
         memory_lines_max: How many of the newest decisions are shown.
         memory_line_chars_max: Length of one decision.
         result_bytes_max: Size of one tool result.
@@ -68,6 +70,8 @@ class PromptForm:
     indicators_chars_max: int
     indicator_columns_min: int
     indicator_columns_max: int
+    orders_max: int
+    closings_max: int
 
 
 FULL = PromptForm(
@@ -89,6 +93,8 @@ FULL = PromptForm(
     indicators_chars_max=12_000,
     indicator_columns_min=6,
     indicator_columns_max=60,
+    orders_max=12,
+    closings_max=16,
 )
 COMPACT = PromptForm(
     size="compact",
@@ -109,6 +115,8 @@ COMPACT = PromptForm(
     indicators_chars_max=800,
     indicator_columns_min=3,
     indicator_columns_max=8,
+    orders_max=4,
+    closings_max=4,
 )
 TINY = PromptForm(
     size="tiny",
@@ -129,6 +137,8 @@ TINY = PromptForm(
     indicators_chars_max=300,
     indicator_columns_min=2,
     indicator_columns_max=4,
+    orders_max=2,
+    closings_max=2,
 )
 PROMPT_FORMS: Mapping[PromptSize, PromptForm] = {"full": FULL, "compact": COMPACT, "tiny": TINY}
 

@@ -25,10 +25,12 @@ from arena.messages import (
     SkippedSnapshots,
     ToolCall,
     ToolOffered,
+    ToolResult,
     Turn,
     TurnStarted,
 )
 from arena.topics import partition_of
+from routers.account_check import AccountLook, check_call, known_before, look_of
 from routers.conversation_limits import ROUNDS_MAX
 from routers.prompt import (
     HOUSE_RULES,
@@ -48,7 +50,7 @@ from routers.replay_roster import RosterHistory, shown_parts
 from routers.replay_turn import content_sha256, replay_turn, turn_difference
 from routers.replay_turn_filter import authentic_turns
 from routers.strategy import Strategy, load_shipped, turn_kinds
-from routers.turn_types import Asked, Limits, ResolvedAgent, TurnInput
+from routers.turn_types import Asked, Limits, Now, ResolvedAgent, TurnInput
 
 SNAPSHOTS, TURNS, ROSTER = topics.SNAPSHOTS.name, topics.TURNS.name, topics.ROSTER.name
 EVENTS = topics.EVENTS.name
@@ -233,8 +235,10 @@ class TurnReplay:
         if spec.joined_at > turn.started_at and spec.strategy != turn.strategy:
             spec = self._spec_from_turn(spec, turn)
         size, strategy = self._size_of(turn), self._strategy(spec, turn)
-        known, lines = agent.history.known, tuple(agent.history.lines)
-        user = render_user(market, snapshot, known, lines, size)
+        known = known_before(agent.history.known, turn.checked, snapshot)
+        lines = tuple(agent.history.lines)
+        closings = () if turn.checked is None else turn.checked.closings
+        user = render_user(market, snapshot, known, lines, size, closings)
         system, offers = self._system(strategy, turn, size)
         if system != turn.messages[0].content and spec.joined_at > turn.started_at:
             strategy = self._strategy(self._spec_from_turn(spec, turn), turn)
@@ -257,6 +261,7 @@ class TurnReplay:
             found.counts["turns whose requests or answers are no longer kept"] += 1
             return
         limits = self._limits(turn)
+        look = self._look_again(agent, turn, snapshot, (place, subject))
         resolved = ResolvedAgent.of(turn.agent, turn.node, strategy, limits, offers.values(), size)
         turn_input = TurnInput(
             snapshot=snapshot,
@@ -268,11 +273,26 @@ class TurnReplay:
             context=market.context,
             left_out=left_out_text(system, market, known, lines, size),
             asked=Asked(turn.asked, turn.asked_by),
+            checked=look.check,
+            heard_seq=look.heard_seq,
         )
         replayed = replay_turn(resolved, turn_input, turn, agent.inbox.find)
         found.counts["turns"] += 1
         self._compare_requests(place, subject, replayed.sent)
         self._compare_turn(place, subject, turn, replayed.turn)
+
+    def _look_again(
+        self, agent: RecordedAgent, turn: Turn, snapshot: MarketSnapshot, where: tuple[str, str]
+    ) -> AccountLook:
+        """What the router was told of the account before a turn, from the agent's inbox."""
+        heard_seq = agent.history.heard_seq
+        if turn.checked is None or agent.inbox is None:
+            return AccountLook(None, heard_seq)
+        now = Now(turn.started_at, 0.0)
+        self._compare_requests(*where, [check_call(turn.agent, snapshot, now, NO_LIMIT_S)])
+        found = agent.inbox.find(turn.checked.call_id)
+        result = found[1] if found is not None else None
+        return look_of(result if isinstance(result, ToolResult) else None, heard_seq)
 
     def _size_of(self, turn: Turn) -> PromptSize:
         """The prompt size of a turn: from the roster, or its own if it is older than that."""

@@ -25,14 +25,14 @@ from arena.errors import ArenaError
 from arena.failure_streaks import FailureStreaks
 from arena.messages import (
     ChatReply,
-    ChatRequest,
     MarketSnapshot,
     Message,
-    ToolCall,
+    ToolResult,
     Turn,
     TurnStarted,
 )
 from arena.node import Node
+from routers.account_check import AccountLook, check_call, look_of, needs_check
 from routers.agent_config import AgentConfig, announce
 from routers.kinds import TurnMachine
 from routers.memory import AgentHistory
@@ -44,6 +44,7 @@ from routers.snapshot_cache import SnapshotCache
 from routers.snapshot_gate import SnapshotGate
 from routers.turn_factory import TurnFactory
 from routers.turn_log import log_resumed, log_turn
+from routers.turn_sender import TurnSender
 from routers.turn_types import (
     Effect,
     FinishTurn,
@@ -91,7 +92,6 @@ class AgentRouter:
         self._snapshots = snapshots
         self._factory = TurnFactory(config, roster)
         self._recovering = recovering
-        self._prompted = topics.prompted(config.chat_node)
         self._reader: GroupReader | None = None
         self._wake = asyncio.Event()
         self._is_owner = self._retired = False
@@ -100,8 +100,8 @@ class AgentRouter:
         self._announced = False
         self._latest: Record | None = None
         self._replies = ReplyBuffer()
+        self._sender = TurnSender(node, config.agent, config.chat_node, self._replies)
         self._turn: TurnMachine | None = None
-        self._record_ack: asyncio.Future[AppendAck] | None = None
         self._interrupted: InterruptedTurn | None = None
         self._history = AgentHistory()
         self._answered: int | None = None
@@ -194,6 +194,11 @@ class AgentRouter:
                 await self._wake.wait()
         self._wake.clear()
 
+    @property
+    def _is_current(self) -> bool:
+        """True while this process owns the agent, and its history is that of the log."""
+        return self._is_owner and self._restored_at == self._changes
+
     def _now(self) -> Now:
         clock = self._node.clock
         return Now(clock.now(), clock.monotonic())
@@ -201,8 +206,7 @@ class AgentRouter:
     async def _take_over(self) -> None:
         """Read the agent's history, and abort or resume an open turn of another process."""
         changes, self._interrupted = self._changes, None
-        if self._record_ack is not None:
-            await self._record_ack
+        await self._sender.flush()
         history = await self._read_history()
         if history.open_turn is not None and not self._can_continue(history):
             await self._node.clock.sleep(ABORT_SETTLE_S)
@@ -277,16 +281,22 @@ class AgentRouter:
 
     async def _begin(self, record: Record) -> None:
         seen = await self._snapshots.read(record)
-        if seen is None or self._was_answered(record.offset, seen.snapshot):
+        if seen is None or self._gate.was_answered(self._history, record.offset, seen.snapshot):
             return
-        asked = await self._gate.decide(self._history, record.offset, seen.snapshot)
+        self._replies.begin(ids.turn_id(self.config.agent, seen.snapshot.snapshot_id))
+        look = await self._look(seen.snapshot) if self._gate.wakes_on_exits else None
+        causes = () if look is None else look.causes
+        asked = await self._gate.decide(self._history, record.offset, seen.snapshot, causes)
         if asked is None:
+            self._replies.end()
             self.waiting = 0
+            return
+        look = look or await self._look(seen.snapshot)
+        if not self._is_current:
             return
         skipped = self._history.skipped_before(record.offset, self.config.cadence)
         self._node.counters["skipped"] += skipped
-        self._turn = self._factory.create(record, seen, skipped, self._history, asked)
-        self._replies.begin(self._turn.turn_id)
+        self._turn = self._factory.create(record, seen, skipped, self._history, asked, look)
         await self._carry_out(self._turn.start(self._now()))
 
     async def _resume(self, interrupted: InterruptedTurn) -> None:
@@ -296,23 +306,29 @@ class AgentRouter:
         assert seen is not None, "a turn starts on a snapshot only"
         self._node.counters["run_again"] += 1
         log_resumed(self._node, interrupted.started, len(interrupted.replies))
-        asked = asked_again(interrupted.started)
-        self._turn = self._factory.create(interrupted.record, seen, 0, self._history, asked)
         self._replies.put_earlier(interrupted.replies)
+        look = await self._look(seen.snapshot)
+        if not self._is_current:
+            return
+        asked = asked_again(interrupted.started)
+        self._turn = self._factory.create(interrupted.record, seen, 0, self._history, asked, look)
         await self._carry_out(self._turn.start(self._now(), again=True))
 
-    def _was_answered(self, offset: int, snapshot: MarketSnapshot) -> bool:
-        """True for a snapshot at or before the last one that was answered or skipped, or a copy."""
-        history = self._history
-        turn_id = ids.turn_id(self.config.agent, snapshot.snapshot_id)
-        if history.covers(turn_id, offset, snapshot.as_of):
-            return True
-        if offset <= history.covered:
-            self._node.log.warning(
-                "market.snapshots was created again", agent=self.config.agent, offset=offset
-            )
-            history.forget_offsets()
-        return False
+    async def _look(self, snapshot: MarketSnapshot) -> AccountLook:
+        """Ask for the account if it may have open orders, and wait for the answer."""
+        history, tool_s = self._history, self.config.limits.tool_s
+        if not needs_check(self.config.strategy, history):
+            return AccountLook(None, history.heard_seq)
+        self._node.counters["account_checks"] += 1
+        call = check_call(self.config.agent, snapshot, self._now(), tool_s)
+        await self._sender.send_call(topics.COMMANDS.name, call)
+        until_s = self._node.clock.monotonic() + tool_s
+        while self._is_current and (left_s := until_s - self._node.clock.monotonic()) > 0:
+            found = self._replies.take((call.call_id,))
+            if isinstance(found, ToolResult):
+                return look_of(found, history.heard_seq)
+            await self._sleep(left_s)
+        return AccountLook(None, history.heard_seq)
 
     async def _continue(self, turn: TurnMachine) -> None:
         """Feed the turn what came in and the time; then wait for more."""
@@ -332,33 +348,13 @@ class AgentRouter:
     async def _carry_out(self, effects: tuple[Effect, ...]) -> None:
         for effect in effects:
             if isinstance(effect, SendRequest):
-                await self._send_request(effect)
+                if effect.started is not None:
+                    self._history.begin(effect.started)
+                await self._sender.send_request(effect)
             elif isinstance(effect, SendToolCalls):
-                await self._send_tool_calls(effect)
+                await self._sender.send_tool_calls(effect)
             else:
                 await self._finish(effect)
-
-    async def _send_request(self, effect: SendRequest) -> None:
-        agent = self.config.agent
-        if effect.started is not None:
-            self._history.begin(effect.started)
-            self._record_ack = await self._bus.send(topics.TURNS.name, effect.started, key=agent)
-        await self._send(self._prompted, effect.request)
-
-    async def _send_tool_calls(self, effect: SendToolCalls) -> None:
-        """Send the calls once the start of the turn is in the log: orders need that evidence."""
-        if self._record_ack is not None and not self._record_ack.done():
-            await self._record_ack
-        for call in effect.account:
-            await self._send(topics.COMMANDS.name, call)
-        for call in effect.stateless:
-            await self._send(topics.TOOL_CALLS.name, call)
-        self._node.counters["tool_calls"] += len(effect.account) + len(effect.stateless)
-
-    async def _send(self, topic: str, call: ChatRequest | ToolCall) -> None:
-        """Send a call unless its reply is here already, from before a crash."""
-        if not self._replies.has(call.call_id):
-            await self._bus.send(topic, call, key=self.config.agent)
 
     async def _finish(self, effect: FinishTurn) -> None:
         turn, machine = effect.turn, self._turn
@@ -366,8 +362,7 @@ class AgentRouter:
         self._turn = None
         self._node.counters["late_replies"] += machine.unmatched + self._replies.end()
         self._history.end(turn)
-        ack = await self._bus.send(topics.TURNS.name, turn, key=self.config.agent)
-        self._record_ack = ack
+        ack = await self._sender.send_record(turn)
         ack.add_done_callback(lambda done: self._recorded(done, turn.snapshot_offset))
         self._count(turn)
 
@@ -389,7 +384,7 @@ class AgentRouter:
 
         In lock-step it stays open, to be run again.
         """
-        mine = self._is_owner and self._restored_at == self._changes
+        mine = self._is_current
         error = "the router was stopped during this turn"
         with contextlib.suppress(ArenaError, TimeoutError):
             async with self._node.clock.timeout(STOP_TIMEOUT_S):

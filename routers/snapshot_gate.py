@@ -9,15 +9,15 @@ that it missed.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from arena import topics
+from arena import ids, topics
 from arena.bus.base import AppendAck
-from arena.messages import MarketSnapshot, SkippedFor, SkippedSnapshots
+from arena.messages import AskedFor, MarketSnapshot, SkippedFor, SkippedSnapshots
 from arena.node import Node
 from routers.agent_config import AgentConfig
-from routers.gates import GateDecision, decide, mids_of
+from routers.gates import GateDecision, WakeCause, decide, mids_of
 from routers.kinds import calls_min
 from routers.memory import AgentHistory
 from routers.turn_types import Asked
@@ -69,10 +69,39 @@ class SnapshotGate:
         """How many snapshots up to an offset were neither answered nor skipped."""
         return max(0, offset - self._seen) if self._seen >= 0 else 1
 
+    def was_answered(self, history: AgentHistory, offset: int, snapshot: MarketSnapshot) -> bool:
+        """True for a snapshot at or before the last one that was answered or skipped, or a copy."""
+        turn_id = ids.turn_id(self._config.agent, snapshot.snapshot_id)
+        if history.covers(turn_id, offset, snapshot.as_of):
+            return True
+        if offset <= history.covered:
+            self._node.log.warning(
+                "market.snapshots was created again", agent=self._config.agent, offset=offset
+            )
+            history.forget_offsets()
+        return False
+
+    @property
+    def wakes_on_exits(self) -> bool:
+        """True if an exit that fired wakes the agent: the account is needed for the decision."""
+        gates = self._config.gates
+        return gates is not None and AskedFor.EXIT in gates.wake_on
+
     async def decide(
-        self, history: AgentHistory, offset: int, snapshot: MarketSnapshot
+        self,
+        history: AgentHistory,
+        offset: int,
+        snapshot: MarketSnapshot,
+        exits: Sequence[WakeCause] = (),
     ) -> Asked | None:
-        """Return why the agent is asked on a snapshot, or None if it is skipped."""
+        """Return why the agent is asked on a snapshot, or None if it is skipped.
+
+        Args:
+            history: The agent's history.
+            offset: Offset of the snapshot.
+            snapshot: The snapshot.
+            exits: Causes from the account, if `wakes_on_exits`.
+        """
         config = self._config
         if not self._records:
             self._seen = offset
@@ -90,7 +119,7 @@ class SnapshotGate:
             offset=offset,
             as_of=snapshot.as_of,
             mids=mids,
-            causes=await self._causes.read(),
+            causes=(*await self._causes.read(), *exits),
             calls_min=self._calls_min,
         )
         self._seen = offset

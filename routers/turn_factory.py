@@ -6,6 +6,7 @@ Reads the current roster, writes nothing.
 from dataclasses import replace
 
 from arena.bus.base import Record
+from routers.account_check import AccountLook, known_before
 from routers.agent_config import AgentConfig
 from routers.kinds import TurnMachine, create_turn
 from routers.memory import AgentHistory
@@ -49,6 +50,7 @@ class TurnFactory:
         skipped: int,
         history: AgentHistory,
         asked: Asked = NOT_GATED,
+        look: AccountLook | None = None,
     ) -> TurnMachine:
         """Create the turn for a snapshot.
 
@@ -58,22 +60,28 @@ class TurnFactory:
             skipped: Older snapshots that were skipped since the last turn.
             history: The agent's history.
             asked: Why the agent is asked, and how many model calls the turn may make.
+            look: What the account was asked for before the turn; None for nothing.
         """
         agent = self.resolved_agent()
         if asked.calls_max is not None and asked.calls_max < agent.limits.rounds:
             agent = replace(agent, limits=replace(agent.limits, rounds=asked.calls_max))
         size, lines = agent.form.size, tuple(history.lines)
         market = rendered.text(size, agent.strategy.shows)
-        user = render_user(market, rendered.snapshot, history.known, lines, size)
+        look = look or AccountLook(None, history.heard_seq)
+        known = known_before(history.known, look.check, rendered.snapshot)
+        closings = () if look.check is None else look.check.closings
+        user = render_user(market, rendered.snapshot, known, lines, size, closings)
         turn_input = TurnInput(
             snapshot=rendered.snapshot,
             snapshot_offset=record.offset,
             skipped=skipped,
             system=self._system,
             user=user,
-            known=history.known,
+            known=known,
             context=market.context,
-            left_out=left_out_text(self._system, market, history.known, lines, size),
+            left_out=left_out_text(self._system, market, known, lines, size),
             asked=asked,
+            checked=look.check,
+            heard_seq=look.heard_seq,
         )
         return create_turn(agent, turn_input)

@@ -204,6 +204,8 @@ def ended_turn(
         total_ms=ms(now.monotonic_s - started.monotonic_s),
         asked=turn_input.asked.asked,
         asked_by=turn_input.asked.asked_by,
+        checked=turn_input.checked,
+        heard_seq=turn_input.heard_seq,
     )
 
 

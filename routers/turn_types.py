@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from arena.messages import (
+    AccountCheck,
     ChatRequest,
     MarketSnapshot,
     PromptSize,
@@ -137,6 +138,8 @@ class TurnInput:
         left_out: Describes what the prompt leaves out because of its size.
         context: Ids of the items of dated context that the prompt shows.
         asked: Why the agent was asked.
+        checked: What the account was asked for before the turn; None for nothing.
+        heard_seq: The agent was told of all closed orders up to this sequence number.
     """
 
     snapshot: MarketSnapshot
@@ -148,6 +151,8 @@ class TurnInput:
     left_out: str = ""
     context: tuple[str, ...] = ()
     asked: Asked = NOT_GATED
+    checked: AccountCheck | None = None
+    heard_seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,7 @@ SHELLS = (
     "routers/service.py",
     "routers/snapshot_cache.py",
     "routers/snapshot_gate.py",
+    "routers/turn_sender.py",
     "routers/wake_causes.py",
     "routers/process.py",
     "trading_tools/candle_follower.py",

@@ -54,7 +54,7 @@ class OrderView:
         """The value for programs; what an order of its type does not have is left out."""
         found: dict[str, JsonValue] = {
             "order_id": self.order_id,
-            "type": self.order_type,
+            "order_type": self.order_type,
             "product_id": self.product_id,
             "action": self.action,
         }
@@ -166,7 +166,7 @@ def closed_value(order: ClosedOrder) -> JsonValue:
     """The end of an order for programs, as `arena.messages.turns.OrderClosing` reads it."""
     found: dict[str, JsonValue] = {
         "order_id": order.order_id,
-        "type": order.order_type,
+        "order_type": order.order_type,
         "product_id": order.product_id,
         "action": order.action,
         "status": order.status,

@@ -17,6 +17,8 @@ class AskedFor(StrEnum):
         MOVE: The mid of a product moved by at least `on_move_pct` since its last turn.
         QUIET_MAX: `quiet_max` has passed since its last turn.
         FILL: An order of its account was filled outside its own turns.
+        EXIT: Since its last turn an exit of its position fired, or a limit order of it filled or
+            ended.
         HALT, RESUME: The agent, or all agents, were halted or resumed.
     """
 
@@ -25,6 +27,7 @@ class AskedFor(StrEnum):
     MOVE = "move"
     QUIET_MAX = "quiet_max"
     FILL = "fill"
+    EXIT = "exit"
     HALT = "halt"
     RESUME = "resume"
 
@@ -53,7 +56,7 @@ class SkippedFor(StrEnum):
 MISSED = frozenset({SkippedFor.BUSY, SkippedFor.UNRECORDED})
 """Reasons for which a snapshot counts in `Turn.skipped_snapshots`: no gate held the agent back."""
 
-WAKE_CAUSES = (AskedFor.HALT, AskedFor.RESUME, AskedFor.FILL)
+WAKE_CAUSES = (AskedFor.HALT, AskedFor.RESUME, AskedFor.EXIT, AskedFor.FILL)
 """What `wake_on` may name, the most important first."""
 
 
@@ -65,7 +68,8 @@ class Gates(MessagePart):
         on_move_pct: Percentage by which the mid of a product must move between two turns.
         quiet_max_s: Seconds after the last turn at which the agent is asked without a move.
         calls_per_hour_max, calls_per_day_max: Most model calls, all rounds, in the last hour, day.
-        wake_on: Causes for which the agent is asked at the next snapshot: "fill", "halt", "resume".
+        wake_on: Causes for which the agent is asked at the next snapshot: "fill", "exit", "halt",
+            "resume".
     """
 
     every_s: float | None = Field(default=None, gt=0, exclude_if=is_none)

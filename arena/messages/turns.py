@@ -17,6 +17,8 @@ from arena.messages.base import (
 )
 from arena.messages.chat import CallOutcome, ChatMessage, PromptSize, Usage
 from arena.messages.gates import Gates
+from arena.messages.market import Side
+from arena.messages.orders import OrderStatus, OrderType
 from arena.money import WireDecimal
 
 SINGLE = "single"
@@ -54,6 +56,54 @@ class HeldPosition(MessagePart):
     held_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
+class StandingOrder(MessagePart):
+    """An open order as the executor reported it.
+
+    Attributes:
+        quantity: What is not filled yet of a limit order; None for an exit, which sells all.
+        level: The limit, or the bid at which an exit fires; None for a time exit.
+        trailing_pct: Distance of a trailing stop in percent; None for other types.
+        ends_at: Venue time at which a limit order expires, or a time exit fires; None for never.
+    """
+
+    order_id: str = Field(max_length=64)
+    order_type: OrderType
+    product_id: str = Field(max_length=64)
+    action: Side
+    quantity: WireDecimal | None = Field(default=None, exclude_if=is_none)
+    level: WireDecimal | None = Field(default=None, exclude_if=is_none)
+    trailing_pct: WireDecimal | None = Field(default=None, exclude_if=is_none)
+    ends_at: Utc | None = Field(default=None, exclude_if=is_none)
+
+
+class OrderClosing(MessagePart):
+    """The end of an order that lived, as the executor reported it.
+
+    Attributes:
+        status: "filled", "cancelled", "expired" or "rejected".
+        reason: Of a rejection.
+        cause: As in `OrderDecided`.
+        quantity: What was filled in all; None for nothing.
+        price: Of the last fill.
+        realised: Profit of the last fill of a sell.
+        realised_pct: The same in percent of the cost of what was sold.
+        seq: Sequence number of its last event in the account log.
+    """
+
+    order_id: str = Field(max_length=64)
+    order_type: OrderType
+    product_id: str = Field(max_length=64)
+    action: Side
+    status: OrderStatus
+    reason: str = Field(default="", max_length=64, exclude_if=is_empty)
+    cause: str = Field(default="", max_length=64, exclude_if=is_empty)
+    quantity: WireDecimal | None = Field(default=None, exclude_if=is_none)
+    price: WireDecimal | None = Field(default=None, exclude_if=is_none)
+    realised: WireDecimal | None = Field(default=None, exclude_if=is_none)
+    realised_pct: WireDecimal | None = Field(default=None, exclude_if=is_none)
+    seq: int = 0
+
+
 class Portfolio(MessagePart):
     """An account as the executor reported it.
 
@@ -63,6 +113,8 @@ class Portfolio(MessagePart):
         positions: The agent's positions.
         currency: Currency of all amounts.
         wallets: The agent's accounts in further currencies; they have none themselves.
+        orders: The agent's open orders, of all currencies; the first ones of many.
+        orders_open: How many there are if not all are in `orders`.
     """
 
     cash_usd: WireDecimal
@@ -70,6 +122,23 @@ class Portfolio(MessagePart):
     positions: tuple[HeldPosition, ...] = ()
     currency: Currency = CURRENCY_FIELD
     wallets: "tuple[Portfolio, ...]" = Field(default=(), exclude_if=is_empty)
+    orders: tuple[StandingOrder, ...] = Field(default=(), max_length=100, exclude_if=is_empty)
+    orders_open: int = Field(default=0, exclude_if=is_empty)
+
+
+class AccountCheck(MessagePart):
+    """What the router asked about an account with open orders before it asked the agent.
+
+    Attributes:
+        call_id: The call of `get_portfolio`.
+        portfolio: The account after everything that happened up to the snapshot.
+        closings: What happened to the agent's orders since its last turn without its doing, oldest
+            first: its prompt begins with it.
+    """
+
+    call_id: str
+    portfolio: Portfolio
+    closings: tuple[OrderClosing, ...] = ()
 
 
 class Round(MessagePart):
@@ -145,6 +214,8 @@ class Turn(Message):
         usage: Sum over the rounds; the cost is None if a price is unknown.
         context: Ids of the items of dated context that the prompt showed.
         asked, asked_by: As in `TurnStarted`.
+        checked: The account at the start of the turn, if the router asked for it.
+        heard_seq: The agent was told of all closed orders up to this sequence number.
     """
 
     turn_id: str
@@ -180,6 +251,8 @@ class Turn(Message):
     context: tuple[str, ...] = Field(default=(), exclude_if=is_empty)
     asked: str = Field(default="", exclude_if=is_empty)
     asked_by: str = Field(default="", exclude_if=is_empty)
+    checked: AccountCheck | None = Field(default=None, exclude_if=is_none)
+    heard_seq: int = Field(default=0, exclude_if=is_empty)
 
 
 class AgentSpec(Message):

@@ -194,7 +194,7 @@ def test_caps_are_never_exceeded(steps: list[tuple[int, int]], hour: int, day: i
         ({"calls_per_hour_max": 0}, "calls_per_hour_max is 0; write a whole number from 1"),
         ({"calls_per_day_max": 1.5}, "calls_per_day_max is 1.5"),
         ({"calls_per_day_max": 20_000}, "from 1 to 10,000"),
-        ({"wake_on": ["exit"]}, "wake_on names 'exit'; choose from halt, resume, fill"),
+        ({"wake_on": ["loss"]}, "wake_on names 'loss'; choose from halt, resume, exit, fill"),
         ({"wake_on": 3}, "wake_on is 3; write a list"),
     ],
 )

@@ -79,7 +79,7 @@ def test_value_has_what_each_type_has() -> None:
     assert [
         {
             "order_id": "o-stop",
-            "type": "stop_loss",
+            "order_type": "stop_loss",
             "product_id": BTC,
             "action": "sell",
             "level": "60140",
@@ -87,7 +87,7 @@ def test_value_has_what_each_type_has() -> None:
         },
         {
             "order_id": "o-trail",
-            "type": "trailing_stop",
+            "order_type": "trailing_stop",
             "product_id": BTC,
             "action": "sell",
             "level": "61740",
@@ -96,21 +96,21 @@ def test_value_has_what_each_type_has() -> None:
         },
         {
             "order_id": "o-time",
-            "type": "time_exit",
+            "order_type": "time_exit",
             "product_id": BTC,
             "action": "sell",
             "ends_at": ENDS_TEXT,
         },
         {
             "order_id": "o-unknown",
-            "type": "take_profit",
+            "order_type": "take_profit",
             "product_id": "XYZ-USD",
             "action": "sell",
             "level": "1.5",
         },
         {
             "order_id": "o-limit",
-            "type": "limit",
+            "order_type": "limit",
             "product_id": BTC,
             "action": "buy",
             "quantity": "0.4",
@@ -126,7 +126,7 @@ def test_closed_orders_have_their_fill() -> None:
     assert [
         {
             "order_id": "c-1",
-            "type": "limit",
+            "order_type": "limit",
             "product_id": BTC,
             "action": "buy",
             "status": "expired",
@@ -135,7 +135,7 @@ def test_closed_orders_have_their_fill() -> None:
         },
         {
             "order_id": "c-2",
-            "type": "stop_loss",
+            "order_type": "stop_loss",
             "product_id": "SOL-USD",
             "action": "sell",
             "status": "filled",
