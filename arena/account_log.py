@@ -190,6 +190,7 @@ class MarketCheckedEvent(LogEvent, gc=False, kw_only=True):
     as_of: str
     peaks: dict[str, str] = {}
     marks: list[MarkRead] = []
+    waiting: dict[str, msgspec.Raw] = {}
 
 
 AccountLogEvent: TypeAlias = (

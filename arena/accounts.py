@@ -209,7 +209,7 @@ class Shard:
     def _note_check(self, event: MarketCheckedEvent) -> None:
         self.checked, self.checked_at = dict(event.offsets), (event.snapshot_id, event.as_of)
         risk_fold.note_marks(event, self.risk)
-        order_fold.note_peaks(event.peaks, self.standing.values())
+        order_fold.note_check(event, self.standing.values())
 
     def _require_account(self, order_id: str, agent: str) -> None:
         if agent not in self.accounts:

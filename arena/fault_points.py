@@ -17,6 +17,7 @@ POINTS = (
     "after_decide",
     "sent_not_acked",
     "acked_not_replied",
+    "after_check",
     "during_recovery",
     "after_epoch",
 )

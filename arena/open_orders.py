@@ -40,6 +40,7 @@ class OpenOrder:
         turn_id, round, index, snapshot_id, source, issued_at: Of the call that placed it; `source`
             is its offset in `account.commands`.
         exits: Of a limit order: the exits that its first fill brings.
+        waiting: What triggered it, as JSON, while it waits for a fresh ticker; "" otherwise.
     """
 
     order_id: str
@@ -66,6 +67,7 @@ class OpenOrder:
     source: int = -1
     issued_at: str = ""
     exits: list[ExitRead] = field(default_factory=list)
+    waiting: str = ""
 
     @property
     def is_exit(self) -> bool:

@@ -1,10 +1,16 @@
 """Folds the steps of orders that live into the open orders of their agent. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 
 from arena.account_fills import unix_ms
-from arena.account_log import ExitRead, OrderEvent, TermsRead, read_units
+from arena.account_log import (
+    ExitRead,
+    MarketCheckedEvent,
+    OrderEvent,
+    TermsRead,
+    read_units,
+)
 from arena.account_state import Account
 from arena.errors import BrokenLog
 from arena.money import SCALE, PriceUnits, to_price_units
@@ -69,14 +75,16 @@ def fold_step(
         _drop_unarmed(orders, event.product_id)
 
 
-def note_peaks(peaks: Mapping[str, str], agents: Iterable[AgentOrders]) -> None:
-    """Note the highest bids since the trailing stops were placed, as the owner saw them."""
-    if not peaks:
+def note_check(event: MarketCheckedEvent, agents: Iterable[AgentOrders]) -> None:
+    """Note the highest bids of trailing stops, and which orders wait for a fresh ticker."""
+    if not (event.peaks or event.waiting):
         return
     for orders in agents:
         for order in orders.open.values():
-            if order.order_id in peaks:
-                order.peak = _price(peaks[order.order_id])
+            if order.order_id in event.peaks:
+                order.peak = _price(event.peaks[order.order_id])
+            if order.order_id in event.waiting:
+                order.waiting = bytes(event.waiting[order.order_id]).decode()
 
 
 def _opened(event: OrderEvent, unarmed: OpenOrder | None) -> OpenOrder:

@@ -28,12 +28,13 @@ from trading_tools.events import PendingEvent, account_opened
 from trading_tools.orders.accounts import Settlement
 from trading_tools.orders.desk import Desk
 from trading_tools.orders.guard import AccountGuard, guard_of_account
-from trading_tools.orders.limits_in_force import LimitsInForce, apply_limits
+from trading_tools.orders.limits_in_force import apply_limits
 from trading_tools.orders.marks import Checked, first_mark
 from trading_tools.portfolio import PortfolioView, portfolio_of
 from trading_tools.quotes import MarketState
 from trading_tools.registry import Tool
 from trading_tools.replies import answer_result, failed_result, forgotten_order_result, order_result
+from trading_tools.risk.requests import LimitSettings
 from trading_tools.rules import TradingRules
 from trading_tools.schema import InvalidArguments
 
@@ -97,7 +98,7 @@ class CommandHandler:
         rules: The rules of this executor.
         tools: The account tools by name.
         switch: The kill switch: whose orders are halted.
-        limits: Which limits of risk each agent is to have.
+        limits: Which limits of risk each agent is to have; None leaves those in the log.
         checked: How far standing orders and limits were checked against the market.
     """
 
@@ -108,7 +109,7 @@ class CommandHandler:
     rules: TradingRules
     tools: Mapping[str, Tool]
     switch: KillSwitch = field(default_factory=KillSwitch)
-    limits: LimitsInForce = field(default_factory=LimitsInForce)
+    limits: LimitSettings | None = None
     checked: Checked = field(default_factory=Checked)
 
     def __post_init__(self) -> None:

@@ -251,7 +251,14 @@ class Executor:
     async def _serve_as_owner(self, log: EventLog, partition: int, shards: int) -> None:
         market, switch = self._prices.market, self._control.switch
         handler = CommandHandler(
-            partition, shards, log.shard, market, self._rules, self._tools, switch
+            partition,
+            shards,
+            log.shard,
+            market,
+            self._rules,
+            self._tools,
+            switch,
+            self._control.limits,
         )
         owner = self._owners[partition] = ShardWriter(
             self._node,

@@ -7,7 +7,7 @@ when it comes, and skipped in the backlog of a start.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from arena import topics
 from arena.bus.base import EARLIEST, LogReader, Record, Start
@@ -27,6 +27,10 @@ TOPIC = topics.TICKERS.name
 class PriceFeed:
     """Follows `market.tickers` into a `MarketState`.
 
+    Attributes:
+        market: The newest quotes and listings.
+        watchers: Each is called with every batch of records, once the market has them.
+
     Args:
         node: Its bus is read, its counters count.
         whole: Read the topic from its beginning.
@@ -35,6 +39,7 @@ class PriceFeed:
     def __init__(self, node: Node, *, whole: bool = False) -> None:
         """Start with an empty market; `open` reads it."""
         self.market = MarketState()
+        self.watchers: list[Callable[[Sequence[Record]], None]] = []
         self._whole = whole
         self._node = node
         self._reader: LogReader | None = None
@@ -70,6 +75,14 @@ class PriceFeed:
         """Follow the topic until cancelled."""
         while True:
             await self._read_once()
+
+    def read_to(self) -> dict[int, int]:
+        """Partition -> offset before which every record was read."""
+        return dict(self._next)
+
+    async def advanced(self) -> None:
+        """Wait until further records were read."""
+        await self._advanced.wait()
 
     def covers(self, offsets: Mapping[int, int]) -> bool:
         """True if everything before these offsets (partition -> offset) was read."""
@@ -149,6 +162,8 @@ class PriceFeed:
             for record in same:
                 if await self._note(record):
                     break
+        for watcher in self.watchers:
+            watcher(records)
         # By the reader's position: the end marker of a transaction has an offset, but no record.
         places = {p: self._reader.position(TOPIC, p) for p in self._next}
         if places != self._next:

@@ -16,8 +16,7 @@ proof begins after its epoch counted.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterable
 
 from arena import topics
 from arena.bus.base import AppendAck, LogReader, Record, Start
@@ -26,12 +25,14 @@ from arena.fault_points import fault_point
 from arena.liveness import COMMANDS_LOST, COMMANDS_UNPROVEN, EVENTS_LOST, EVENTS_UNPROVEN
 from arena.messages import Message, ToolCall, ToolResult
 from arena.node import Node
-from arena.tasks import run_until_first_ends
+from arena.tasks import run_until_first_ends, wait_for_tasks
 from trading_tools.command_handler import CommandHandler, CommandKind, HandledCommand
 from trading_tools.command_start import find_start
+from trading_tools.command_waits import CommandWaits, ShardReleased
 from trading_tools.events import PendingEvent
 from trading_tools.inbox_check import check_inboxes
 from trading_tools.kill_switch import KillSwitchFeed
+from trading_tools.market_watch import MarketWatch
 from trading_tools.outbox import Outbox, within_ack_timeout
 from trading_tools.ownership import Ownership
 from trading_tools.prices import PriceFeed
@@ -41,31 +42,23 @@ BATCH_MAX = 64
 """How many commands are decided ahead of their acks."""
 REWIND = 2 * BATCH_MAX
 """How many commands are read again at a start: their replies may not have been sent."""
-PRICE_WAIT_S = 2.0
-"""How long to wait for prices outside lock-step."""
-PRICE_POLL_S = 0.1
-"""How long to wait for prices before checking whether to wait longer."""
-SHORT_WAIT_S = 60.0
-"""How long in lock-step `market.tickers` may end before the prices that an order waits for: a
-connector that restarts appends what the topic lost. Counted in polls, so that the time for which a
-process was suspended does not count."""
-CONTROL_WAIT_S = 0.1
-"""How long to wait for a proof before checking the command's deadline again."""
 READ_S = 0.5
 COUNTERS: dict[CommandKind, str] = {
     "opened": "accounts_opened",
     "filled": "fills",
     "rejected": "rejections",
+    "accepted": "orders_placed",
+    "part_filled": "fills",
+    "cancelled": "orders_cancelled",
     "duplicate": "duplicates",
     "read": "reads",
     "refused": "refusals",
 }
+DECIDED = frozenset({"filled", "rejected", "accepted", "part_filled"})
+STEPS = {"MarketChecked": "market_checks", "RiskTripped": "risk_trips"}
+"""Kind of a record that no command asked for -> its counter; other kinds are steps of orders."""
 COMMANDS = topics.COMMANDS.name
 EVENTS = topics.EVENTS.name
-
-
-class _ShardReleased(Exception):
-    """The shard is given up while an order still waits: the next owner decides it."""
 
 
 class ShardWriter:
@@ -102,6 +95,7 @@ class ShardWriter:
         self._since = node.clock.boot_s()
         self._ownership = Ownership(node, log, handler, control)
         self._began_at = handler.shard.next_offset
+        self._watch = MarketWatch(node, handler, prices, control, self._since)
         self._outbox = Outbox(node.bus)
         self._unacked: list[tuple[PendingEvent, asyncio.Future[AppendAck]]] = []
         self._replies: list[ToolResult] = []
@@ -119,22 +113,68 @@ class ShardWriter:
             Fenced: Another owner has written.
             AppendFailed: An append was not acked in time.
         """
-        await run_until_first_ends(self._serve(should_serve), self._ownership.keep_confirming())
+        await self._watch.open()
+        try:
+            await run_until_first_ends(
+                self._serve(should_serve),
+                self._ownership.keep_confirming(),
+                self._watch.follow_snapshots(),
+            )
+        finally:
+            await self._watch.close()
 
     async def _serve(self, should_serve: Callable[[], bool]) -> None:
         await self._outbox.prepare(self._handler.shard.accounts)
         self._reader = await self._open_commands()
+        commands: asyncio.Future[list[Record]] | None = None
         try:
-            with contextlib.suppress(_ShardReleased):
+            with contextlib.suppress(ShardReleased):
+                await self._append_all(self._watch.take_over())
                 while should_serve():
-                    records = await self._reader.read(timeout_s=READ_S, max_records=BATCH_MAX)
+                    commands = commands or asyncio.ensure_future(self._next_commands())
+                    await self._wait_for(commands)
+                    await self._check_market()
+                    if not commands.done():
+                        continue
+                    records, commands = commands.result(), None
                     if records and should_serve():
                         await self._serve_batch(records, should_serve)
                         await self._ownership.confirm()
             await self._outbox.settle()
         finally:
+            if commands is not None:
+                commands.cancel()
+                await asyncio.gather(commands, return_exceptions=True)
             await self._reader.close()
             self._reader = None
+
+    async def _next_commands(self) -> list[Record]:
+        assert self._reader is not None, "commands are read while the shard is served"
+        return await self._reader.read(timeout_s=READ_S, max_records=BATCH_MAX)
+
+    async def _wait_for(self, commands: "asyncio.Future[list[Record]]") -> None:
+        """Wait for commands, or for something to check in the market."""
+        arrived = asyncio.ensure_future(self._watch.arrived())
+        try:
+            await wait_for_tasks([commands, arrived], None, self._node.clock)
+        finally:
+            arrived.cancel()
+            await asyncio.gather(arrived, return_exceptions=True)
+
+    async def _check_market(self) -> None:
+        """Check the market for standing orders and limits, and append what it triggered."""
+        while self._watch.is_due:
+            records = self._watch.check()
+            fault_point("after_check")
+            await self._append_all(records)
+            await self._settle()
+
+    async def _append_all(self, records: Iterable[PendingEvent]) -> None:
+        for record in records:
+            await self._append(record)
+            self._node.counters[STEPS.get(record.kind, "order_steps")] += 1
+            if len(self._unacked) >= BATCH_MAX:
+                await self._settle()
 
     @property
     def has_written(self) -> bool:
@@ -184,15 +224,29 @@ class ShardWriter:
 
     async def _serve_batch(self, records: list[Record], should_serve: Callable[[], bool]) -> None:
         fetched_at = self._node.clock.now()
+        waits = CommandWaits(
+            self._node,
+            self._handler,
+            self._prices,
+            self._control,
+            self._watch,
+            self._since,
+            self._settle,
+            should_serve,
+        )
         for record in records:
             fault_point("after_read")
             message = await self._read(record)
             if message is None:
                 continue
-            prices_current = await self._catch_up(message, should_serve)
+            prices_current = await waits.catch_up(message)
+            await self._check_market()
+            while prices_current and await self._watch.is_behind(message):
+                await waits.snapshot()
+                await self._check_market()
             await self._send_pending_reads_before(message)
             # This comes last: nothing may be awaited between the proof and the decision.
-            now, unknown = await self._know_control(message, fetched_at, should_serve)
+            now, unknown = await waits.know_control(message, fetched_at)
             handled = self._handler.handle(
                 message,
                 record.offset,
@@ -234,73 +288,6 @@ class ShardWriter:
         if record.offset > self._dead_lettered_to:
             await self._node.dead_letter(record, why)
 
-    async def _catch_up(self, message: Message, should_serve: Callable[[], bool]) -> bool:
-        """Wait for the prices that a command needs; in lock-step until its deadline.
-
-        Returns:
-            False if they did not come.
-
-        Raises:
-            _ShardReleased: The shard is given up meanwhile.
-        """
-        needed = self._handler.prices_needed(message)
-        if self._prices.covers(needed):
-            return True
-        # Earlier commands need not wait for the prices that this command waits for.
-        await self._settle()
-        if await self._prices.cannot_catch_up(needed):
-            return False
-        lock_step = self._handler.rules.lock_step
-        waited_s = short_s = 0.0
-        while not await self._prices.catch_up(needed, PRICE_POLL_S):
-            if not should_serve():
-                raise _ShardReleased
-            waited_s += PRICE_POLL_S
-            is_over = waited_s >= PRICE_WAIT_S
-            if is_over and lock_step and isinstance(message, ToolCall):
-                short_s += PRICE_POLL_S if await self._prices.is_too_short(needed) else 0.0
-                is_late = self._node.clock.now() > message.deadline_at
-                is_over = is_late or short_s >= SHORT_WAIT_S
-            if is_over:
-                self._prices.note_timeout(needed)
-                return False
-        return True
-
-    async def _know_control(
-        self, message: Message, fetched_at: datetime, should_serve: Callable[[], bool]
-    ) -> tuple[datetime | None, datetime | None]:
-        """Wait until `arena.control` is known to be read to its end, or the deadline has passed.
-
-        In lock-step the wait is unlimited and takes no time, so that every run decides alike.
-
-        Returns:
-            The time of the decision, or None for now; and since when there is no proof, or None if
-            there is one or the message needs none.
-
-        Raises:
-            _ShardReleased: The shard is given up meanwhile.
-        """
-        if not isinstance(message, ToolCall) or not self._handler.needs_decision(message):
-            return None, None
-        if fetched_at > message.deadline_at:
-            return fetched_at, None  # It was too late then, even if the clock is set back since.
-        if self._control.is_proven(self._since):
-            return None, None
-        came_at = self._node.clock.now()
-        # Earlier commands need not wait for this command's proof.
-        await self._settle()
-        since, lock_step = self._control.proven_wall or fetched_at, self._handler.rules.lock_step
-        while not self._control.is_proven(self._since):
-            if not should_serve():
-                raise _ShardReleased
-            now = self._node.clock.now()
-            if not lock_step and now > message.deadline_at:
-                return now, since
-            await self._control.wait_proven(self._since, CONTROL_WAIT_S)
-        if lock_step:
-            return came_at, None
-        return None, since if self._node.clock.now() > message.deadline_at else None
-
     async def _send_pending_reads_before(self, message: Message) -> None:
         """In lock-step, send the replies to an agent's earlier reads before its order is decided.
 
@@ -321,6 +308,8 @@ class ShardWriter:
             self._dead_lettered_to = max(self._dead_lettered_to, offset)
         for append in handled.appends:
             await self._append(append)
+        if handled.appends and isinstance(message, ToolCall):
+            self._watch.note_orders(message.agent)
         if handled.reply is not None:
             self._replies.append(handled.reply)
         self._count(message, offset, handled)
@@ -362,7 +351,7 @@ class ShardWriter:
     def _count(self, message: Message, offset: int, handled: HandledCommand) -> None:
         counters = self._node.counters
         counters[COUNTERS[handled.kind]] += 1
-        if handled.kind in ("filled", "rejected"):
+        if handled.kind in DECIDED:
             counters["orders"] += 1
         if handled.reason:
             counters[f"{handled.kind}_{handled.reason}"] += 1

@@ -6,7 +6,7 @@ from pydantic import Field, JsonValue
 
 from arena.messages.base import Message, MessagePart, Utc, is_empty, is_none
 from arena.messages.market import Side
-from arena.messages.orders import ExitRequested, OrderType
+from arena.messages.orders import ExitRequested, OrderType, Trigger
 from arena.money import WireDecimal
 
 LimitSource = Literal["arena", "agent", "request"]
@@ -97,6 +97,8 @@ class MarketChecked(Message):
         as_of: Its venue time.
         peaks: Order id of a trailing stop -> highest bid since it was placed.
         marks: Equity of the accounts under limits of loss.
+        waiting: Order id -> what triggered it, of orders that wait for a ticker to fill at: their
+            product has no fresh price, or cannot be traded at the venue.
     """
 
     epoch: int
@@ -108,6 +110,7 @@ class MarketChecked(Message):
     as_of: Utc
     peaks: dict[str, WireDecimal] = Field(default_factory=dict, exclude_if=is_empty)
     marks: tuple[AccountMark, ...] = Field(default=(), exclude_if=is_empty)
+    waiting: dict[str, Trigger] = Field(default_factory=dict, exclude_if=is_empty)
     at: Utc
 
 

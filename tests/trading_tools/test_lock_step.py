@@ -15,7 +15,7 @@ from arena.bus.memory import MemoryBus, MemoryCluster
 from arena.messages import OrderDecided, Rules, Ticker, ToolResult
 from arena.wire import Headers, encode
 from tests.trading_tools.helpers import WAIT_S, product, read_until, serving, ticker, tool_call
-from trading_tools import shard_writer
+from trading_tools import command_waits
 from trading_tools.command_handler import CommandHandler
 from trading_tools.events import epoch_of
 from trading_tools.prices import BACKLOG_S
@@ -113,8 +113,8 @@ async def test_missing_prices_do_not_stop_an_executor(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The order is rejected once the topic has ended too early for a while; only once."""
-    monkeypatch.setattr(shard_writer, "PRICE_WAIT_S", 0.1)
-    monkeypatch.setattr(shard_writer, "SHORT_WAIT_S", 0.5)
+    monkeypatch.setattr(command_waits, "PRICE_WAIT_S", 0.1)
+    monkeypatch.setattr(command_waits, "SHORT_WAIT_S", 0.5)
     await memory_bus.append(topics.TICKERS.name, product(), key="BTC-USD")
     await memory_bus.append(topics.TICKERS.name, old_ticker(), key="BTC-USD")
     calls = [
@@ -141,7 +141,7 @@ async def test_executor_that_waits_for_prices_gives_up_its_shard(
             while not node.details.get("shards"):
                 await asyncio.sleep(0.01)
             await memory_bus.append(topics.COMMANDS.name, call, key="momentum")
-            await asyncio.sleep(shard_writer.PRICE_POLL_S)
+            await asyncio.sleep(command_waits.PRICE_POLL_S)
             monkeypatch.setattr(ShardMembership, "should_serve", lambda *_: False)
             while node.details["shards"]:
                 await asyncio.sleep(0.01)

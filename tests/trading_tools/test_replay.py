@@ -17,7 +17,7 @@ from arena.errors import UsageError
 from arena.exports import export_topics
 from arena.messages import Halt, OpenAccount, OrderDecided, QuoteSeen, Resume, ToolCall, ToolResult
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
-from trading_tools import shard_writer
+from trading_tools import command_waits
 from trading_tools.replay import LOST, OrderReplay
 
 TOPICS = (
@@ -33,7 +33,7 @@ EVENTS = topics.EVENTS.name
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait long for prices that never come."""
-    monkeypatch.setattr(shard_writer, "PRICE_WAIT_S", 0.1)
+    monkeypatch.setattr(command_waits, "PRICE_WAIT_S", 0.1)
 
 
 def order(index: int, quantity: str, action: str = "buy", product_id: str = "BTC-USD") -> ToolCall:

@@ -7,6 +7,7 @@ from arena.accounts import Shard
 from arena.messages import Side
 from arena.money import PriceUnits, notional_units
 from arena.open_orders import AgentOrders, OpenOrder
+from arena.risk_limits import RiskLimits
 from arena.risk_state import RiskState, account_name
 from trading_tools.decide import RiskOutcome
 from trading_tools.orders.accounts import Settlement
@@ -14,7 +15,6 @@ from trading_tools.orders.reserved import open_buys, reserved_cash
 from trading_tools.quotes import Listing, MarketState
 from trading_tools.risk.assess import assess, verdict_dict
 from trading_tools.risk.inputs import RiskInputs
-from trading_tools.risk.limits import RiskLimits
 
 
 @dataclass(frozen=True, slots=True)

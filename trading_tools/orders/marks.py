@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from arena.accounts import Shard
-from arena.messages import AccountMark, MarketChecked
+from arena.messages import AccountMark, MarketChecked, Trigger
 from arena.money import PriceUnits, from_price_units, from_units
 from arena.wire import encode
 from trading_tools.context import Order, SetExits
 from trading_tools.events import PendingEvent
+from trading_tools.orders.records import Json
 from trading_tools.schema import InvalidArguments
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -71,6 +72,7 @@ def mark_of(
     now: datetime,
     peaks: Mapping[str, PriceUnits] | None = None,
     marks: Iterable[tuple[str, str, int, int]] = (),
+    waiting: Mapping[str, Json] | None = None,
 ) -> PendingEvent:
     """The record of a check.
 
@@ -80,6 +82,7 @@ def mark_of(
         now: Wall time.
         peaks: Order id of a trailing stop -> highest bid since it was placed.
         marks: Account, UTC day, equity at its start and highest equity, in units of 10^-8.
+        waiting: Order id -> what triggered it, of orders that wait for a fresh ticker.
     """
     event = MarketChecked(
         epoch=shard.epoch,
@@ -99,6 +102,7 @@ def mark_of(
             )
             for account, day, day_equity, peak_equity in marks
         ),
+        waiting={one: Trigger.model_validate(trigger) for one, trigger in (waiting or {}).items()},
         at=now,
     )
     encoded = encode(event)

@@ -22,7 +22,7 @@ from trading_tools.decide import Decision
 from trading_tools.events import Origin, PendingEvent, order_decided
 from trading_tools.fill import Fill, Rejection, Unfilled, fill_order
 from trading_tools.orders.accounts import Settlement, settlement_in
-from trading_tools.orders.records import Json, StepDetails, exit_json, trigger_of
+from trading_tools.orders.records import Json, StepDetails, exit_json
 from trading_tools.orders.terms import exits_at_fill
 from trading_tools.quotes import MarketState, Quote
 from trading_tools.rules import TradingRules
@@ -301,11 +301,6 @@ def _why_closed(orders: AgentOrders, product_id: str) -> str:
         if closed.product_id == product_id and closed.status != CANCELLED:
             return SIBLING_FILLED if closed.order_type != "limit" else POSITION_CLOSED
     return POSITION_CLOSED
-
-
-def triggered_by(order: OpenOrder, quote: Quote) -> Json:
-    """The ticker that triggered an order, as JSON."""
-    return trigger_of(quote, order.level)
 
 
 def _type(order: OpenOrder) -> OrderType:

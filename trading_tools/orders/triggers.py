@@ -18,6 +18,8 @@ from arena.open_orders import NO_PRICE, OpenOrder, trailing_level
 OrderKey = tuple[str, str]
 """Agent and order id."""
 Entry = tuple[int, OrderKey]
+Triggered = tuple[OrderKey, PriceUnits]
+"""An order, and the price that it was triggered at."""
 IsOpen = Callable[[OrderKey], bool]
 
 
@@ -79,15 +81,15 @@ class ProductTriggers:
         heappush(group.members, (distance, key, order.trailing_pct))
         group.update_level()
 
-    def triggered(self, bid: PriceUnits, ask: PriceUnits, is_open: IsOpen) -> list[OrderKey]:
-        """The orders that these prices trigger; they are removed.
+    def triggered(self, bid: PriceUnits, ask: PriceUnits, is_open: IsOpen) -> list[Triggered]:
+        """The orders that these prices trigger, with the level reached; they are removed.
 
         Args:
             bid: The best bid.
             ask: The best ask.
             is_open: Says whether an order is still open.
         """
-        found: list[OrderKey] = []
+        found: list[Triggered] = []
         if self.falls and bid <= -self.falls[0][0]:
             _take(self.falls, lambda level: bid <= -level, is_open, found)
         if self.rises and bid >= self.rises[0][0]:
@@ -100,7 +102,7 @@ class ProductTriggers:
             self._trail(bid, is_open, found)
         return found
 
-    def _trail(self, bid: PriceUnits, is_open: IsOpen, found: list[OrderKey]) -> None:
+    def _trail(self, bid: PriceUnits, is_open: IsOpen, found: list[Triggered]) -> None:
         groups = self.trailing
         if groups[-1].peak < bid:
             self._merge_below(bid)
@@ -110,7 +112,7 @@ class ProductTriggers:
             while group.members and bid <= group.level:
                 key = heappop(group.members)[1]
                 if is_open(key):
-                    found.append(key)
+                    found.append((key, group.level))
                 group.update_level()
         self.trailing = [group for group in groups if group.members]
 
@@ -138,9 +140,9 @@ class ProductTriggers:
 
 
 def _take(
-    heap: list[Entry], reached: Callable[[int], bool], is_open: IsOpen, found: list[OrderKey]
+    heap: list[Entry], reached: Callable[[int], bool], is_open: IsOpen, found: list[Triggered]
 ) -> None:
     while heap and reached(heap[0][0]):
-        key = heappop(heap)[1]
+        level, key = heappop(heap)
         if is_open(key):
-            found.append(key)
+            found.append((key, PriceUnits(abs(level))))

@@ -1,0 +1,335 @@
+"""Checks the standing orders and the limits of a shard against the market, ticker by ticker. Pure.
+
+Tickers come in a fixed order; each is compared with the orders that its product has, by price. What
+a ticker triggers becomes a record at once. An order that was triggered by a ticker too old to trade
+on fills at the first fresh one. At the end of each snapshot the equity of accounts with limits of
+loss is measured, and the check is noted in the log (`MarketChecked`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from heapq import heappop, heappush
+
+import orjson
+
+from arena.accounts import Shard
+from arena.messages import EXIT_TYPES, RejectReason
+from arena.money import PriceUnits, cash_notional_units
+from arena.open_orders import NO_PRICE, OpenOrder
+from trading_tools.command_handler import CommandHandler
+from trading_tools.events import PendingEvent
+from trading_tools.fill import Rejection
+from trading_tools.orders.accounts import settlement_in
+from trading_tools.orders.desk import Desk
+from trading_tools.orders.guard import for_standing, guard_of_account
+from trading_tools.orders.losses import LossLimits, Mark
+from trading_tools.orders.marks import Checked, is_watched, mark_of
+from trading_tools.orders.records import Json, trigger_of
+from trading_tools.orders.reserved import open_buys, reserved_cash
+from trading_tools.orders.steps import EXPIRED, NOT_POSSIBLE
+from trading_tools.orders.triggers import OrderKey, ProductTriggers
+from trading_tools.quotes import MarketState, Quote
+
+RANKS: dict[str, int] = {kind: rank for rank, kind in enumerate(EXIT_TYPES)}
+
+
+@dataclass(slots=True)
+class OrderWatch:
+    """Watches the market for the orders and limits of one shard.
+
+    Attributes:
+        handler: Handles the commands of the shard.
+        market: The market as far as it was checked. Outside lock-step it is the newest one, so that
+            an order is never filled at a price that is known to be replaced.
+        may_buy: False while it is unknown whether trading is halted: limit buys wait.
+    """
+
+    handler: CommandHandler
+    market: MarketState = field(default_factory=MarketState)
+    may_buy: bool = True
+    _triggers: dict[str, ProductTriggers] = field(default_factory=dict)
+    _times: list[tuple[int, OrderKey]] = field(default_factory=list)
+    _waiting: dict[str, dict[OrderKey, Json]] = field(default_factory=dict)
+    _future: dict[int, list[tuple[int, OrderKey]]] = field(default_factory=dict)
+    _known: set[OrderKey] = field(default_factory=set)
+    _wanted: set[str] = field(default_factory=set)
+    _read_to: dict[int, int] = field(default_factory=dict)
+    _clock_ms: int = 0
+    _losses: LossLimits = field(default_factory=LossLimits)
+
+    def __post_init__(self) -> None:
+        """Start with the orders that are open."""
+        for agent in self.shard.standing:
+            self.note_orders(agent)
+
+    @property
+    def shard(self) -> Shard:
+        """The shard that is watched."""
+        return self.handler.shard
+
+    @property
+    def is_active(self) -> bool:
+        """True if there is anything to check."""
+        return is_watched(self.shard)
+
+    def wants(self, product_id: str) -> bool:
+        """True if tickers of a product can trigger an order."""
+        return product_id in self._wanted
+
+    def note_orders(self, agent: str) -> None:
+        """Watch the orders of an agent that were placed since the last call."""
+        orders = self.shard.standing.get(agent)
+        if orders is None:
+            return
+        for order in reversed(orders.open.values()):
+            key = agent, order.order_id
+            if key in self._known:
+                return
+            self._known.add(key)
+            self._wanted.add(order.product_id)
+            if order.waiting:
+                self._wait(key, order, orjson.loads(order.waiting))
+            elif order.placed_offset > self._read_to.get(order.placed_partition, -1):
+                later = self._future.setdefault(order.placed_partition, [])
+                heappush(later, (order.placed_offset, key))
+            else:
+                self._add(key, order)
+
+    def _add(self, key: OrderKey, order: OpenOrder) -> None:
+        if order.order_type != "time_exit":
+            self._triggers.setdefault(order.product_id, ProductTriggers()).add(key, order)
+        if due_ms := order.exits_ms or order.expires_ms:
+            heappush(self._times, (due_ms, key))
+
+    def _open_order(self, key: OrderKey) -> OpenOrder | None:
+        orders = self.shard.standing.get(key[0])
+        return None if orders is None else orders.open.get(key[1])
+
+    def _is_open(self, key: OrderKey) -> bool:
+        return self._open_order(key) is not None
+
+    def on_quote(self, quote: Quote, now: datetime) -> list[PendingEvent]:
+        """Check a ticker: the records of all that it triggers, folded, in order.
+
+        Args:
+            quote: The next ticker.
+            now: Wall time.
+        """
+        product_id = quote.product_id
+        self._clock_ms = max(self._clock_ms, quote.event_ms)
+        if self.handler.rules.lock_step:
+            self.market.quotes[product_id] = quote
+            newest = self.market.newest_at
+            self.market.newest_at = max(quote.event_time, newest or quote.event_time)
+        if quote.partition in self._future:
+            self._activate(quote.partition, quote.offset)
+        self._read_to[quote.partition] = quote.offset
+        if not quote.usable:
+            return []
+        triggers = self._triggers.get(product_id)
+        if triggers is not None:
+            for key, level in triggers.triggered(quote.bid, quote.ask, self._is_open):
+                order = self._open_order(key)
+                assert order is not None, "it is open"
+                self._wait(key, order, trigger_of(quote, level))
+        records: list[PendingEvent] = []
+        if self._times and self._times[0][0] <= self._clock_ms:
+            records += self._pass_time(now)
+        if product_id in self._waiting:
+            records += self._carry_out(quote, now)
+        return records
+
+    def _wait(self, key: OrderKey, order: OpenOrder, trigger: Json) -> None:
+        self._waiting.setdefault(order.product_id, {}).setdefault(key, trigger)
+
+    def _activate(self, partition: int, offset: int) -> None:
+        """Watch the orders that were placed before a ticker."""
+        later = self._future[partition]
+        while later and later[0][0] < offset:
+            key = heappop(later)[1]
+            if (order := self._open_order(key)) is not None:
+                self._add(key, order)
+        if not later:
+            del self._future[partition]
+
+    def _pass_time(self, now: datetime) -> list[PendingEvent]:
+        """Let limit orders expire; time exits whose time has come wait for a fresh ticker."""
+        records: list[PendingEvent] = []
+        kept: list[tuple[int, OrderKey]] = []
+        while self._times and self._times[0][0] <= self._clock_ms:
+            due_ms, key = heappop(self._times)
+            order = self._open_order(key)
+            if order is None:
+                continue
+            desk = self._desk(now)
+            quote = desk.market.quotes.get(order.product_id)
+            if order.expires_ms:
+                records.append(desk.fold(desk.steps().cancel(key[0], order, EXPIRED)))
+                records += self._follow_up(desk, key[0])
+            elif quote is None or not quote.usable:
+                kept.append((due_ms, key))
+            else:
+                self._wait(key, order, trigger_of(quote, NO_PRICE))
+        for entry in kept:
+            heappush(self._times, entry)
+        return records
+
+    def _carry_out(self, quote: Quote, now: datetime) -> list[PendingEvent]:
+        """Fill the orders of a product that were triggered, if its ticker is fresh."""
+        desk = self._desk(now)
+        if quote.age_ms(desk.prices_at or now) > self.handler.rules.price_age_s_max * 1000:
+            return []
+        waiting = self._waiting.pop(quote.product_id)
+        records: list[PendingEvent] = []
+        for key in sorted(waiting, key=self._turn_of):
+            order = self._open_order(key)
+            if order is None:
+                continue
+            if order.is_exit:
+                record = desk.steps().sell_all(key[0], order, quote, waiting[key])
+                if record is None:
+                    self._wait(key, order, waiting[key])
+                    continue
+                records.append(desk.fold(record))
+            else:
+                records += self._fill_limit(desk, key, order, quote, waiting[key])
+            records += self._follow_up(desk, key[0])
+        return records
+
+    def _turn_of(self, key: OrderKey) -> tuple[str, int, str]:
+        order = self._open_order(key)
+        kind = "limit" if order is None else order.order_type
+        return key[0], RANKS.get(kind, len(RANKS)), key[1]
+
+    def _fill_limit(
+        self, desk: Desk, key: OrderKey, order: OpenOrder, quote: Quote, trigger: Json
+    ) -> list[PendingEvent]:
+        """Fill a standing limit order as far as the ticker's size goes."""
+        agent, steps = key[0], desk.steps()
+        buy = order.action == "buy"
+        through = quote.ask < order.limit if buy else quote.bid > order.limit
+        listing = self.handler.market.listings.get(order.product_id)
+        halted = buy and (not self.may_buy or self.handler.switch.halt_of(agent) is not None)
+        quantity = 0
+        if through and not halted and listing is not None and listing.open:
+            quantity = self._size_of(order, quote)
+        if not quantity:
+            self._add_again(key, order)
+            return []
+        assert listing is not None
+        own = settlement_in(self.shard, self.handler.rules, agent, order.currency)
+        others = [
+            one
+            for one in open_buys(self.shard.standing[agent].open.values(), order.currency)
+            if one.order_id != order.order_id
+        ]
+        reserved, risk = reserved_cash(others, own.rules), None
+        guard = guard_of_account(self.shard, desk.market, desk.venue_at, agent, own)
+        if guard is not None and buy:
+            said = for_standing(guard, order.order_id).assess(
+                "buy", order.product_id, quantity, order.limit, None, listing, resting=True
+            )
+            risk, quantity = said.record, said.quantity
+            if not quantity:
+                refusal = Rejection(RejectReason.RISK_LIMIT, said.detail)
+                record = steps.cancel(agent, order, NOT_POSSIBLE, refusal=refusal, risk=risk)
+                return [desk.fold(record)]
+        record = steps.fill_limit(
+            agent, order, quantity, quote, trigger, reserved=reserved, risk=risk
+        )
+        desk.fold(record)
+        if (rest := self._open_order(key)) is not None:
+            self._add_again(key, rest)
+        return [record]
+
+    def _size_of(self, order: OpenOrder, quote: Quote) -> int:
+        """How much of a limit order a ticker fills; 0 if it would be less than an order."""
+        listing = self.handler.market.listings[order.product_id]
+        size = quote.ask_size if order.action == "buy" else quote.bid_size
+        if size is None or size >= order.remaining:
+            return order.remaining
+        step = listing.base_increment
+        part = size // step * step
+        worth = cash_notional_units(part, order.limit, self.handler.rules.cash_step)
+        return part if worth >= max(listing.min_funds, 1) else 0
+
+    def _add_again(self, key: OrderKey, order: OpenOrder) -> None:
+        """Watch the price of a limit order again; its time is watched already."""
+        self._triggers.setdefault(order.product_id, ProductTriggers()).add(key, order)
+
+    def _follow_up(self, desk: Desk, agent: str) -> list[PendingEvent]:
+        records = desk.follow_up(agent)
+        self.note_orders(agent)
+        return records
+
+    def _desk(self, now: datetime) -> Desk:
+        return self.handler.desk(now, market=self._market())
+
+    def _market(self) -> MarketState:
+        if not self.handler.rules.lock_step:
+            return self.handler.market
+        self.market.listings = self.handler.market.listings
+        return self.market
+
+    def take_over(self, now: datetime) -> list[PendingEvent]:
+        """The steps that are due after a crash of another owner, folded."""
+        desk = self.handler.desk(now)
+        return [step for agent in self.shard.standing for step in self._follow_up(desk, agent)]
+
+    def on_snapshot(self, checked: Checked, now: datetime) -> list[PendingEvent]:
+        """End the check of a snapshot: breaches of limits of loss, and the note of the check.
+
+        Args:
+            checked: How far the market was checked.
+            now: Wall time.
+        """
+        own_check = self.handler.checked
+        own_check.offsets, own_check.snapshot_id = dict(checked.offsets), checked.snapshot_id
+        own_check.as_of = checked.as_of
+        records: list[PendingEvent] = []
+        self._clock_ms = max(self._clock_ms, int(checked.as_of.timestamp() * 1000))
+        if self._times and self._times[0][0] <= self._clock_ms:
+            records += self._pass_time(now)
+        for product_id in sorted(self._waiting):
+            quote = self._market().quotes.get(product_id)
+            if quote is not None and quote.usable:
+                records += self._carry_out(quote, now)
+        if not self.is_active:
+            self._forget_closed()
+            return records
+        marks: list[Mark] = []
+        for name in sorted(self.shard.risk):
+            mark, breaches = self._losses.measure(name, checked, self._desk(now))
+            marks += mark
+            records += breaches
+            for agent in {record.key for record in breaches}:
+                self.note_orders(agent)
+        record = mark_of(
+            self.shard, own_check, now, dict(self._peaks()), marks, self._triggers_of_waiting()
+        )
+        records.append(self.handler.desk(now).fold(record))
+        self._forget_closed()
+        return records
+
+    def _triggers_of_waiting(self) -> dict[str, Json]:
+        """Order id -> what triggered it, of orders that wait for a fresh ticker."""
+        return {
+            key[1]: trigger
+            for waiting in self._waiting.values()
+            for key, trigger in waiting.items()
+            if self._is_open(key)
+        }
+
+    def _peaks(self) -> Iterator[tuple[str, PriceUnits]]:
+        for triggers in self._triggers.values():
+            for key, peak in triggers.peaks():
+                if self._is_open(key):
+                    yield key[1], peak
+
+    def _forget_closed(self) -> None:
+        orders = {key: self._open_order(key) for key in self._known}
+        self._known = {key for key, order in orders.items() if order is not None}
+        self._wanted = {order.product_id for order in orders.values() if order is not None}
+        for product_id in [p for p, one in self._triggers.items() if one.is_empty()]:
+            del self._triggers[product_id]
