@@ -23,6 +23,7 @@ from arena.messages import (
     Turn,
     TurnStarted,
 )
+from arena.messages.tools import CANCEL_TOOL, EXIT_TOOL
 from routers.gates import DAY, CallsMade, LastTurn
 from routers.portfolio import KnownPortfolio, portfolio_after
 
@@ -205,7 +206,7 @@ def _closing(final_text: str) -> str:
 
 
 def trade_phrase(call: RequestedCall, result: ToolResult | None) -> str:
-    """The outcome of an `execute_trade` call in a few words.
+    """The outcome of a call that the executor decides, in a few words.
 
     Args:
         call: The call as the model wrote it.
@@ -218,14 +219,24 @@ def trade_phrase(call: RequestedCall, result: ToolResult | None) -> str:
         for name in ("action", "quantity", "product_id")
     )
     order = f"{quantity} {product_id}"
+    wanted, done = f"{action} {order}", f"{PAST_TENSE.get(action.lower(), action)} {order}"
+    if call.name == EXIT_TOOL:
+        wanted, done = f"set exits of {product_id}", f"set exits of {product_id}"
+    elif call.name == CANCEL_TOOL:
+        which = "all orders" if asked.get("order_id") == "all" else "an order"
+        wanted, done = f"cancel {which}", f"cancelled {which}"
+    elif value.get("outcome") == "accepted":
+        done = f"placed a limit order to {wanted} at {asked.get('limit_price', '?')}"
+    elif price := value.get("price"):
+        done += f" at {price}" + (
+            "; the rest waits" if value.get("outcome") == "part_filled" else ""
+        )
     if result is None:
-        phrase = f"asked to {action} {order} (no answer in time)"
+        phrase = f"asked to {wanted} (no answer in time)"
     elif not result.ok:
-        phrase = f"refused to {action} {order} ({result.error or 'see the tool message'})"
+        phrase = f"refused to {wanted} ({result.error or 'see the tool message'})"
     else:
-        price = value.get("price")
-        at = f" at {price}" if price else ""
-        phrase = f"{PAST_TENSE.get(action.lower(), action)} {order}{at}"
+        phrase = done
     return " ".join(phrase.split())[:PHRASE_CHARS_MAX]
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from arena import ids, topics
 from arena.messages import ChatReply, RequestedCall, ToolCall, ToolResult
-from arena.messages.tools import TRADE_TOOL
+from arena.messages.tools import DECIDED_TOOLS
 from routers.conversation_limits import CALLS_RECORDED_MAX, ERROR_BYTES_MAX, clip, refusal_text
 from routers.memory import trade_phrase
 from routers.turn_types import Now, ResolvedAgent, TurnInput, quotes_seen
@@ -40,18 +40,18 @@ class ToolRound:
     note: str = ""
 
     def trades(self) -> list[str]:
-        """The outcomes of the orders that were sent, in the model's order."""
+        """The outcomes of the orders, exits and cancellations that were sent, in order."""
         return [
             trade_phrase(call, self.results[index])
             for index, call in enumerate(self.calls)
-            if index in self.sent and call.name == TRADE_TOOL
+            if index in self.sent and call.name in DECIDED_TOOLS
         ]
 
     def any_carried_out(self) -> bool:
         """True if a tool did what was asked, or an order was decided and refused."""
         return any(self.ok) or any(
             result is not None
-            and self.calls[index].name == TRADE_TOOL
+            and self.calls[index].name in DECIDED_TOOLS
             and result.account_seq is not None
             and result.error != MALFORMED
             for index, result in enumerate(self.results)

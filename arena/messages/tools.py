@@ -7,7 +7,11 @@ from arena.money import WireDecimal
 
 TRADE_TOOL = "execute_trade"
 """The tool whose calls are orders."""
-ORDER_TOOLS = ("set_exit", "cancel_order", "list_orders")
+EXIT_TOOL = "set_exit"
+CANCEL_TOOL = "cancel_order"
+DECIDED_TOOLS = (TRADE_TOOL, EXIT_TOOL, CANCEL_TOOL)
+"""The tools of which the executor decides every call by an event in the account log."""
+ORDER_TOOLS = (EXIT_TOOL, CANCEL_TOOL, "list_orders")
 """The tools for orders that live. An agent with one of them also sees the arguments of
 `execute_trade` for limits, exits and expiry; to others they are not shown."""
 PORTFOLIO_TOOL = "get_portfolio"

@@ -140,6 +140,26 @@ def test_phrase_has_the_outcome_of_an_order() -> None:
     assert "asked to buy 0.1 BTC-USD (no answer in time)" == trade_phrase(trade(), None)
 
 
+def test_phrases_of_orders_that_live() -> None:
+    """A limit order that waits, wholly or in part; exits and cancellations."""
+    arguments = '{"product_id": "A-USD", "quantity": "2", "action": "sell", "limit_price": "9"}'
+    limit = call("execute_trade", arguments)
+    waiting = answered(value={"outcome": "accepted", "quantity": "2", "price": None})
+    part = answered(value={"outcome": "part_filled", "quantity": "0.5", "price": "9.5"})
+    exits, cancel = (
+        call("set_exit", '{"product_id": "A-USD"}'),
+        call("cancel_order", '{"order_id": "all"}'),
+    )
+
+    assert "placed a limit order to sell 2 A-USD at 9" == trade_phrase(limit, waiting)
+    assert "sold 0.5 A-USD at 9.5; the rest waits" == trade_phrase(limit, part)
+    assert "set exits of A-USD" == trade_phrase(exits, answered())
+    assert "refused to set exits of A-USD (nothing_held)" == trade_phrase(
+        exits, answered(ok=False, error="nothing_held")
+    )
+    assert "cancelled all orders" == trade_phrase(cancel, answered())
+
+
 @given(st.text(max_size=500))
 def test_any_arguments_give_a_phrase(arguments: str) -> None:
     """Malformed arguments appear as unknown and raise nothing."""

@@ -154,7 +154,7 @@ def test_sell_has_no_exits() -> None:
     """It ends a position."""
     arguments = '{"product_id": "A", "quantity": "all", "action": "sell", "stop_loss_pct": 3}'
 
-    assert "exits were given with a sell" in called("execute_trade", arguments).reason
+    assert "exits were given with a sell" in reason_of(called("execute_trade", arguments))
 
 
 def test_set_exit() -> None:
@@ -165,7 +165,7 @@ def test_set_exit() -> None:
     exits = ExitRequest(stop_loss_price=Decimal(90), trailing_pct=Decimal(2))
     assert SetExits("A", exits) == wanted
     assert InvalidArguments("give stop_loss_pct or stop_loss_price, not both") == both
-    assert "no exit was given" in called("set_exit", '{"product_id": "A"}').reason
+    assert "no exit was given" in reason_of(called("set_exit", '{"product_id": "A"}'))
 
 
 @pytest.mark.parametrize(("text", "expected"), [(" ALL ", "all"), ("o-1 ", "o-1")])
