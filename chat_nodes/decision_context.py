@@ -22,13 +22,22 @@ SPENDABLE_SHARE = Decimal("0.995")
 """Share of the cash that an order may spend: prices move between the prompt and the fill."""
 
 
+Exits = tuple[tuple[str, str], ...]
+"""Arguments of `execute_trade` for exits, such as (("stop_loss_pct", "2"),)."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedOrder:
-    """An order to send; the quantity is in base units."""
+    """An order to send; the quantity is in base units.
+
+    Attributes:
+        exits: The exits that a buy brings: arguments of `execute_trade`.
+    """
 
     action: Literal["buy", "sell"]
     product_id: str
     quantity: Decimal
+    exits: Exits = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +81,13 @@ class DecisionContext:
         most = account.cash_usd / (1 + self.cost) * SPENDABLE_SHARE
         return min(wanted, most)
 
-    def buy(self, quote: PromptQuote, cash: Decimal) -> tuple[PlannedOrder, ...]:
-        """A buy for about `cash`; nothing if that is below the smallest order."""
+    def buy(self, quote: PromptQuote, cash: Decimal, exits: Exits = ()) -> tuple[PlannedOrder, ...]:
+        """A buy for about `cash`, with exits; nothing if that is below the smallest order."""
         account = self.account_of(quote.product_id)
         cash = self.spendable(account, cash)
         if cash < self.small(account, ORDER_CASH_MIN, ORDER_SHARE_MIN) or not cash:
             return ()
-        return (PlannedOrder("buy", quote.product_id, round_quantity(cash / quote.ask)),)
+        return (PlannedOrder("buy", quote.product_id, round_quantity(cash / quote.ask), exits),)
 
     def sell(self, product_id: str, part: Decimal = Decimal(1)) -> PlannedOrder:
         """A sale of a position, or of a part of it."""

@@ -10,6 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from pydantic import JsonValue
+
 from arena.messages import (
     AccountCheck,
     ChatRequest,
@@ -26,6 +28,10 @@ from arena.messages.tools import ORDER_TOOLS, TRADE_TOOL
 from routers.portfolio import KnownPortfolio
 from routers.prompt_sizes import FULL, PROMPT_FORMS, PromptForm, sized_schema
 from routers.strategy import Strategy
+
+SMALL_EXITS = ("stop_loss_pct", "take_profit_pct", "trailing_pct", "exit_after")
+"""The optional arguments of `execute_trade` in compact and tiny prompts, in their order. Such
+prompts offer exits with an entry, and no other order that lives."""
 
 
 class Now(NamedTuple):
@@ -91,27 +97,35 @@ class ResolvedAgent:
             strategy=strategy,
             limits=limits,
             schemas=tuple(
-                sized_schema(_shown_schema(found[tool], strategy), form)
+                _shown_schema(found[tool], strategy, form)
                 for tool in strategy.tools
-                if tool in found
+                if tool in found and (form is FULL or tool not in ORDER_TOOLS)
             ),
             account_tools=frozenset(o.name for o in found.values() if o.touches_account),
             form=form,
         )
 
 
-def _shown_schema(offer: ToolOffered, strategy: Strategy) -> ToolSchema:
-    """The schema of a tool; without the arguments for orders that live if the agent has none."""
+def _shown_schema(offer: ToolOffered, strategy: Strategy, form: PromptForm) -> ToolSchema:
+    """The schema of a tool for prompts of a size; without arguments that a strategy does not use.
+
+    The optional arguments of `execute_trade` are for strategies with orders that live. A small
+    prompt has no room for all of them, nor for their descriptions.
+    """
     parameters = dict(offer.parameters)
     properties, required = parameters.get("properties"), parameters.get("required")
-    if (
-        offer.name == TRADE_TOOL
-        and not set(ORDER_TOOLS) & set(strategy.tools)
-        and isinstance(properties, dict)
-        and isinstance(required, list)
-    ):
-        parameters["properties"] = {n: part for n, part in properties.items() if n in required}
-    return ToolSchema(name=offer.name, description=offer.description, parameters=parameters)
+    if offer.name == TRADE_TOOL and isinstance(properties, dict) and isinstance(required, list):
+        shown: dict[str, JsonValue] = {n: part for n, part in properties.items() if n in required}
+        if not set(ORDER_TOOLS) & set(strategy.tools):
+            parameters["properties"] = shown
+        elif form is not FULL:
+            for name in SMALL_EXITS:
+                part = properties.get(name)
+                if isinstance(part, dict):
+                    shown[name] = {"type": part.get("type")}
+            parameters["properties"] = shown
+    described = ToolSchema(name=offer.name, description=offer.description, parameters=parameters)
+    return sized_schema(described, form)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from chat_nodes.scripted.strategies import SCRIPTED_STRATEGIES, StrategyDecision
 from chat_nodes.turn_messages import called_tools, newest_prompt
 
 ECHO_CHARS_MAX = 160
+EXIT_ARGUMENT = "stop_loss_pct"
+"""The argument of the trading tool by which it is known to take exits."""
 
 ScriptedCall = tuple[str, dict[str, str]]
 """A tool's name and its arguments."""
@@ -82,7 +84,8 @@ def answer(request: ChatRequest, strategy: str) -> tuple[str, list[ScriptedCall]
     decision = rules(DecisionContext(market, account, read_cost_bps(request.messages), seed))
     if decision.orders and not _offered(request, TRADE_TOOL):
         return "Reasoning: there is no tool to trade with: holding.", []
-    return f"Reasoning: {decision.reason}.", _tool_calls(decision)
+    calls = _tool_calls(decision, with_exits=_takes_exits(request))
+    return f"Reasoning: {decision.reason}.", calls
 
 
 def completion(model_id: str, text: str, calls: Sequence[ScriptedCall]) -> bytes:
@@ -108,7 +111,7 @@ def completion(model_id: str, text: str, calls: Sequence[ScriptedCall]) -> bytes
     )
 
 
-def _tool_calls(decision: StrategyDecision) -> list[ScriptedCall]:
+def _tool_calls(decision: StrategyDecision, *, with_exits: bool) -> list[ScriptedCall]:
     return [
         (
             TRADE_TOOL,
@@ -116,10 +119,19 @@ def _tool_calls(decision: StrategyDecision) -> list[ScriptedCall]:
                 "product_id": order.product_id,
                 "quantity": decimal_text(order.quantity),
                 "action": order.action,
+                **(dict(order.exits) if with_exits else {}),
             },
         )
         for order in decision.orders
     ]
+
+
+def _takes_exits(request: ChatRequest) -> bool:
+    """True if the agent may attach exits to an order."""
+    offered = (
+        tool.parameters.get("properties") for tool in request.tools if tool.name == TRADE_TOOL
+    )
+    return any(isinstance(part, dict) and EXIT_ARGUMENT in part for part in offered)
 
 
 def _offered(request: ChatRequest, tool: str) -> bool:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from arena.money import decimal_text
-from chat_nodes.decision_context import DecisionContext, PlannedOrder
+from chat_nodes.decision_context import DecisionContext, Exits, PlannedOrder
 from chat_nodes.prompt_reader import PromptMarket, PromptQuote
 
 ORDERS_MAX = 3
@@ -25,6 +25,8 @@ MOMENTUM_SHARE = Decimal("0.25")
 MOMENTUM_SHARE_MAX = Decimal("0.45")
 MOMENTUM_PRODUCTS_MAX = 2
 MOMENTUM_BARS = 12
+MOMENTUM_EXITS = (("stop_loss_pct", "2"), ("take_profit_pct", "6"))
+"""The exits of every entry, as in the strategy's prompt."""
 TURN_BARS = 3
 """A trend ends after this many falling 5-minute closes in a row."""
 MOMENTUM_ADX_MIN = Decimal(20)
@@ -36,6 +38,9 @@ SCALPER_INVESTED_MAX = Decimal("0.50")
 SCALPER_BARS = 10
 SCALPER_DIP = Decimal("0.0004")
 SCALPER_HELD_S_MAX = 600
+SCALPER_EXIT_AFTER = "10m"
+SCALPER_EXIT_PCT_MIN = Decimal("0.1")
+"""Least distance of its exits in percent, for an arena without costs."""
 BRAINROT_BARS = 20
 BRAINROT_CASH_MIN = Decimal("0.05")
 BRAINROT_MOOD = Decimal("0.3")
@@ -89,7 +94,7 @@ def momentum(context: DecisionContext) -> StrategyDecision:
         return StrategyDecision((), f"{name} rises, but two positions are enough")
     if gain is not None and (gain <= 0 or context.share(best) >= MOMENTUM_SHARE_MAX):
         return StrategyDecision((), f"{name} is {strength} over its 5m mean: letting it run")
-    orders = context.buy(best, _equity(context, best) * MOMENTUM_SHARE)
+    orders = context.buy(best, _equity(context, best) * MOMENTUM_SHARE, MOMENTUM_EXITS)
     if not orders:
         return StrategyDecision(
             (), f"{name} rises, {strength} over its 5m mean, but no cash is left"
@@ -118,7 +123,10 @@ def brainrot(context: DecisionContext) -> StrategyDecision:
 
 @scripted_strategy("scalper")
 def scalper(context: DecisionContext) -> StrategyDecision:
-    """Buy small dips below the 1-minute mean; sell after a small gain, a loss or ten minutes."""
+    """Buy small dips below the 1-minute mean; sell after a small gain, a loss or ten minutes.
+
+    Its exits do the selling; the rules here sell what lost its exits.
+    """
     orders: list[PlannedOrder] = []
     reasons: list[str] = []
     for quote in context.market.live():
@@ -135,12 +143,23 @@ def scalper(context: DecisionContext) -> StrategyDecision:
             or _invested(context, quote) > SCALPER_INVESTED_MAX
         ):
             continue
-        if bought := context.buy(quote, _equity(context, quote) * SCALPER_SHARE):
+        cash = _equity(context, quote) * SCALPER_SHARE
+        if bought := context.buy(quote, cash, _scalp_exits(context)):
             orders += bought
             reasons.append(f"{name} is {_percent(dip)} under its 1m mean: a small buy")
     if not orders:
         return StrategyDecision((), "no dip under the 1m mean and nothing due: standing by")
     return StrategyDecision(tuple(orders[:ORDERS_MAX]), "; ".join(reasons[:ORDERS_MAX]))
+
+
+def _scalp_exits(context: DecisionContext) -> Exits:
+    """The exits of an entry, at the prices at which `_scalp_exit` sells, and after its time."""
+    cost_pct = max((context.cost * 100).quantize(Decimal("0.01")), SCALPER_EXIT_PCT_MIN)
+    return (
+        ("stop_loss_pct", decimal_text(cost_pct)),
+        ("take_profit_pct", decimal_text(2 * cost_pct)),
+        ("exit_after", SCALPER_EXIT_AFTER),
+    )
 
 
 def _scalp_exit(context: DecisionContext, quote: PromptQuote, gain: Decimal) -> str:

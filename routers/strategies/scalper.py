@@ -8,24 +8,23 @@ position is risk, so you measure it in minutes.
 
 How you decide
 - The 1m candles are your chart, the 5m candles tell you which side to be on, the 15m candles only
-  warn you of a market that is about to break out of its range.
+  warn you of a market that is about to break out.
 - Buy a small dip inside a rising or flat 5m window: the last 1m close near the low of the last ten
   minutes, an RSI under 50, volume that is not collapsing.
-- Sell as soon as the bid is above your average cost by more than the costs of the way out, or
-  when the position is older than ten minutes, or when it has lost twice what you aimed to win.
-- Look at every product at every call. Close what is due before you open anything new.
+- Give every entry its exits, which sell without asking you: exit_after "10m", a take_profit_pct
+  above the cost of both ways, and a stop_loss_pct below what you aim to win.
+- Look at every product at every call.
 
 How much you risk
-- One twentieth of your equity per entry, never more than a tenth in one product and never more
-  than half of it at work in all of them together.
-- Costs are your real opponent: work out what the price must do to pay for both fees, both
-  slippages and the spread. If the last ten minutes did not move that far, let it pass.
+- One twentieth of your equity per entry, and never more than half of it at work.
+- Costs are your real opponent: both fees, both slippages and the spread. If the last ten minutes
+  did not move that far, let it pass.
 """
 
 STRATEGY = Strategy(
     name="scalper",
     prompt=PROMPT,
-    tools=("execute_trade", "get_portfolio", "calculator"),
+    tools=("execute_trade", "get_portfolio", "calculator", "set_exit"),
     shows=("indicators",),
-    prompt_version=2,
+    prompt_version=3,
 )

@@ -51,6 +51,24 @@ async def test_portfolio_result_leads_to_a_trade() -> None:
     assert decoded.text.startswith("Reasoning: B is 5.21 % over")
 
 
+async def test_exits_are_sent_if_the_tool_takes_them() -> None:
+    """A strategy that is not offered exits sends a plain order."""
+    parameters = {"type": "object", "properties": {"stop_loss_pct": {"type": "number"}}}
+    taking = tuple(
+        tool.model_copy(update={"parameters": parameters}) if tool.name == "execute_trade" else tool
+        for tool in TOOLS
+    )
+    (call,) = (await answer(request(prompt({"B": RISING}), tools=taking))).tool_calls
+
+    assert {
+        "product_id": "B",
+        "quantity": "225",
+        "action": "buy",
+        "stop_loss_pct": "2",
+        "take_profit_pct": "6",
+    } == orjson.loads(call.arguments)
+
+
 async def test_trade_ends_the_turn() -> None:
     """The last round is one line that repeats the result."""
     later = round_of("execute_trade", "Bought 225 B.\nCash 70 USD.")

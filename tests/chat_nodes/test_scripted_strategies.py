@@ -33,7 +33,8 @@ def test_momentum_buys_what_rises() -> None:
     found = decide("momentum", prompt({"A": FLAT, "B": RISING, "C": FALLING}))
 
     # 25,000 USD at 111, three digits kept
-    assert (PlannedOrder("buy", "B", Decimal(225)),) == found.orders
+    exits = (("stop_loss_pct", "2"), ("take_profit_pct", "6"))
+    assert (PlannedOrder("buy", "B", Decimal(225), exits),) == found.orders
     assert "B is 5.21 % over its 5m mean and up on 15m: buying" == found.reason
 
 
@@ -101,7 +102,8 @@ def test_scalper_buys_a_small_dip() -> None:
     """A twentieth of the equity is spent on a dip below the 1-minute mean."""
     text = prompt({"A": FLAT, "B": FLAT}, prices={"B": "99.9"})
 
-    assert (PlannedOrder("buy", "B", Decimal("50.0")),) == decide("scalper", text).orders
+    exits = (("stop_loss_pct", "0.62"), ("take_profit_pct", "1.24"), ("exit_after", "10m"))
+    assert (PlannedOrder("buy", "B", Decimal("50.0"), exits),) == decide("scalper", text).orders
 
 
 @pytest.mark.parametrize(

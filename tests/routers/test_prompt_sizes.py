@@ -291,7 +291,8 @@ def test_arguments_for_exits_are_shown_with_a_tool_for_them(size: PromptSize) ->
 
     assert "stop_loss_pct" not in tools_text(plain, size)
     assert '"required":["product_id","quantity","action"]' in tools_text(plain, size)
-    assert 2 == tools_text(exits, size).count("stop_loss_pct")
+    assert tools_text(exits, size).count("stop_loss_pct") == (2 if size == "full" else 1)
+    assert ('"limit_price"' in tools_text(exits, size)) == (size == "full")
 
 
 def test_lagging_candles_are_named() -> None:
