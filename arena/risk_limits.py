@@ -3,13 +3,13 @@
 Names that end in `_pct` are percent: 10 is 10 %. None, or an empty tuple, is no limit.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import Final, Literal, NamedTuple, Self
 
+import orjson
 from pydantic import JsonValue
 
 from arena.errors import UsageError
@@ -140,7 +140,7 @@ class RiskLimits:
     def text(self) -> str:
         """The limits as JSON with sorted keys; "" for none."""
         found = self.as_json()
-        return json.dumps(found, sort_keys=True, separators=(",", ":")) if found else ""
+        return orjson.dumps(found, option=orjson.OPT_SORT_KEYS).decode() if found else ""
 
     @cached_property
     def thresholds(self) -> Mapping[str, str]:
@@ -226,7 +226,7 @@ OFF: Final = RiskLimits()
 def _parsed(text: str) -> RiskLimits:
     if not text:
         return OFF
-    values = json.loads(text)
+    values = orjson.loads(text)
     if not isinstance(values, dict):
         raise UsageError(f"limits were {text[:80]}", remedy="send an object of limits by name")
     return RiskLimits.from_json(values)

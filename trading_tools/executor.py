@@ -30,6 +30,7 @@ from trading_tools.prices import PriceFeed
 from trading_tools.quotes import MarketState, Quote
 from trading_tools.recovery import EventLog
 from trading_tools.registry import Tool
+from trading_tools.risk.requests import LimitSettings
 from trading_tools.rules import TradingRules
 from trading_tools.shard_membership import ShardMembership
 from trading_tools.shard_writer import ShardWriter
@@ -144,6 +145,7 @@ class Executor:
         rules: The rules that orders are decided by.
         tools: The account tools by name.
         membership: Says which shards to serve.
+        limits: The limits of risk; none by default.
     """
 
     def __init__(
@@ -152,6 +154,7 @@ class Executor:
         rules: TradingRules,
         tools: Mapping[str, Tool],
         membership: ShardMembership,
+        limits: LimitSettings | None = None,
     ) -> None:
         """Take what `run` needs."""
         self._node = node
@@ -159,7 +162,7 @@ class Executor:
         self._tools = tools
         self._membership = membership
         self._prices = PriceFeed(node, whole=rules.lock_step)
-        self._control = KillSwitchFeed(node, lambda: BURIES in self._owners)
+        self._control = KillSwitchFeed(node, lambda: BURIES in self._owners, limits)
         self._owners: dict[int, ShardWriter] = {}
         self._logs: dict[int, EventLog] = {}
         self._ignored: dict[int, int] = {}

@@ -1,9 +1,12 @@
 """The process `arena tools`: the executor, the stateless tools, or both."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from arena.node import Node
 from arena.plugins import NO_PLUGINS, Plugins
+from arena.risk_limits import OFF, RiskLimits
+from trading_tools.risk.requests import LimitSettings
 from trading_tools.rules import TradingRules
 from trading_tools.service import serve_tools
 
@@ -17,12 +20,16 @@ class ToolsOptions:
         executor: Run the tools that touch accounts.
         stateless: Run the other tools.
         plugins: Further tools; none of them touches an account.
+        risk_default: Limits of agents without their own.
+        risk_by_agent: Agent -> its own limits.
     """
 
     rules: TradingRules
     executor: bool = True
     stateless: bool = True
     plugins: Plugins = NO_PLUGINS
+    risk_default: RiskLimits = OFF
+    risk_by_agent: Mapping[str, RiskLimits] = field(default_factory=dict)
 
 
 async def serve(node: Node, options: ToolsOptions) -> None:
@@ -33,4 +40,5 @@ async def serve(node: Node, options: ToolsOptions) -> None:
         executor=options.executor,
         stateless=options.stateless,
         plugins=options.plugins,
+        limits=LimitSettings(options.risk_default, options.risk_by_agent),
     )

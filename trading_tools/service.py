@@ -15,6 +15,7 @@ from trading_tools.candle_follower import CandleFollower
 from trading_tools.executor import Executor
 from trading_tools.plugin_tools import load_tools
 from trading_tools.registry import Tool
+from trading_tools.risk.requests import LimitSettings
 from trading_tools.rules import TradingRules
 from trading_tools.server import ToolServer
 from trading_tools.shard_membership import ShardMembership
@@ -43,6 +44,7 @@ async def serve_tools(
     executor: bool = True,
     stateless: bool = True,
     plugins: Plugins = NO_PLUGINS,
+    limits: LimitSettings | None = None,
 ) -> None:
     """Serve until cancelled; executor and tool server may also be separate processes.
 
@@ -52,6 +54,7 @@ async def serve_tools(
         executor: Run the tools that touch accounts.
         stateless: Run the other tools.
         plugins: Further tools; none of them touches an account.
+        limits: The limits of risk; none by default.
     """
     await node.bus.ensure_topics(TOPICS)
     tools, faults = load_tools(plugins)
@@ -67,7 +70,7 @@ async def serve_tools(
     if executor:
         node.details["fees"] = rules.fee_schedule
         await _publish(node, account)
-        work.append(Executor(node, rules, account, ShardMembership(node)).run())
+        work.append(Executor(node, rules, account, ShardMembership(node), limits).run())
     if stateless:
         await _publish(node, others)
         candles = CandleFollower(node.bus)
