@@ -14,6 +14,7 @@ from arena.messages import Message, Product, Ticker, ToolCall
 from arena.node import Node
 from arena.settings import Settings
 from tests.alongside import alongside
+from trading_tools.risk.requests import LimitSettings
 from trading_tools.rules import TradingRules
 from trading_tools.service import serve_tools
 
@@ -72,11 +73,15 @@ def tool_call(agent: str, tool: str, arguments: str, **changes: Any) -> ToolCall
 
 @asynccontextmanager
 async def serving(
-    bus: Bus, rules: TradingRules | None = None, *, clock: Clock | None = None
+    bus: Bus,
+    rules: TradingRules | None = None,
+    *,
+    clock: Clock | None = None,
+    limits: LimitSettings | None = None,
 ) -> AsyncIterator[Node]:
     """Run all of `arena tools` in this process; its failure is raised here."""
     node = Node("tools", "test", Settings(heartbeat_interval_s=0.1), bus, clock or SystemClock())
-    async with alongside(serve_tools(node, rules or TradingRules())):
+    async with alongside(serve_tools(node, rules or TradingRules(), limits=limits)):
         yield node
 
 

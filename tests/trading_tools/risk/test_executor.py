@@ -1,0 +1,97 @@
+"""Limits in the executor, over the bus in memory: settings, requests, verdicts in the log."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from arena import topics
+from arena.bus.memory import MemoryBus
+from arena.messages import OrderDecided, RiskLimitsSet, RiskRequest, ToolCall, ToolResult
+from arena.risk_limits import RiskLimits
+from arena.risk_requests import key_of_request
+from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
+from trading_tools.risk.requests import LimitSettings
+
+STANDARD = RiskLimits.of_preset("standard")
+
+
+async def market(bus: MemoryBus) -> None:
+    """One product at 100."""
+    await bus.send(topics.TICKERS.name, product(), key="BTC-USD")
+    await bus.send(topics.TICKERS.name, ticker("100", "100"), key="BTC-USD")
+
+
+def trade(quantity: str, index: int, action: str = "buy", agent: str = "mo") -> ToolCall:
+    """An order at that price."""
+    arguments = f'{{"product_id": "BTC-USD", "quantity": "{quantity}", "action": "{action}"}}'
+    return tool_call(agent, "execute_trade", arguments, index=index, ticker_offsets={0: 2})
+
+
+async def order(bus: MemoryBus, call: ToolCall) -> ToolResult:
+    """The reply to an order."""
+    await bus.send(topics.COMMANDS.name, call, key=call.agent)
+    found = await read_until(bus, call.reply_to, ToolResult, call.index + 1)
+    return next(result for result in found if result.call_id == call.call_id)
+
+
+async def ask(bus: MemoryBus, agent: str | None, **values: Any) -> None:  # Any: fields
+    """A request of an operator."""
+    request = RiskRequest(agent=agent, by="test", at=datetime.now(UTC), **values)
+    await bus.append(topics.CONTROL.name, request, key=key_of_request(agent))
+
+
+async def test_limits_are_in_the_log_before_the_first_order(memory_bus: MemoryBus) -> None:
+    """The record of the limits comes first; the order's record has what risk said."""
+    await market(memory_bus)
+    async with serving(memory_bus, limits=LimitSettings(STANDARD)):
+        cut = await order(memory_bus, trade("900", 0))
+        sold = await order(memory_bus, trade("1", 1, "sell"))
+    (limits,) = await read_until(memory_bus, topics.EVENTS.name, RiskLimitsSet, 1)
+    first, second = await read_until(memory_bus, topics.EVENTS.name, OrderDecided, 2)
+
+    assert ("mo", "standard", "arena", STANDARD) == (
+        limits.agent,
+        limits.preset,
+        limits.set_by,
+        RiskLimits.from_json(limits.limits),
+    )
+    assert limits.seq < first.seq
+    assert first.risk is not None
+    assert second.risk is not None
+    assert ("filled", "adjusted", Decimal(900), "max_symbol_exposure_pct") == (
+        first.outcome,
+        first.risk.decision,
+        first.risk.asked,
+        first.risk.limit,
+    )
+    assert first.quantity is not None
+    assert 497 < first.quantity < 500
+    assert "cut the order from 900 to" in cut.text
+    assert ("approved", {"exempt"}) == (
+        second.risk.decision,
+        {check.state for check in second.risk.checks},
+    )
+    assert sold.ok
+
+
+async def test_a_request_governs_the_next_order(memory_bus: MemoryBus) -> None:
+    """A request takes effect without a restart, is in the log, and can be taken back."""
+    await market(memory_bus)
+    await memory_bus.ensure_topics([topics.CONTROL])
+    async with serving(memory_bus, limits=LimitSettings()):
+        assert (await order(memory_bus, trade("900", 0))).ok
+        await ask(memory_bus, "mo", limits={"veto_actions": ["buy"]}, reason="drill")
+        refused = await order(memory_bus, trade("1", 1))
+        await ask(memory_bus, "mo", reset=True)
+        allowed = await order(memory_bus, trade("1", 2))
+    asked, reset = await read_until(memory_bus, topics.EVENTS.name, RiskLimitsSet, 2)
+
+    assert (False, "risk_limit", True) == (refused.ok, refused.error, allowed.ok)
+    assert "veto_actions: only sells are allowed" in refused.text
+    assert ("request", "drill", "test", {"veto_actions": ["buy"]}) == (
+        asked.set_by,
+        asked.reason,
+        asked.by,
+        asked.limits,
+    )
+    assert ("arena", {}) == (reset.set_by, reset.limits)
