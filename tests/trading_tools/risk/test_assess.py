@@ -35,7 +35,7 @@ def limits_of(**values: JsonValue) -> RiskLimits:
 
 def state(**values: Any) -> RiskState:  # Any: fields of `RiskState`
     """An account that started the day with 10,000."""
-    return RiskState(**{"day": DAY, "day_equity": units("10000")} | values)
+    return replace(RiskState(day=DAY, day_equity=units("10000")), **values)
 
 
 def only(found: Assessment) -> Check:

@@ -24,7 +24,7 @@ def request(agent: str | None = None, **values: Any) -> RiskRequest:  # Any: fie
 def record(key: str, message: Message, offset: int = 5) -> Record:
     """A record of `arena.control`."""
     encoded = encode(message)
-    return Record("arena.control", 0, offset, 0, key.encode(), encoded.value, encoded.headers)
+    return Record("arena.control", 0, offset, 0, key.encode(), encoded.value, dict(encoded.headers))
 
 
 def settings() -> LimitSettings:
