@@ -1,11 +1,14 @@
 """The command line options for limits of risk, and the setting that they make.
 
-`--risk` names a preset, or a JSON file of limits by name; single limits are added to it.
+`--risk` names a preset, or a JSON file of limits by name. Every limit also has an option of its own
+name, such as `--max-daily-loss-pct 5`; help shows the most common ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -14,18 +17,19 @@ from arena.error_causes import error_message
 from arena.errors import UsageError
 from arena.ids import check_name
 from arena.output import print_note
-from arena.risk_limit_values import share_note
+from arena.risk_limit_values import SHARE_IS, SHARE_NAME, limit_names, share_note
 from arena.risk_limits import PRESETS, RiskLimits
-from arena.risk_settings import (
-    RiskValues,
-    limits_of,
-    merged_values,
-    named_values,
-    setting_values,
-)
+from arena.risk_settings import RiskValues, limits_of, merged_values, setting_values
 
-FLAG = "--risk"
-LIMIT_FLAG = "--limit"
+FLAG: Final = "--risk"
+SHARE: Final = SHARE_NAME.lower()
+SHOWN: Final = {
+    "max_symbol_exposure_pct": "Largest position in one product, in percent of equity.",
+    "max_portfolio_exposure_pct": "Largest sum of all positions, in percent of equity.",
+    "max_position_risk_pct": "Most that a position may lose at its stop, in percent of equity.",
+    "max_daily_loss_pct": "Largest loss of a UTC day in percent; then only sells are allowed.",
+}
+"""Limits whose options help shows, with their help."""
 
 RiskFlag = Annotated[
     str | None,
@@ -36,15 +40,16 @@ RiskFlag = Annotated[
         show_default=False,
     ),
 ]
-LimitFlag = Annotated[
-    list[str] | None,
+ShareFlag = Annotated[
+    str | None,
     typer.Option(
-        LIMIT_FLAG,
-        metavar="NAME=VALUE",
-        help="One limit of every account, such as max_trades_per_day=20; repeatable.",
+        envvar=SHARE_NAME,
+        help="Largest position in one product as a share of equity: 0.10 is 10 %.",
+        hidden=True,
         show_default=False,
     ),
 ]
+"""The variable of older settings, which counts if no limits are given otherwise."""
 AgentRiskFlag = Annotated[
     list[str] | None,
     typer.Option(
@@ -54,74 +59,61 @@ AgentRiskFlag = Annotated[
         show_default=False,
     ),
 ]
-SymbolFlag = Annotated[
-    str | None,
-    typer.Option(
-        "--max-symbol-exposure-pct",
-        help="Largest position in one product, in percent of equity.",
-        show_default=False,
-    ),
-]
-PortfolioFlag = Annotated[
-    str | None,
-    typer.Option(
-        "--max-portfolio-exposure-pct",
-        help="Largest sum of all positions, in percent of equity.",
-        show_default=False,
-    ),
-]
-PositionRiskFlag = Annotated[
-    str | None,
-    typer.Option(
-        "--max-position-risk-pct",
-        help="Most that a position may lose if its stop fires, in percent of equity.",
-        show_default=False,
-    ),
-]
-DailyLossFlag = Annotated[
-    str | None,
-    typer.Option(
-        "--max-daily-loss-pct",
-        help="Largest loss of a UTC day, in percent; then an account may only sell.",
-        show_default=False,
-    ),
-]
+
+# Any: the parameters of a command.
+Command = Callable[..., Any]
 
 
-def risk_of_flags(
-    risk: str | None,
-    limits: Sequence[str] | None = None,
-    *,
-    symbol: str | None = None,
-    portfolio: str | None = None,
-    position_risk: str | None = None,
-    daily_loss: str | None = None,
-) -> RiskValues:
+def with_risk_flags(command: Command) -> Command:
+    """Give a command the options for limits; its `risk_values` takes the setting that they make.
+
+    Args:
+        command: A command with a parameter `risk_values`.
+    """
+    given = signature(command).parameters.values()
+    hidden = {name: name not in SHOWN for name in limit_names()}
+    added = [Parameter("risk", Parameter.KEYWORD_ONLY, default=None, annotation=RiskFlag)]
+    added.append(Parameter(SHARE, Parameter.KEYWORD_ONLY, default=None, annotation=ShareFlag))
+    added += [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=_option(name, hide))
+        for name, hide in hidden.items()
+    ]
+    kept = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in given if one.name != "risk_values"]
+
+    @wraps(command)
+    def with_values(**values: Any) -> Any:  # Any: as above
+        risk = values.pop("risk")
+        limits = {name: values.pop(name) for name in hidden}
+        share = values.pop(SHARE)
+        if share is not None and risk is None and limits[SHARE_IS] is None:
+            limits[SHARE_NAME] = share
+        return command(**values, risk_values=risk_of_flags(risk, limits))
+
+    parameters = [*kept, *added]
+    vars(with_values)["__signature__"] = signature(command).replace(parameters=parameters)
+    with_values.__annotations__ = {one.name: one.annotation for one in parameters}
+    return with_values
+
+
+def risk_of_flags(risk: str | None, limits: Mapping[str, str | None]) -> RiskValues:
     """The setting of the options; {} if none is given.
+
+    Args:
+        risk: The value of `--risk`.
+        limits: Limit -> the value of its own option.
 
     Raises:
         UsageError: A file or a limit cannot be used.
     """
-    named = {
-        "max_symbol_exposure_pct": symbol,
-        "max_portfolio_exposure_pct": portfolio,
-        "max_position_risk_pct": position_risk,
-        "max_daily_loss_pct": daily_loss,
-    }
-    single = named_values(limits or (), LIMIT_FLAG)
-    for name, value in named.items():
-        if value is not None and name in single:
-            raise UsageError(
-                f"--{name.replace('_', '-')} {value} and {LIMIT_FLAG} {name}={single[name]}",
-                remedy="give one of them",
-            )
     found = {} if risk is None else read_setting(risk, FLAG)
-    found |= {name: value for name, value in named.items() if value is not None} | single
-    checked(found, FLAG)
+    found |= {name: value for name, value in limits.items() if value is not None}
+    checked(found, "the options")
     return found
 
 
-def agent_risk_of_flags(words: Sequence[str] | None, arena: RiskValues) -> dict[str, RiskLimits]:
+def agent_risk_of_flags(
+    words: Sequence[str] | None, arena: Mapping[str, Any]
+) -> dict[str, RiskLimits]:
     """Agent -> its limits, of words such as "momentum=cautious".
 
     Args:
@@ -163,7 +155,7 @@ def read_setting(text: str, where: str) -> RiskValues:
     return setting_values(content if content.lstrip().startswith("{") else "{", text)
 
 
-def checked(values: RiskValues, where: str) -> RiskLimits:
+def checked(values: Mapping[str, Any], where: str) -> RiskLimits:
     """The limits of a setting; a converted share is told in a line.
 
     Raises:
@@ -173,3 +165,13 @@ def checked(values: RiskValues, where: str) -> RiskLimits:
     if note := share_note(values):
         print_note(note)
     return limits
+
+
+def _option(name: str, hide: bool) -> object:
+    option = typer.Option(
+        f"--{name.replace('_', '-')}",
+        help=SHOWN.get(name, f"The limit {name}."),
+        hidden=hide,
+        show_default=False,
+    )
+    return Annotated[str | None, option]

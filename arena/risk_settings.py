@@ -5,7 +5,7 @@ the arena, unless it names a preset of its own.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 
 from pydantic import JsonValue
@@ -65,24 +65,6 @@ def setting_values(text: str, where: str) -> RiskValues:
             remedy='write an object such as {"preset": "standard", "max_daily_loss_pct": 5}',
         )
     return risk_values(found)
-
-
-def named_values(words: Iterable[str], where: str) -> RiskValues:
-    """Limits of words such as "max_daily_loss_pct=5".
-
-    Raises:
-        UsageError: A word has no value, or a name comes twice.
-    """
-    found: RiskValues = {}
-    for word in words:
-        name, sign, value = word.partition("=")
-        name = name.strip().replace("-", "_")
-        if not sign or not value.strip() or name in found:
-            raise UsageError(
-                f"{where} {word[:80]!r}", remedy="write each limit once, as max_daily_loss_pct=5"
-            )
-        found[name] = value.strip()
-    return found
 
 
 def limits_of(values: Mapping[str, JsonValue], where: str) -> RiskLimits:

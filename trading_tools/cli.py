@@ -17,18 +17,9 @@ from arena.node import run_async, run_node
 from arena.options import AsJson, LogLevel, Prefix, ProcessServers, Run, Servers
 from arena.plugin_options import FolderFlag, plugins_of
 from arena.plugins import NO_PLUGINS, Plugins
-from arena.risk_flags import (
-    AgentRiskFlag,
-    DailyLossFlag,
-    LimitFlag,
-    PortfolioFlag,
-    PositionRiskFlag,
-    RiskFlag,
-    SymbolFlag,
-    agent_risk_of_flags,
-    risk_of_flags,
-)
+from arena.risk_flags import AgentRiskFlag, agent_risk_of_flags, with_risk_flags
 from arena.risk_limits import RiskLimits
+from arena.risk_settings import RiskValues
 from arena.run_lookup import running_settings
 from arena.settings import Settings
 from arena.unknown_names import OPERATOR
@@ -77,6 +68,7 @@ OnlyFlag = Annotated[
 
 
 @app.callback(invoke_without_command=True)
+@with_risk_flags
 def serve(
     ctx: typer.Context,
     fees: Annotated[
@@ -103,17 +95,13 @@ def serve(
         int | None,
         typer.Option(help="Planned snapshots of the season, for the judge. [no planned end]"),
     ] = None,
-    risk: RiskFlag = None,
     agent_risk: AgentRiskFlag = None,
-    limit: LimitFlag = None,
-    max_symbol_exposure_pct: SymbolFlag = None,
-    max_portfolio_exposure_pct: PortfolioFlag = None,
-    max_position_risk_pct: PositionRiskFlag = None,
-    max_daily_loss_pct: DailyLossFlag = None,
     name: Annotated[str, typer.Option(help="Name of this process.")] = "tools",
     plugins: FolderFlag = None,
     bootstrap_servers: ProcessServers = None,
     log_level: LogLevel = None,
+    *,
+    risk_values: RiskValues,
 ) -> None:
     """Serve the trading tools and execute orders.
 
@@ -134,14 +122,6 @@ def serve(
         planned_snapshots=planned_snapshots,
         currency=currency,
         wallets=wallet or (),
-    )
-    risk_values = risk_of_flags(
-        risk,
-        limit,
-        symbol=max_symbol_exposure_pct,
-        portfolio=max_portfolio_exposure_pct,
-        position_risk=max_position_risk_pct,
-        daily_loss=max_daily_loss_pct,
     )
     settings = Settings().override(bootstrap_servers=bootstrap_servers, log_level=log_level)
     found = _plugins_beside(only, plugins, settings)

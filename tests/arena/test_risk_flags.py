@@ -4,21 +4,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from arena.errors import UsageError
-from arena.risk_flags import agent_risk_of_flags, read_setting, risk_of_flags
+from arena.risk_flags import agent_risk_of_flags, read_setting, risk_of_flags, with_risk_flags
 from arena.risk_limits import RiskLimits
-from arena.risk_settings import merged_values, risk_values, setting_text, setting_values
+from arena.risk_settings import RiskValues, merged_values, risk_values, setting_text, setting_values
 
 
 def test_flags_add_single_limits_to_a_preset() -> None:
     """The preset comes first, then limits by name; every flag may be left out."""
     found = risk_of_flags(
-        "cautious", ["max-trades-per-day=7", "min_cash_pct = 20"], symbol="5", daily_loss="2"
+        "cautious",
+        {
+            "max_trades_per_day": "7",
+            "min_cash_pct": "20",
+            "max_symbol_exposure_pct": "5",
+            "max_daily_loss_pct": "2",
+            "max_drawdown_pct": None,
+        },
     )
     limits = RiskLimits.from_json(found)
 
-    assert {} == risk_of_flags(None)
+    assert {} == risk_of_flags(None, {})
     assert (7, "20", "5", "2", "80") == (
         limits.max_trades_per_day,
         *map(
@@ -38,7 +47,7 @@ def test_a_file_has_limits_by_name(tmp_path: Path, capsys: pytest.CaptureFixture
     file = tmp_path / "limits.json"
     file.write_text('{"preset": "aggressive", "MAX_POSITION_SIZE_PCT": 0.25}', encoding="utf-8")
 
-    limits = RiskLimits.from_json(risk_of_flags(str(file)))
+    limits = RiskLimits.from_json(risk_of_flags(str(file), {}))
 
     assert ("25", "98") == (
         str(limits.max_symbol_exposure_pct),
@@ -49,7 +58,7 @@ def test_a_file_has_limits_by_name(tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_an_agents_flag_adds_to_the_arenas() -> None:
     """An agent's limits by name are added to those of `--risk`; its own preset replaces them."""
-    arena = risk_of_flags("standard")
+    arena = risk_of_flags("standard", {})
 
     found = agent_risk_of_flags(['mo={"max_daily_loss_pct": 4}', "bo=off"], arena)
 
@@ -61,25 +70,57 @@ def test_an_agents_flag_adds_to_the_arenas() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "flags", "words"),
+    ("risk", "limits", "words"),
     [
-        (("nope",), {}, "the presets are"),
-        (("[1]",), {}, "the presets are"),
-        (('{"max": ',), {}, "--risk is not JSON"),
-        (("missing.json",), {}, "cannot read missing.json"),
-        ((None, ["max_daily_loss_pct"]), {}, "write each limit once"),
-        ((None, ["max_daily_loss_pct=1", "max_daily_loss_pct=2"]), {}, "write each limit once"),
-        ((None, ["max_daily_loss_pct=1"]), {"daily_loss": "2"}, "give one of them"),
-        ((None,), {"symbol": "0"}, "max_symbol_exposure_pct = 0 in --risk"),
-        (("cautious",), {"symbol": "81"}, "is above max_portfolio_exposure_pct = 80"),
+        ("nope", {}, "the presets are"),
+        ("[1]", {}, "the presets are"),
+        ('{"max": ', {}, "--risk is not JSON"),
+        ("missing.json", {}, "cannot read missing.json"),
+        (None, {"max_symbol_exposure_pct": "0"}, "max_symbol_exposure_pct = 0 in the options"),
+        (
+            "cautious",
+            {"max_symbol_exposure_pct": "81"},
+            "is above max_portfolio_exposure_pct = 80",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(
-    arguments: tuple[Any, ...], flags: dict[str, str], words: str
+    risk: str | None, limits: dict[str, str], words: str
 ) -> None:
     """Each error names the flag, the value and the remedy."""
-    with pytest.raises(UsageError, match=words.replace("(", r"\(")):
-        risk_of_flags(*arguments, **flags)
+    with pytest.raises(UsageError, match=words):
+        risk_of_flags(risk, limits)
+
+
+def test_a_command_has_an_option_for_every_limit() -> None:
+    """A command with the options gets the setting; help shows the common ones."""
+    app, found = typer.Typer(), list[RiskValues]()
+
+    @app.command()
+    @with_risk_flags
+    def run(seconds: int = 1, *, risk_values: RiskValues) -> None:
+        """Run."""
+        found.append({"seconds": seconds, **risk_values})
+
+    runner = CliRunner()
+    words = ["--risk", "standard", "--max-trades-per-day", "3", "--seconds", "2"]
+    assert runner.invoke(app, words).exit_code == 0
+    assert runner.invoke(app, []).exit_code == 0
+    help_text = runner.invoke(app, ["--help"]).output
+
+    assert [
+        {"seconds": 2, "preset": "standard", "max_trades_per_day": "3"},
+        {"seconds": 1},
+    ] == found[:2]
+    environ = {"MAX_POSITION_SIZE_PCT": "0.10"}
+    assert runner.invoke(app, [], env=environ).exit_code == 0
+    assert runner.invoke(app, ["--risk", "off"], env=environ).exit_code == 0
+    assert [
+        {"seconds": 1, "MAX_POSITION_SIZE_PCT": "0.10"},
+        {"seconds": 1, "preset": "off"},
+    ] == found[2:]
+    assert "--max-daily-loss-pct" in help_text
+    assert "--max-trades-per-day" not in help_text
 
 
 @pytest.mark.parametrize("word", ["mo", "mo=", "=cautious", "a b=cautious", "mo=brave"])
