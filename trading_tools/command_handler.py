@@ -100,6 +100,7 @@ class CommandHandler:
         switch: The kill switch: whose orders are halted.
         limits: Which limits of risk each agent is to have; None leaves those in the log.
         checked: How far standing orders and limits were checked against the market.
+        commands_only: True in a replay: steps that follow a command, and settings, are in the log.
     """
 
     partition: int
@@ -111,6 +112,7 @@ class CommandHandler:
     switch: KillSwitch = field(default_factory=KillSwitch)
     limits: LimitSettings | None = None
     checked: Checked = field(default_factory=Checked)
+    commands_only: bool = False
 
     def __post_init__(self) -> None:
         """Name the shard in the notes of checks."""
@@ -367,7 +369,7 @@ class CommandHandler:
             else:
                 decided = [desk.order(call, request, source)]
         event = self.shard.recent[-1]
-        followed = desk.follow_up(call.agent)
+        followed = [] if self.commands_only else desk.follow_up(call.agent)
         return HandledCommand(
             event["outcome"],
             event["reason"] or "",

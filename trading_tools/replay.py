@@ -20,7 +20,7 @@ import orjson
 
 from arena import ids, topics
 from arena.account_log import STRUCTURAL
-from arena.accounts import Shard
+from arena.accounts import CANCELLED, Shard
 from arena.bus.base import Record
 from arena.exports import read_manifest, read_records
 from arena.kill_switch import KillSwitch
@@ -39,12 +39,15 @@ from trading_tools.replay_halts import HaltHistory
 from trading_tools.replay_older import DIFFERENT, NOT_REPLAYED, REPLAYED, is_equivalent
 from trading_tools.replay_prices import Event, RecordedPrices
 from trading_tools.replay_rules import RulesHistory
+from trading_tools.replay_steps import is_step, take_step
 from trading_tools.rules import TradingRules
 
 COMMANDS, EVENTS, TICKERS = topics.COMMANDS.name, topics.EVENTS.name, topics.TICKERS.name
 DIFFERENCES_MAX = 100
 """The replay ends after so many differences."""
-STRUCTURAL_COUNTERS = {"Epoch": "epochs", "StateDigest": "digests"}
+STRUCTURAL_COUNTERS = {"Epoch": "epochs", "StateDigest": "digests", "MarketChecked": "checks"}
+SETTING_COUNTERS = {"RiskLimitsSet": "limits", "RiskTripped": "breaches"}
+"""Kinds that are taken from the log: nothing in it decides them."""
 NO_COMMAND = ("a command to decide", "none at the place the event names")
 LOST = "commands_lost"
 """Counts events whose command is lost: the topic was cut, or deleted and created again."""
@@ -165,7 +168,13 @@ class OrderReplay:
         named = self.passed_over.get(partition, {})
         shard = Shard(next_offset=first_offset, passed_over=named)
         return CommandHandler(
-            partition, self.shards, shard, MarketState(), TradingRules(), self._tools
+            partition,
+            self.shards,
+            shard,
+            MarketState(),
+            TradingRules(),
+            self._tools,
+            commands_only=True,
         )
 
     @property
@@ -212,6 +221,10 @@ class _ShardReplay:
                     self._replay.rules.note_epoch(record)
                 self.handler.shard.apply(kind, record.value, record.offset)
                 continue
+            if kind in SETTING_COUNTERS:
+                result.counts[SETTING_COUNTERS[kind]] += 1
+                self.handler.shard.apply(kind, record.value, record.offset)
+                continue
             self._replay_event(record, kind, value)
             if len(result.differences) >= DIFFERENCES_MAX:
                 return
@@ -225,11 +238,13 @@ class _ShardReplay:
         place = f"{EVENTS}[{record.partition}]@{record.offset}"
         subject = f"order {event['order_id']}, agent {event['agent']}"
         opening, source = kind == "AccountOpened", event["source"]["offset"]
-        result.counts["openings" if opening else "orders"] += 1
+        result.counts[_counter_of(event, opening=opening)] += 1
         command = self._command_at(source)
-        if not opening:
+        if is_step(event):
+            command = command if event["cause"] == CANCELLED else None
+        elif not opening:
             self._missing.note_decided(event["order_id"], source)
-        if _is_missing(event, command, opening=opening):
+        if not _needs_no_command(event) and _is_missing(event, command, opening=opening):
             if source < self._commands.first(self._partition):
                 result.counts[COMMANDS_NOT_KEPT] += 1
                 self.handler.shard.apply(kind, value, record.offset)
@@ -237,7 +252,8 @@ class _ShardReplay:
             self._missing.note(MissingCommand(source, place, subject))
             self.handler.shard.apply(kind, value, record.offset)
             return
-        if isinstance(command, ToolCall) and not self._replay.prices.are_kept(event, command):
+        call = command if isinstance(command, ToolCall) else None
+        if not opening and not self._replay.prices.are_kept(event, call):
             result.counts[NOT_KEPT] += 1
             self.handler.shard.apply(kind, value, record.offset)
             return
@@ -248,7 +264,10 @@ class _ShardReplay:
             older[NOT_REPLAYED] += 1
             self.handler.shard.apply(kind, value, record.offset)
             return
-        written = self._open(event, command) if opening else self._decide(event, command)
+        if opening:
+            written = self._open(event, command)
+        else:
+            written = self._take_step(event, call) if is_step(event) else self._decide(event, call)
         if older is not None:
             older[REPLAYED] += 1
         if written == value:
@@ -295,15 +314,40 @@ class _ShardReplay:
         handled = handler.handle(call, offset, at, prices_current=current, control_unknown=unknown)
         return handled.appends[-1].value if handled.appends else None
 
+    def _take_step(self, event: Event, call: ToolCall | None) -> bytes | None:
+        """Take a step that no command asked for, or a cancellation, as its record says."""
+        handler = self.handler
+        at = datetime.fromisoformat(event["at"])
+        handler.rules = self._replay.rules.at(self._partition, at)
+        handler.market = self._replay.prices.market(event, call, lock_step=handler.rules.lock_step)
+        record = take_step(handler, event, call)
+        if record is None:
+            return None
+        handler.shard.apply(record.kind, record.value, record.offset)
+        return record.value
+
     def _command_at(self, offset: int) -> Message | None:
         found = self._commands.at(self._partition, offset)
         return None if found is None else found.message_or_none()
 
 
+def _needs_no_command(event: Event) -> bool:
+    return is_step(event) and event["cause"] != CANCELLED
+
+
+def _counter_of(event: Event, *, opening: bool) -> str:
+    if opening:
+        return "openings"
+    return "steps" if is_step(event) else "orders"
+
+
 def _is_missing(event: Event, command: Message | None, *, opening: bool) -> bool:
     """True if the command of an event is not at the offset that the event names."""
     if not opening:
-        return not isinstance(command, ToolCall) or command.call_id != event["order_id"]
+        wanted = event["order_id"]
+        if event.get("cause") == CANCELLED:
+            return not isinstance(command, ToolCall)
+        return not isinstance(command, ToolCall) or command.call_id != wanted
     if event["order_id"] == ids.derive("open-account", event["agent"]):
         return False
     return not isinstance(command, OpenAccount) or command.call_id != event["order_id"]

@@ -7,10 +7,13 @@ cannot be decided again.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
+from arena.accounts import UNIX_EPOCH
 from arena.bus.base import Record
 from arena.messages import Product, Ticker, ToolCall
+from arena.money import to_price_units
 from trading_tools.quotes import MarketState, Quote, quote_of
 from trading_tools.replay_listings import ListingHistory
 
@@ -58,12 +61,12 @@ class RecordedPrices:
         if clock is not None:
             self.clocks[end] = clock
 
-    def are_kept(self, event: Event, call: ToolCall) -> bool:
+    def are_kept(self, event: Event, call: ToolCall | None) -> bool:
         """True if retention has deleted neither the ticker nor the listing of an order.
 
         Args:
             event: The order's event.
-            call: The order's command.
+            call: The order's command; None for a step that no command asked for.
         """
         if not any(self.first.values()):
             return True
@@ -72,28 +75,47 @@ class RecordedPrices:
             return False
         return self.listings.are_kept(event, _end_of_prices(event, call), self.first)
 
-    def market(self, event: Event, call: ToolCall, *, lock_step: bool) -> MarketState:
-        """The state of the market by which an order was decided."""
+    def market(self, event: Event, call: ToolCall | None, *, lock_step: bool) -> MarketState:
+        """The state of the market by which an order was decided.
+
+        Args:
+            event: The order's event.
+            call: Its command; None for a step that no command asked for.
+            lock_step: True if the age of prices was measured by the market's clock.
+        """
         used = event["used"]
         market = MarketState(listings=self.listings.at(event, _end_of_prices(event, call)))
+        for product_id, bid in ((event.get("risk") or {}).get("bids") or {}).items():
+            market.quotes[product_id] = _valued_at(product_id, bid)
         if used is not None:
             quote = self.quotes.get((used["partition"], used["offset"]))
             if quote is not None:
                 market.quotes[event["product_id"]] = quote
                 if lock_step:
                     market.newest_at = self._clock(call, quote, used["age_ms"])
+        if "venue_at" in event:
+            market.newest_at = datetime.fromisoformat(event["venue_at"])
         return market
 
-    def _clock(self, call: ToolCall, quote: Quote, age_ms: int) -> datetime:
+    def _clock(self, call: ToolCall | None, quote: Quote, age_ms: int) -> datetime:
         """The market's clock at the end of the snapshot, or later if the recorded age says so."""
-        found = [self.clocks[end] for end in call.ticker_offsets.items() if end in self.clocks]
+        ends = {} if call is None else call.ticker_offsets
+        found = [self.clocks[end] for end in ends.items() if end in self.clocks]
         clock = max(found, default=quote.event_time)
         if quote.age_ms(clock) < age_ms:
             return quote.alive_at + timedelta(milliseconds=age_ms)
         return clock
 
 
-def _end_of_prices(event: Event, call: ToolCall) -> int:
+def _end_of_prices(event: Event, call: ToolCall | None) -> int:
     """The offset after the newest ticker that an order can have been decided with."""
     used = event["used"]
-    return max([*call.ticker_offsets.values(), used["offset"] + 1 if used else 0])
+    ends = () if call is None else call.ticker_offsets.values()
+    newest: int = max([*ends, used["offset"] + 1 if used else 0])
+    return newest
+
+
+def _valued_at(product_id: str, bid: str) -> Quote:
+    """A quote with the bid at which a position counted; no order is filled at it."""
+    price = to_price_units(Decimal(bid))
+    return Quote(product_id, 0, -1, price, price, bid, bid, UNIX_EPOCH, 0, UNIX_EPOCH)

@@ -191,6 +191,7 @@ class OrderDecided(Message):
         cause: Why the executor took a step that no command asked for; "" otherwise.
         by_call: Id of the call that cancelled the order, on the last order that it cancels.
         risk: What the risk engine said; None for accounts without limits.
+        venue_at: Venue time of the decision, where it depends on it.
     """
 
     epoch: int
@@ -234,6 +235,7 @@ class OrderDecided(Message):
     cause: str = Field(default="", exclude_if=is_empty)
     by_call: str = Field(default="", exclude_if=is_empty)
     risk: RiskVerdict | None = Field(default=None, exclude_if=is_none)
+    venue_at: Utc | None = Field(default=None, exclude_if=is_none)
     issued_at: Utc
     at: Utc
 

@@ -151,6 +151,7 @@ class Desk:
             order_type=cast("OrderType", first.order_type),
             terms=terms,
             exits=tuple(exit_json(one) for one in others),
+            venue_at=self.venue_at,
         )
         return self._record(call, source, refused, own, details)
 
@@ -242,6 +243,7 @@ class Desk:
                 units_text(outcome.quantity) if is_limit and isinstance(outcome, Fill) else None
             ),
             risk=decision.risk,
+            venue_at=self.venue_at,
         )
 
     def _limit_terms(self, order: Order, quote: Quote | None) -> Json:

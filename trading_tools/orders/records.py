@@ -1,6 +1,7 @@
 """The fields of an order's record that a plain market order does not have, as JSON values. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from arena.account_log import ExitRead
@@ -21,6 +22,7 @@ class StepDetails:
         filled_quantity: Sum of all fills so far as text.
         trigger: `Trigger` as JSON.
         risk: `RiskVerdict` as JSON.
+        venue_at: Venue time, if the step depends on it.
     """
 
     step: int = 0
@@ -32,6 +34,7 @@ class StepDetails:
     cause: str = ""
     by_call: str = ""
     risk: Json | None = None
+    venue_at: datetime | None = None
 
     def fields(self) -> Json:
         """The fields as JSON; those with their default are omitted."""
@@ -54,6 +57,8 @@ class StepDetails:
             found["by_call"] = self.by_call
         if self.risk is not None:
             found["risk"] = self.risk
+        if self.venue_at is not None:
+            found["venue_at"] = self.venue_at.isoformat().replace("+00:00", "Z")
         return found
 
 

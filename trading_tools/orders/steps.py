@@ -120,6 +120,7 @@ class StepMaker:
             cause=cause,
             by_call=by_call,
             risk=risk,
+            venue_at=None if risk is None else self.venue_at,
         )
         return self.step(agent, order, self._decision(order, None, outcome), details, origin)
 
@@ -189,6 +190,7 @@ class StepMaker:
             trigger=trigger,
             cause=TRIGGERED,
             risk=risk,
+            venue_at=self.venue_at if exits or risk is not None else None,
         )
         is_part = quantity < order.remaining
         decision = Decision(outcome, wanted, quote, None, listing, is_part=is_part)

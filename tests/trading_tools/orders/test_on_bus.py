@@ -1,0 +1,95 @@
+"""Exits in a running executor: tickers fire them without a command, in both pacings."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from arena import topics
+from arena.bus.memory import MemoryBus
+from arena.messages import MarketSnapshot, OrderDecided, Ticker, ToolResult
+from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
+from trading_tools.rules import TradingRules
+
+BUY = json.dumps({"product_id": "BTC-USD", "quantity": "0.01", "action": "buy", "stop_loss_pct": 3})
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def at(bid: str, minutes: int) -> Ticker:
+    """A recorded ticker."""
+    moment = LONG_AGO + timedelta(minutes=minutes)
+    times = {"event_time": moment, "received_at": moment, "confirmed_at": moment}
+    return ticker(bid, str(Decimal(bid) + 2)).model_copy(update=times)
+
+
+def snapshot(number: int, end: int) -> MarketSnapshot:
+    """A snapshot of nothing that names where its tickers end."""
+    return MarketSnapshot(
+        snapshot_id=f"snapshot-{number}",
+        venue="test",
+        as_of=LONG_AGO + timedelta(minutes=number),
+        published_at=datetime.now(UTC),
+        interval_s=60,
+        products=(),
+        ticker_offsets={0: end},
+    )
+
+
+async def test_exit_fires_without_a_command(memory_bus: MemoryBus) -> None:
+    """In real time, at the first ticker at the level or below."""
+    for message in (product(), ticker("67201.10", "67203.55")):
+        await memory_bus.append(topics.TICKERS.name, message, key="BTC-USD")
+    call = tool_call("momentum", "execute_trade", BUY)
+    async with serving(memory_bus):
+        await memory_bus.append(topics.COMMANDS.name, call, key="momentum")
+        (result,) = await read_until(memory_bus, call.reply_to, ToolResult, 1)
+        assert "stop-loss at" in result.text
+        for bid in ("66000", "65000", "64000"):
+            found = ticker(bid, str(Decimal(bid) + 2))
+            await memory_bus.append(topics.TICKERS.name, found, key="BTC-USD")
+        events = await read_until(memory_bus, topics.EVENTS.name, OrderDecided, 3)
+
+    assert ["filled", "accepted", "filled"] == [event.outcome for event in events]
+    fired = events[-1]
+    assert fired.used is not None
+    assert ("stop_loss", Decimal(65000)) == (fired.order_type, fired.used.bid)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_lock_step_checks_whole_snapshots(memory_bus: MemoryBus, restart: bool) -> None:
+    """All tickers of a snapshot are checked before its commands; the last price is none of them."""
+    rules = TradingRules(pacing="lock-step")
+    await memory_bus.append(topics.TICKERS.name, product(), key="BTC-USD")
+    await memory_bus.append(topics.TICKERS.name, at("67201", 1), key="BTC-USD")
+    await memory_bus.append(topics.SNAPSHOTS.name, snapshot(1, 2), key="test")
+    buy = tool_call("momentum", "execute_trade", BUY, ticker_offsets={0: 2})
+    look = tool_call(
+        "momentum", "get_portfolio", "{}", index=1, ticker_offsets={0: 4}, snapshot_id="snapshot-2"
+    )
+    async with serving(memory_bus, rules):
+        await memory_bus.append(topics.COMMANDS.name, buy, key="momentum")
+        await read_until(memory_bus, buy.reply_to, ToolResult, 1)
+        if not restart:
+            await _second_snapshot(memory_bus)
+            await memory_bus.append(topics.COMMANDS.name, look, key="momentum")
+            await read_until(memory_bus, buy.reply_to, ToolResult, 2)
+    if restart:
+        await _second_snapshot(memory_bus)
+        await memory_bus.append(topics.COMMANDS.name, look, key="momentum")
+        async with serving(memory_bus, rules):
+            await read_until(memory_bus, buy.reply_to, ToolResult, 3)
+    *_, answer = await read_until(memory_bus, buy.reply_to, ToolResult, 2 + restart)
+    events = await read_until(memory_bus, topics.EVENTS.name, OrderDecided, 3)
+
+    assert isinstance(answer.value, dict)
+    assert [] == answer.value["positions"], "sold before the call of the snapshot was answered"
+    fired = events[-1]
+    assert fired.used is not None
+    assert ("stop_loss", Decimal(60000)) == (fired.order_type, fired.used.bid)
+
+
+async def _second_snapshot(bus: MemoryBus) -> None:
+    await bus.append(topics.TICKERS.name, at("60000", 2), key="BTC-USD")
+    await bus.append(topics.TICKERS.name, at("68000", 2), key="BTC-USD")
+    await bus.append(topics.SNAPSHOTS.name, snapshot(2, 4), key="test")
