@@ -269,11 +269,11 @@ def _too_many(open_orders: int, new: int) -> Rejection:
 
 
 def _unknown(order_id: str, orders: AgentOrders) -> str:
-    armed: list[OpenOrder] = [one for one in orders.open.values() if one.step >= 0]
-    if not armed:
-        return "no order of yours is open"
     closed = next((one for one in orders.closed if one.order_id == order_id), None)
     if closed is not None:
         return f"order {order_id} is {closed.status} already"
+    armed: list[OpenOrder] = [one for one in orders.open.values() if one.step >= 0]
+    if not armed:
+        return "no order of yours is open"
     named = ", ".join(one.order_id for one in armed[:5])
     return f"{quoted(order_id)} is none of your {len(armed)} open orders, such as {named}"
