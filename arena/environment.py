@@ -17,6 +17,8 @@ KEY_ALIAS = "LLM_API_KEY"
 TOKEN_BUDGET = "DAILY_TOKEN_BUDGET"
 INITIAL_CASH = "INITIAL_CASH"
 HISTORY = "HISTORICAL_MINUTES"
+POSITION_SHARE = "MAX_POSITION_SIZE_PCT"
+"""A share of equity, although its name says percent: 0.10 is 10 %."""
 
 
 class Variable(NamedTuple):
@@ -62,6 +64,7 @@ GROUPS = (
         (
             Variable(INITIAL_CASH, "100000", "cash of an account, if the ARENA.toml sets none"),
             Variable(HISTORY, "60", "least minutes of candles before the first snapshot"),
+            Variable(POSITION_SHARE, "0.10", "largest position as a share of equity: 10 %"),
             Variable("ARENA_HOME", ".arena", "local state: broker data, runs, logs"),
             Variable("ARENA_PREFIX", "team-a.", "prefix of every topic and group of this arena"),
             Variable("DATABASE_URL", "sqlite:///books.db", "database of the ledger's books"),

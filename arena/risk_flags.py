@@ -5,7 +5,7 @@ name, such as `--max-daily-loss-pct 5`; help shows the most common ones.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from functools import partial, wraps
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -64,16 +64,18 @@ AgentRiskFlag = Annotated[
 Command = Callable[..., Any]
 
 
-def with_risk_flags(command: Command) -> Command:
+def with_risk_flags(command: Command, *, reads_share: bool = True) -> Command:
     """Give a command the options for limits; its `risk_values` takes the setting that they make.
 
     Args:
         command: A command with a parameter `risk_values`.
+        reads_share: Take `MAX_POSITION_SIZE_PCT` of the environment if no limit is given.
     """
     given = signature(command).parameters.values()
     hidden = {name: name not in SHOWN for name in limit_names()}
     added = [Parameter("risk", Parameter.KEYWORD_ONLY, default=None, annotation=RiskFlag)]
-    added.append(Parameter(SHARE, Parameter.KEYWORD_ONLY, default=None, annotation=ShareFlag))
+    if reads_share:
+        added.append(Parameter(SHARE, Parameter.KEYWORD_ONLY, default=None, annotation=ShareFlag))
     added += [
         Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=_option(name, hide))
         for name, hide in hidden.items()
@@ -84,7 +86,7 @@ def with_risk_flags(command: Command) -> Command:
     def with_values(**values: Any) -> Any:  # Any: as above
         risk = values.pop("risk")
         limits = {name: values.pop(name) for name in hidden}
-        share = values.pop(SHARE)
+        share = values.pop(SHARE, None)
         if share is not None and risk is None and limits[SHARE_IS] is None:
             limits[SHARE_NAME] = share
         return command(**values, risk_values=risk_of_flags(risk, limits))
@@ -93,6 +95,10 @@ def with_risk_flags(command: Command) -> Command:
     vars(with_values)["__signature__"] = signature(command).replace(parameters=parameters)
     with_values.__annotations__ = {one.name: one.annotation for one in parameters}
     return with_values
+
+
+with_spec_risk_flags = partial(with_risk_flags, reads_share=False)
+"""For a command with an ARENA.toml, which knows whether the file has limits."""
 
 
 def risk_of_flags(risk: str | None, limits: Mapping[str, str | None]) -> RiskValues:

@@ -28,6 +28,8 @@ from arena.model_prices import load_prices
 from arena.plugin_options import AllowFlag, FolderFlag, plugin_choice
 from arena.pricefiles.facts import PriceFacts
 from arena.progress import Step
+from arena.risk_flags import with_spec_risk_flags
+from arena.risk_settings import RiskValues
 from arena.settings import Settings
 from operations.commands.compete_end import contest_document, finish_contest, write_contest_document
 from operations.commands.compete_health import dead_lines
@@ -72,6 +74,7 @@ PROCESSES = "processes"
 STEPS = ("Apache Kafka", "broker", PROCESSES, "records", "report")
 
 
+@with_spec_risk_flags
 def compete_run(
     spec: Annotated[
         list[Path] | None, typer.Argument(metavar="[SPEC]", help="TOML file of the contest.")
@@ -106,6 +109,8 @@ def compete_run(
     allow_plugins: AllowFlag = False,
     web: WebFlag = None,
     web_port: WebPort = None,
+    *,
+    risk_values: RiskValues,
 ) -> None:
     """Run a contest to its last snapshot, then print the report and the leaderboard.
 
@@ -114,7 +119,7 @@ def compete_run(
     require_writable(json_file, "--json")
     files, more_prices = split_arguments(spec or [])
     if (len(files) != 1) == (resume is None) or (
-        resume and (prices or more_prices or snapshots or currency)
+        resume and (prices or more_prices or snapshots or currency or risk_values)
     ):
         raise UsageError(
             "give one specification, or --resume and a run, which keeps its specification",
@@ -133,6 +138,7 @@ def compete_run(
             settings=Settings(),
             choice=choice,
             currency=currency,
+            risk=risk_values,
         )
     check = not no_check
     view = _ViewFlags(dashboard, web, web_port)

@@ -15,6 +15,7 @@ from arena.currency import AS_FLAG, IN_SPEC, account_currency
 from arena.errors import UsageError
 from arena.money import decimal_text
 from arena.pricefiles.names import product_of
+from arena.risk_settings import RiskValues, merged_values, risk_values
 from arena.toml_files import parse_toml
 
 SNAPSHOTS = 864
@@ -55,6 +56,10 @@ starting_cash = 100000
 # currency = "USDT"         # currency of accounts and of all products; USD by default
 # price_age_s = 30          # an older price is refused
 # collar_bps = 200          # so is one that moved farther than this since the agent saw it
+
+# [risk]                    # limits of every account, see docs/risk.md; without it there are none
+# preset = "standard"       # "cautious" or "aggressive"; limits by name change it:
+# max_symbol_exposure_pct = 25      # largest position in one product, in percent of equity
 
 [[chat_nodes]]
 name = "rules"
@@ -180,6 +185,20 @@ def with_history_minutes(text: str, minutes: int | None) -> str:
     return to_toml({**tables, "features": {**features, "history_minutes": minutes}})
 
 
+def with_risk(text: str, values: RiskValues, default: RiskValues | None = None) -> str:
+    """Return a specification with further limits of risk, added to its own or to a preset.
+
+    Args:
+        text: Valid TOML.
+        values: Limits by name; {} leaves the text unchanged.
+        default: Limits for a file without any, so that a resumed contest has the same.
+    """
+    tables = parse_toml(text, "the specification", parse_float=Decimal)
+    own = risk_values(tables.get("risk", {}))
+    found = merged_values(own, values) or default or {}
+    return text if found == own else to_toml({**tables, "risk": found})
+
+
 # Any: any TOML value.
 def _currency_in(tables: Mapping[str, Any]) -> str | None:
     rules = tables.get("rules")
@@ -190,14 +209,17 @@ def _currency_in(tables: Mapping[str, Any]) -> str | None:
 # Any: any TOML value.
 def to_toml(tables: Mapping[str, Any]) -> str:
     """Return tables of plain values, and arrays of such tables, as TOML."""
-    parts = []
+    plain = {name: value for name, value in tables.items() if not isinstance(value, dict | list)}
+    parts = ["".join(f"{key} = {_value(value)}\n" for key, value in plain.items())]
     for name, table in tables.items():
+        if name in plain:
+            continue
         many = table if isinstance(table, list) else [table]
         head = f"[[{name}]]" if isinstance(table, list) else f"[{name}]"
         for each in many:
             lines = [head, *(f"{key} = {_value(value)}" for key, value in each.items())]
             parts.append("\n".join(lines) + "\n")
-    return "\n".join(parts)
+    return "\n".join(part for part in parts if part)
 
 
 def _value(value: object) -> str:

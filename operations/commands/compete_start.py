@@ -19,11 +19,13 @@ from arena.plugin_options import NO_CHOICE, PluginChoice
 from arena.pricefiles.facts import PriceFacts
 from arena.pricefiles.formats import SUFFIXES
 from arena.progress import Progress
+from arena.risk_settings import RiskValues
 from arena.runs import SPEC_FILE, RunRecord, find_run, new_run_directory, write_run
 from arena.settings import BOOTSTRAP_VARIABLE, Settings
 from operations.commands.compete_spec import (
     toml_with_flags,
     with_history_minutes,
+    with_risk,
     with_starting_cash,
 )
 from operations.commands.plugins import LoadedSpec, load_spec_for_run
@@ -33,7 +35,7 @@ from operations.commands.untradable_products import without_untradable_products
 from operations.localbroker.broker_lookup import find_or_start_broker
 from operations.localbroker.broker_spec import BrokerHandle
 from operations.specs.arena_spec import ArenaSpec, read_spec
-from operations.specs.environment_defaults import history_minutes, initial_cash
+from operations.specs.environment_defaults import history_minutes, initial_cash, position_risk
 
 TAG_CHARS = 6
 """Random characters in a prefix: two machines may start in the same second on the same brokers."""
@@ -71,6 +73,7 @@ def new_contest(
     settings: Settings,
     choice: PluginChoice = NO_CHOICE,
     currency: str | None = None,
+    risk: RiskValues | None = None,
 ) -> Contest:
     """Create a run of a specification.
 
@@ -81,6 +84,7 @@ def new_contest(
         settings: Home, and a prefix that is put before the run's.
         choice: The plugin flags.
         currency: A currency of the accounts that replaces its own.
+        risk: Limits of risk that are added to its own.
 
     Raises:
         UsageError: The specification or a price file cannot be used.
@@ -88,7 +92,9 @@ def new_contest(
     text = toml_with_flags(
         read_spec(path), prices=_price_files(prices), snapshots=snapshots, currency=currency
     )
+    text = with_risk(text, risk or {})
     loaded = _contest_of(text, path, path.resolve().parent, choice)
+    text = with_risk(text, {}, position_risk(os.environ))
     found = check_prices(loaded.spec, path.resolve().parent)
     check_context(loaded.spec, path.resolve().parent)
     text = with_starting_cash(text, initial_cash(os.environ))

@@ -36,9 +36,12 @@ from arena.errors import (
 from arena.plugin_options import FolderFlag, plugins_of
 from arena.plugins import Plugins
 from arena.progress import Step
+from arena.risk_flags import with_spec_risk_flags
+from arena.risk_settings import RiskValues
 from arena.runs import ProcessRecord, new_run_directory
 from arena.settings import Settings
 from operations.commands import demo_context, demo_spec, messages_text
+from operations.commands.compete_spec import with_risk
 from operations.commands.demo_report import demo_document
 from operations.commands.export_run import export_or_note
 from operations.commands.local_llm import install_local_llm
@@ -81,6 +84,7 @@ STOPPED_CODES = (0, None, -SIGTERM, -SIGINT, EXIT_INTERRUPTED, EXIT_TERMINATED)
 """Exit codes of a dashboard that was stopped, also while it was starting; others are a crash."""
 
 
+@with_spec_risk_flags
 def demo(
     seconds: Annotated[
         float,
@@ -119,6 +123,8 @@ def demo(
     plugins: FolderFlag = None,
     web: WebFlag = None,
     web_port: WebPort = None,
+    *,
+    risk_values: RiskValues,
 ) -> None:
     """Run a whole arena here: simulated exchange, agents, executor, dashboard, standings.
 
@@ -134,6 +140,7 @@ def demo(
     text = demo_spec.demo_toml(
         seed=seed, speed=speed, strategies=chosen, local=local_llm, others=others
     )
+    text = with_risk(text, risk_values)
     if local_llm:
         install_local_llm()
 

@@ -42,6 +42,9 @@ fees = "coinbase-advanced-1"
 slippage_bps = 2
 starting_cash = 100000
 
+[risk]
+preset = "standard"     # code caps positions and losses of every account, see docs/risk.md
+
 [ledger]
 enabled = true          # double-entry books of every fill, beside the run's records
 

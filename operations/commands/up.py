@@ -22,9 +22,12 @@ from arena.errors import EXIT_INTERRUPTED, EXIT_NO
 from arena.plugin_options import AllowFlag, FolderFlag, plugin_choice
 from arena.plural import counted
 from arena.prefix import MARK, local_name
+from arena.risk_flags import with_spec_risk_flags
+from arena.risk_settings import RiskValues
 from arena.runs import new_run_directory
 from arena.settings import Settings
 from arena.visible_text import one_line
+from operations.commands.compete_spec import with_risk
 from operations.commands.env_setup import load_env_beside
 from operations.commands.heartbeat_watch import HeartbeatWatch
 from operations.commands.local_llm import require_local_llm
@@ -61,6 +64,7 @@ LINE_CHARS_MAX = 1_000
 DEFAULT_MARKET = "default"
 
 
+@with_spec_risk_flags
 def up(
     path: Annotated[Path, typer.Argument(metavar="ARENA.toml", help="ARENA.toml to run.")],
     seconds: Annotated[
@@ -91,13 +95,15 @@ def up(
     allow_plugins: AllowFlag = False,
     web: WebFlag = None,
     web_port: WebPort = None,
+    *,
+    risk_values: RiskValues,
 ) -> None:
     """Run the processes of an ARENA.toml here, and restart those that crash.
 
     Example: arena up examples/demo.toml --seconds 60
     """
     load_env_beside(path)
-    text, folder = read_spec(path), path.resolve().parent
+    text, folder = with_risk(read_spec(path), risk_values), path.resolve().parent
     choice = plugin_choice(plugins, allow=allow_plugins or dry_run)
     loaded = load_spec_for_run(text, path, folder, choice)
     spec = loaded.spec

@@ -6,10 +6,12 @@
     [[markets]]     venue, products, prices, for several venues at once
     [features]      preset, indicators, history_minutes
     [rules]         fees, slippage_bps, currency, starting_cash, wallets, price_age_s, collar_bps
+    [risk]          preset, and limits by name (docs/risk.md)
     [[chat_nodes]]  name, model_id, base_url, api_key_env, max_workers, reasoning_effort, ...
-    [[agents]]      name, strategy, chat_node, process, cadence, seed, scrape, prompt, every,
-                    on_move_pct, quiet_max, calls_per_hour_max, calls_per_day_max, wake_on
-    [competition]   snapshots, pacing, strategies, models, repeats, baselines, replies, ...
+    [[agents]]      name, strategy, chat_node, process, cadence, seed, scrape, prompt, risk,
+                    every, on_move_pct, quiet_max, calls_per_hour_max, calls_per_day_max,
+                    wake_on
+    [competition]   snapshots, pacing, strategies, models, repeats, baselines, risk, ...
     [ledger]        enabled
     [web]           enabled, host, port, tls_cert, tls_key, insecure, public,
                     hide_prompts, allow_hosts
@@ -33,6 +35,7 @@ from arena.bounded_files import read_text_file
 from arena.currency import CURRENCY_PATTERN, DEFAULT_CURRENCY, currency_fault
 from arena.error_causes import error_message
 from arena.errors import UsageError
+from arena.risk_settings import RiskValues
 from arena.strategy_files import DescribeStrategy, describe_in, describe_shipped
 from arena.toml_files import parse_toml
 from arena.topics import TopicSpec
@@ -45,8 +48,9 @@ from operations.specs.competition import (
     check_competition,
     contest_agents,
 )
-from operations.specs.errors import SpecFault, error_text
+from operations.specs.errors import Location, SpecFault, error_text
 from operations.specs.features import FeaturesTable
+from operations.specs.risk import Risk, check_agents_risk
 from operations.specs.tables import (
     AGENTS_MAX,
     AgentTable,
@@ -84,6 +88,7 @@ class ArenaSpec(SpecTable):
     markets: tuple[VenueTable, ...] = Field(default=(), max_length=8)
     features: FeaturesTable = FeaturesTable()
     rules: RulesTable = RulesTable()
+    risk: Risk = Field(default_factory=dict)
     chat_nodes: tuple[ChatNodeTable, ...] = ()
     agents: tuple[AgentTable, ...] = Field(default=(), max_length=AGENTS_MAX)
     competition: CompetitionTable | None = None
@@ -118,6 +123,7 @@ class ArenaSpec(SpecTable):
             )
         _check_agents(spec.agents, spec.chat_nodes)
         _check_all_agents(spec.agents, spec.expanded().agents)
+        _check_risk(spec)
         return spec
 
     def expanded(self) -> Self:
@@ -218,6 +224,17 @@ def _check_all_agents(named: tuple[AgentTable, ...], agents: tuple[AgentTable, .
                 "same cadence, max_rounds, decision_deadline_s, scrape and gates, or separate "
                 "processes",
             )
+
+
+def _check_risk(spec: ArenaSpec) -> None:
+    places: list[tuple[Location, RiskValues]] = [
+        (("agents", index, "risk"), agent.risk)
+        for index, agent in enumerate(spec.agents)
+        if agent.risk is not None
+    ]
+    if spec.competition is not None and spec.competition.risk is not None:
+        places.append((("competition", "risk"), spec.competition.risk))
+    check_agents_risk(spec.risk, places)
 
 
 def parse_spec(text: str, *, path: str, describe: DescribeStrategy = describe_shipped) -> ArenaSpec:

@@ -21,6 +21,7 @@ from arena.errors import UsageError
 from arena.strategy_files import is_file_name
 from arena.unknown_names import check_agent_name
 from operations.specs.errors import SpecFault
+from operations.specs.risk import Risk
 from operations.specs.tables import (
     STRATEGY_PATTERN,
     AgentTable,
@@ -69,6 +70,7 @@ class CompetitionTable(GateKeys):
         seed: Seed of the resampling for the intervals; the same seed gives the same figures.
         llm_budget_usd: The contest ends, with a report, when the models have cost this much.
         judge: Also run the judge, which publishes standings during the contest.
+        risk: Limits of risk of the agents of the matrix, added to those of [risk].
     """
 
     snapshots: int | None = Field(default=None, ge=1, le=SNAPSHOTS_MAX)
@@ -85,6 +87,7 @@ class CompetitionTable(GateKeys):
     seed: int = Field(default=1, ge=0)
     llm_budget_usd: Decimal | None = Field(default=None, gt=0)
     judge: bool = True
+    risk: Risk | None = None
 
     @property
     def lock_step(self) -> bool:
@@ -154,6 +157,7 @@ def contest_agents(table: CompetitionTable) -> tuple[AgentTable, ...]:
             process=f"entrants-{index % processes + 1}",
             decision_deadline_s=table.decision_deadline_s,
             seed=k,
+            risk=table.risk,
             **table.gate_settings,
         )
         for index, (strategy, model, k) in enumerate(cells)

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from arena.environment import HISTORY, INITIAL_CASH, TOKEN_BUDGET
+from arena.environment import HISTORY, INITIAL_CASH, POSITION_SHARE, TOKEN_BUDGET
 from arena.errors import UsageError
 from arena.indicators import MINUTES_MAX
+from arena.risk_limit_values import share_note
+from arena.risk_settings import RiskValues, limits_of
 from operations.specs.arena_spec import ArenaSpec
 from operations.specs.tables import ChatNodeTable
 
@@ -31,6 +33,8 @@ def with_environment_defaults(spec: ArenaSpec, environ: Mapping[str, str]) -> Ar
     if (tokens := token_budget(environ)) is not None:
         nodes = tuple(_budgeted(node, tokens) for node in spec.chat_nodes)
         changes["chat_nodes"] = nodes
+    if (risk := position_risk(environ)) and not spec.risk:
+        changes["risk"] = risk
     return spec.model_copy(update=changes) if changes else spec
 
 
@@ -45,6 +49,8 @@ def environment_notes(spec: ArenaSpec, environ: Mapping[str, str]) -> list[str]:
         found.append(f"{INITIAL_CASH}: accounts start with {cash:,f}")
     if (minutes := history_minutes(environ)) is not None and _lacks_history(spec):
         found.append(f"{HISTORY}: {minutes} minutes of candles, or more if indicators need them")
+    if (risk := position_risk(environ)) and not spec.risk:
+        found.append(share_note(risk))
     nodes = [node.name for node in spec.chat_nodes if _is_open(node)]
     if (tokens := token_budget(environ)) is not None and nodes:
         found.append(f"{TOKEN_BUDGET}: {tokens:,} tokens per day for {', '.join(nodes)}")
@@ -86,6 +92,20 @@ def history_minutes(environ: Mapping[str, str]) -> int | None:
             remedy=f"set whole minutes from 1 to {MINUTES_MAX} (3 days), such as 60",
         )
     return int(text)
+
+
+def position_risk(environ: Mapping[str, str]) -> RiskValues:
+    """Return the limits of MAX_POSITION_SIZE_PCT; {} if it is not set.
+
+    Raises:
+        UsageError: The value is not a share.
+    """
+    text = environ.get(POSITION_SHARE, "").strip()
+    if not text:
+        return {}
+    values: RiskValues = {POSITION_SHARE: text}
+    limits_of(values, "")
+    return values
 
 
 def token_budget(environ: Mapping[str, str]) -> int | None:

@@ -31,6 +31,7 @@ from arena.money import parse_share
 from arena.prefix import valid_prefix
 from arena.products import DEFAULT_VENUE
 from operations.specs.errors import SpecFault
+from operations.specs.risk import Risk
 
 LOCAL = "local"
 """The `model_id` of the small model in the chat node's own process, also with `:<model>`."""
@@ -343,6 +344,7 @@ class AgentTable(GateKeys):
         seed: Seed from which, with the snapshot, each call's seed follows; none by default.
         scrape: Share of every realised profit that is set aside: 0.2 or "20%"; none by default.
         prompt: Size of its prompts; its chat node's `prompt` by default.
+        risk: Its limits of risk, added to those of [risk]; a preset's name or a table.
     """
 
     name: Name
@@ -355,6 +357,7 @@ class AgentTable(GateKeys):
     seed: int | None = Field(default=None, ge=0, le=SEED_MAX)
     scrape: Share | None = None
     prompt: PromptSize | None = None
+    risk: Risk | None = None
 
     @property
     def limits(self) -> tuple[object, ...]:

@@ -28,6 +28,7 @@ from operations.specs.alerts import alerts_command, require_receivers
 from operations.specs.arena_spec import AgentTable, ArenaSpec, ChatNodeTable, CompetitionTable
 from operations.specs.competition import BASELINES
 from operations.specs.features import connector_flags, exchange_flags
+from operations.specs.risk import risk_flags
 from operations.specs.venues import by_venue
 from operations.specs.web import web_command
 
@@ -252,7 +253,8 @@ def tools_command(spec: ArenaSpec) -> list[str]:
         "--planned-snapshots": contest and contest.snapshot_count(spec.arena.interval_s),
     }
     wallets = [f"--wallet={unit}={cash:f}" for unit, cash in rules.wallets.items()]
-    return ["tools", *_flags(options), *wallets]
+    own = {agent.name: agent.risk for agent in spec.agents if agent.risk is not None}
+    return ["tools", *_flags(options), *wallets, *risk_flags(spec.risk, own)]
 
 
 def tool_server_command(plugins: Plugins) -> list[str]:

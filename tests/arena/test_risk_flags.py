@@ -76,7 +76,7 @@ def test_an_agents_flag_adds_to_the_arenas() -> None:
         ("[1]", {}, "the presets are"),
         ('{"max": ', {}, "--risk is not JSON"),
         ("missing.json", {}, "cannot read missing.json"),
-        (None, {"max_symbol_exposure_pct": "0"}, "max_symbol_exposure_pct = 0 in the options"),
+        (None, {"max_symbol_exposure_pct": "0"}, "the options: max_symbol_exposure_pct = 0"),
         (
             "cautious",
             {"max_symbol_exposure_pct": "81"},

@@ -99,21 +99,21 @@ def test_the_share_of_older_settings_is_converted() -> None:
     [
         (
             {"max_symbol_exposure_pct": 0},
-            "max_symbol_exposure_pct = 0 in [risk]; give a percent",
+            "max_symbol_exposure_pct = 0; give a percent",
         ),
         (
             {"max_daily_loss_pct": -3},
-            "max_daily_loss_pct = -3 in [risk]; give a percentage",
+            "max_daily_loss_pct = -3; give a percentage",
         ),
         ({"max_daily_loss_pct": 101}, "above 0, up to 100, such as max_daily_loss_pct = 10"),
-        ({"max_daily_loss_pct": "nan"}, "'nan' in [risk] is not a number"),
-        ({"max_daily_loss_pct": True}, "'True' in [risk] is not a number"),
-        ({"max_daily_loss_pct": [1]}, "'[1]' in [risk] is not a number"),
+        ({"max_daily_loss_pct": "nan"}, "'nan' is not a number"),
+        ({"max_daily_loss_pct": True}, "'True' is not a number"),
+        ({"max_daily_loss_pct": [1]}, "'[1]' is not a number"),
         ({"max_daily_loss_pct": 0.001}, "percentages are percent, so 10 is 10 % and 0.001 is"),
         ({"max_dayly_loss_pct": 3}, "the limits are max_daily_loss_pct, "),
-        ({"preset": "caution"}, "unknown preset 'caution' in [risk]; the presets are cautious"),
+        ({"preset": "caution"}, "unknown preset 'caution'; the presets are cautious"),
         ({"preset": 3}, "unknown preset '3'"),
-        ({"max_order_notional": 0}, "max_order_notional = 0 in [risk]; give an amount above 0"),
+        ({"max_order_notional": 0}, "max_order_notional = 0; give an amount above 0"),
         ({"max_trades_per_day": 1.5}, "give whole trades from 1 to 1000000"),
         ({"cooldown_after_loss_s": 0}, "give whole seconds from 1 to"),
         ({"require_stop": "yes"}, "write true or false"),
@@ -142,7 +142,8 @@ def test_the_share_of_older_settings_is_converted() -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused(values: dict[str, JsonValue], words: str) -> None:
-    """Each error names the value and the remedy."""
+    """Each error begins with the place, and names the value and the remedy."""
+    assert fault(values).startswith("[risk]: ")
     assert words in fault(values)
 
 
