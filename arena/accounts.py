@@ -60,6 +60,7 @@ from arena.errors import BrokenLog, CountedRecord
 from arena.newest_events import NewestEvents
 from arena.open_orders import AgentOrders
 from arena.risk_state import RiskState
+from arena.trade_history import TradeRow, note_trade
 
 __all__ = ["FEES", "Shard", "chain", "unix_us"]
 CAPITAL = "house/capital"
@@ -99,10 +100,9 @@ class Shard:
         orders: Decided orders by id, the newest `ORDERS_REMEMBERED`.
         recent: The newest order events, unchanged.
         counted, ignored: Number of records with an effect, and without.
-        standing: Agent -> its orders that live, open and newest closed; agents without any are
-            absent.
-        risk: Account name -> limits and what they are measured against; accounts without limits are
-            absent.
+        standing: Agent -> its orders that live; agents without any are absent.
+        risk: Account name -> the state of its limits; accounts without limits are absent.
+        history: Agent -> its newest fills, oldest first.
         checked: Partition of `market.tickers` -> offset before which every ticker was checked
             against the standing orders; empty before the first check.
         checked_at: Id and venue time of the snapshot that ends there.
@@ -126,6 +126,7 @@ class Shard:
     ignored: int = 0
     standing: dict[str, AgentOrders] = field(default_factory=dict)
     risk: dict[str, RiskState] = field(default_factory=dict)
+    history: dict[str, list[TradeRow]] = field(default_factory=dict)
     checked: dict[int, int] = field(default_factory=dict)
     checked_at: tuple[str, str] = ("", "")
     passed_over: Mapping[int, str] = field(default_factory=dict, compare=False)
@@ -289,6 +290,7 @@ class Shard:
         realised = sold_cost = 0
         if event.is_fill:
             realised, sold_cost = apply_fill(event, settled_in, self.house)
+            note_trade(self.history, event, settled_in, realised, sold_cost)
         elif event.outcome == "rejected":
             settled_in.rejections += 1
         lives = order_fold.lives(event)

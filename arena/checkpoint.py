@@ -30,9 +30,10 @@ from arena.errors import BrokenLog, Malformed
 from arena.newest_events import NewestEvents
 from arena.open_orders import AgentOrders
 from arena.risk_state import RiskState
+from arena.trade_history import TradeRow
 from arena.wide_integers import pack_wide, unpack_wide
 
-FORMAT = 2
+FORMAT = 3
 """Format of the image and of the fold's state; another format means another state."""
 MAGIC = b"arena checkpoint\n"
 DIGEST_BYTES = 32
@@ -66,12 +67,13 @@ class WalletsImage(ShardImage, array_like=True):
 
 
 class OrdersImage(WalletsImage, array_like=True):
-    """The stored form of a shard with orders that live, limits or a check of them."""
+    """The stored form of a shard with fills, orders that live, limits or a check of them."""
 
     standing: dict[str, AgentOrders] = {}
     risk: dict[str, RiskState] = {}
     checked: dict[int, int] = {}
     checked_at: tuple[str, str] = ("", "")
+    history: dict[str, list[TradeRow]] = {}
 
 
 def pack_shard(shard: Shard) -> bytes:
@@ -79,7 +81,7 @@ def pack_shard(shard: Shard) -> bytes:
     form: Callable[..., ShardImage] = ShardImage
     if shard.wallets:
         form = partial(WalletsImage, wallets=shard.wallets)
-    if shard.standing or shard.risk or shard.checked:
+    if shard.history or shard.standing or shard.risk or shard.checked:
         form = partial(
             OrdersImage,
             wallets=shard.wallets,
@@ -87,6 +89,7 @@ def pack_shard(shard: Shard) -> bytes:
             risk=shard.risk,
             checked=shard.checked,
             checked_at=shard.checked_at,
+            history=shard.history,
         )
     image = form(
         format=FORMAT,
@@ -138,6 +141,7 @@ def unpack_shard(packed: bytes) -> Shard:
         risk=image.risk,
         checked=image.checked,
         checked_at=image.checked_at,
+        history=image.history,
         _order_ids=deque(image.orders),
     )
 
