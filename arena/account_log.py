@@ -44,10 +44,12 @@ class PostingRead(msgspec.Struct, gc=False):
 
 
 class QuoteRead(msgspec.Struct, gc=False):
-    """The ticker that an order was priced with: its bid, and its venue time as ISO 8601."""
+    """The ticker that an order was priced with: its place, bid and venue time (ISO 8601)."""
 
     event_time: str
     bid: str = ""
+    partition: int = 0
+    offset: int = -1
 
 
 class LogEvent(msgspec.Struct, gc=False, kw_only=True):

@@ -61,6 +61,10 @@ def fold_step(
         order.step = event.step
         if event.is_fill:
             order.filled += read_units(event.quantity or "0")
+            if event.used is not None:
+                # A ticker fills an order once, also if it is read again after a restart.
+                order.placed_partition = event.used.partition
+                order.placed_offset = event.used.offset
             if order.quantity and order.filled > order.quantity:
                 raise BrokenLog(f"{event.order_id} filled more than it asked for")
     if event.exits and (event.is_fill or (order is not None and order.is_exit)):

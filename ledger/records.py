@@ -17,13 +17,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class UsedRead(QuoteRead, gc=False, kw_only=True):
-    """The ticker that a fill was priced with, and its offset in `market.tickers`."""
-
-    partition: int
-    offset: int
-
-
 class BookedRead(msgspec.Struct, gc=False, kw_only=True):
     """An event of `account.events` of any kind; amounts are decimal texts."""
 
@@ -40,7 +33,7 @@ class BookedRead(msgspec.Struct, gc=False, kw_only=True):
     product_id: str = ""
     action: str | None = None
     quantity: str | None = None
-    used: UsedRead | None = None
+    used: QuoteRead | None = None
     price: str | None = None
     notional: str | None = None
     fee: str | None = None

@@ -86,8 +86,10 @@ class OrderWatch:
             key = agent, order.order_id
             if key in self._known:
                 return
-            self._known.add(key)
             self._wanted.add(order.product_id)
+            if order.step < 0:
+                continue  # `take_over` arms it.
+            self._known.add(key)
             if order.waiting:
                 self._wait(key, order, orjson.loads(order.waiting))
             elif order.placed_offset > self._read_to.get(order.placed_partition, -1):

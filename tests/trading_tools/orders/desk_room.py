@@ -16,7 +16,7 @@ from trading_tools.command_handler import CommandHandler, HandledCommand
 from trading_tools.events import PendingEvent, epoch_of
 from trading_tools.orders.marks import Checked
 from trading_tools.orders.watch import OrderWatch
-from trading_tools.quotes import MarketState, quote_of
+from trading_tools.quotes import MarketState, Quote, quote_of
 from trading_tools.registry import load_catalogue
 from trading_tools.risk.requests import LimitSettings
 from trading_tools.rules import TradingRules
@@ -59,6 +59,7 @@ class DeskRoom:
     tickers: int = 0
     commands: int = 0
     snapshots: int = 0
+    quotes: list[Quote] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Claim the shard and open the account."""
@@ -106,6 +107,7 @@ class DeskRoom:
         found = sol_ticker(bid, ask or str(Decimal(bid) + Decimal("0.1")), self.now, size)
         self.handler.market.note(found, 0, self.tickers)
         quote = quote_of(found, 0, self.tickers)
+        self.quotes.append(quote)
         self.now += timedelta(seconds=age_s)
         return self._noted(self.watch.on_quote(quote, self.now))
 
@@ -140,7 +142,10 @@ class DeskRoom:
         )
 
     def restart(self) -> list[Event]:
-        """Kill the owner, and let another one fold the log and take over."""
+        """Kill the owner, and let another one fold the log and take over.
+
+        It reads the tickers again that the log does not say were checked.
+        """
         shard = Shard()
         for record in self.records:
             shard.apply(record.kind, record.value, record.offset)
@@ -153,7 +158,11 @@ class DeskRoom:
             0, 1, shard, self.handler.market, self.rules, ACCOUNT_TOOLS, limits=self.limits
         )
         self.watch = OrderWatch(self.handler)
-        return self._noted(self.watch.take_over(self.now))
+        events = self._noted(self.watch.take_over(self.now))
+        for quote in self.quotes:
+            if quote.offset >= self.shard.checked.get(0, 0):
+                events += self._noted(self.watch.on_quote(quote, self.now))
+        return events
 
     def lose_last(self, count: int) -> None:
         """Take back the newest records, as if the owner was killed before it appended them."""
