@@ -6,13 +6,14 @@ from typing import Literal
 
 from arena import ids
 from arena.messages import Claim, Detectable, Evaluation, LeaderboardRow
+from arena.metrics.returns import total_return
+from arena.metrics.sharpe import sharpe_scale
 from arena.model_cutoffs import cutoff_warning
 from judge.claims import ClaimRecord
 from judge.design import design_gains, design_text
 from judge.entrants import ComparedField
 from judge.leaderboard_rows import oversized_equity_note
 from judge.lost_accounts import lost_account_notes
-from judge.metrics_returns import total_return
 from judge.refused_orders import refusal_note
 from judge.season.assumptions import assumption_lines
 from judge.season.seed_support import seed_support
@@ -22,7 +23,6 @@ from judge.statistics import Pair, SeasonVerdict
 from judge.statistics.adjusted import Alpha, exposure_shares
 from judge.statistics.looks import Horizon
 from judge.statistics.pairs import LookMemo
-from judge.statistics.sharpe import sharpe_scale
 from judge.statistics.verdict import PERIODS_MIN
 from judge.stress import Stress, stress_of, stress_text
 from judge.unsellable_positions import unsellable_note

@@ -11,6 +11,7 @@ from functools import partial
 
 from arena.agent_health import DeadAgent
 from arena.messages import DeadEntry, Evaluation, LeaderboardRow
+from arena.metrics.sharpe import sharpe_scale
 from judge.claim_history import ClaimHistory, SeasonAfter, alpha_of, truncated
 from judge.entrants import ComparedField, ComparedWindow, Entrant, compared_field, entrant_returns
 from judge.evaluation import SeasonStatistics, StatisticsOptions, evaluation_id, make_evaluation
@@ -23,7 +24,6 @@ from judge.statistics import AgentStatistics, Pair, SeasonVerdict, judge_returns
 from judge.statistics.adjusted import Alpha
 from judge.statistics.looks import Horizon, single_look
 from judge.statistics.pairs import LookMemo
-from judge.statistics.sharpe import sharpe_scale
 from judge.statistics.verdict import AGENTS_MAX, PERIODS_MIN, looks_text
 from judge.verdict_text import ALL_DEAD, dead_text, verdict_text
 

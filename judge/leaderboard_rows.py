@@ -8,12 +8,12 @@ from typing import Any
 
 from arena.currency import cash_step
 from arena.messages import Estimate, LeaderboardRow, Repeat, WalletAmounts
+from arena.metrics.returns import total_return
 from arena.money import AMOUNT_MAX, from_units
 from judge.cells import Entrant
 from judge.entrants import ComparedWindow
 from judge.formatting import joined_names
 from judge.metrics import Metrics
-from judge.metrics_returns import total_return
 from judge.season.types import Season
 from judge.simple_returns import TOO_WIDE, simple_interval
 from judge.statistics import AgentStatistics, Interval, SeasonVerdict

@@ -1,7 +1,7 @@
 """All metrics of an entry of a season. Pure.
 
-The functions are in `metrics_returns` (curves), `metrics_trades` (fills), `metrics_currencies`
-(amounts per currency) and `metrics_conduct` (exposure, decisions, model cost). An undefined metric
+The functions are in `arena.metrics` (curves, fills, exposure), `metrics_currencies` (amounts per
+currency) and `metrics_conduct` (decisions, model cost). An undefined metric
 is None, with a reason in `Metrics.reasons`.
 """
 
@@ -10,12 +10,13 @@ from decimal import Decimal
 
 import numpy as np
 
+from arena.metrics import exposure as holdings
+from arena.metrics import returns as curve
+from arena.metrics import trades as trading
+from arena.metrics.sharpe import sharpe_scale
 from judge import metrics_conduct as conduct
-from judge import metrics_returns as curve
-from judge import metrics_trades as trading
 from judge.metrics_currencies import AMOUNT_NAMES, CurrencyAmounts, currency_amounts
 from judge.season.types import Season
-from judge.statistics.sharpe import sharpe_scale
 
 WHY_NONE = {
     "total_return": "no period yet, or nothing to begin with",
@@ -71,7 +72,7 @@ class Metrics:
             equity_usd, and of equity_usd less the model cost.
         excess_return: total_return less that of the equal-weight market (`Season.hold`).
         volatility, sharpe, sortino: From log returns; annualised, or per period in a season under
-            30 days (`judge.statistics.sharpe`).
+            30 days (`arena.metrics.sharpe`).
         annual_return, calmar: From equity.
         max_drawdown: Largest share lost, >= 0.
         drawdown_periods: Periods from its peak to its end.
@@ -198,11 +199,11 @@ def _of_curve(season: Season, index: int) -> dict[str, float | Decimal | None]:
         "skewness": curve.skewness(returns),
         "excess_kurtosis": curve.excess_kurtosis(returns),
         "excess_return": None if total is None or hold is None else total - hold,
-        "exposure": conduct.mean_exposure(exposure, equity),
-        "time_in_market": conduct.time_in_market(exposure),
-        "leverage": conduct.max_leverage(exposure, equity),
-        "cash_ratio": conduct.cash_ratio(season.cash[:, index], equity),
-        "concentration": conduct.concentration(exposure),
+        "exposure": holdings.mean_exposure(exposure, equity),
+        "time_in_market": holdings.time_in_market(exposure),
+        "leverage": holdings.max_leverage(exposure, equity),
+        "cash_ratio": holdings.cash_ratio(season.cash[:, index], equity),
+        "concentration": holdings.concentration(exposure),
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from judge import metrics_trades as trading
+from arena.metrics import trades as trading
 from judge.season.types import CurrencyPart, FilledOrder, Season
 
 

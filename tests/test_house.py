@@ -306,11 +306,11 @@ def test_no_handler_swallows_everything() -> None:
 def test_money_is_never_a_float() -> None:
     """No value that is called a price, cash, fee or amount is converted to a float.
 
-    The judge measures what the account fold has decided: its returns and ratios are floats, and
-    nothing it computes flows back into an account.
+    Metrics, of the judge and of the ground, measure what the account fold has decided: returns and
+    ratios are floats, and nothing that is computed from them flows back into an account.
     """
     words = ("price", "cash", "fee", "notional", "amount", "equity", "quantity")
-    measuring = ("dashboard/terminal/plot", "operations/bench/", "judge/")
+    measuring = ("dashboard/terminal/plot", "operations/bench/", "judge/", "arena/metrics/")
     broken = {
         name_of(path): [
             text

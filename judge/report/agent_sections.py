@@ -10,9 +10,9 @@ from datetime import datetime
 
 from arena.currency import cash_digits
 from arena.messages import LeaderboardRow
+from arena.metrics.returns import total_return
 from arena.money import SCALE, PriceUnits, price_text, units_text
 from arena.plural import counted
-from judge.metrics_returns import total_return
 from judge.report import formats
 from judge.report.tables import ReportTable, TableCell, TableHead, TableRow, plain
 from judge.season import Entry, FilledOrder, RejectedOrder, Season, TurnSummary

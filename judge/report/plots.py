@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from arena.currency import cash_digits
+from arena.metrics.returns import drawdowns
 from arena.page.intervals import IntervalAxis, Plot, interval_axis
 from arena.page.line_chart import Curve, LineChart, line_chart
 from arena.page.scales import Scale
 from arena.page.series import MARKET as MARKET_STYLE
 from arena.page.series import styles
-from judge.metrics_returns import drawdowns
 from judge.report import formats
 from judge.report.agent_sections import NAME_MAX, anchor
 from judge.report.facts import Facts

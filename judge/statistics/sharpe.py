@@ -6,10 +6,9 @@ CSV and message all use this definition. It is per period; `sharpe_scale` return
 it is printed.
 """
 
-from typing import Literal
-
 import numpy as np
 
+from arena.metrics.sharpe import deviation, sharpe_ratio
 from judge.statistics.distributions import normal_cdf, normal_ppf
 from judge.statistics.types import BoolArray, FloatArray, IntArray
 from judge.statistics.variance import claim_cosines, long_run_variance
@@ -18,55 +17,8 @@ EULER_MASCHERONI = 0.5772156649015329
 SPREAD_MIN = 1e-12
 """Lower bound of the variance of a Sharpe ratio, which vanishes for some two-valued returns."""
 
-CONSTANT_MAX = 1e-14
-"""Deviation, relative to the largest return, below which a series counts as constant."""
-
 ALIKE_MIN = 0.999
 """Returns with at least this correlation count as one trial."""
-
-ANNUAL_MIN_S = 30 * 86_400
-"""A shorter season is not annualised: a good hour would become 10^27."""
-
-YEAR_S = 365 * 86_400
-"""A year of 365 days: the market never closes."""
-
-SharpeUnit = Literal["year", "period"]
-
-
-def sharpe_ratio(returns: FloatArray) -> float | None:
-    """Return mean over standard deviation (divisor T - 1), per period, risk-free rate zero.
-
-    Source: Sharpe (1994), "The Sharpe Ratio", J. Portfolio Management 21(1).
-
-    Returns:
-        None with fewer than two returns, or constant returns.
-    """
-    spread = deviation(returns)
-    return None if spread is None else float(returns.mean() / spread)
-
-
-def deviation(returns: FloatArray) -> float | None:
-    """Return the standard deviation with divisor T - 1; None if it is zero up to rounding."""
-    if returns.size < 2:
-        return None
-    spread = float(returns.std(ddof=1))
-    return spread if spread > CONSTANT_MAX * float(np.abs(returns).max()) else None
-
-
-def sharpe_scale(interval_s: float, periods: int) -> tuple[float, SharpeUnit]:
-    """Return the factor for ratios and volatilities per period, and the resulting unit.
-
-    Args:
-        interval_s: Length of a period in seconds.
-        periods: Number of periods of the season.
-
-    Returns:
-        1 and "period" for a season under 30 days, which says nothing about a year; else the square
-        root of the periods in a year of 365 days, and "year".
-    """
-    if interval_s <= 0 or periods * interval_s < ANNUAL_MIN_S:
-        return 1.0, "period"
-    return float(np.sqrt(YEAR_S / interval_s)), "year"
 
 
 def probabilistic_sharpe(returns: FloatArray) -> float:

@@ -10,13 +10,13 @@ import pytest
 
 from arena import topics
 from arena.messages import Usage
+from arena.metrics import exposure as holdings
+from arena.metrics import trades as trading
+from arena.metrics.sharpe import sharpe_ratio
 from arena.money import PRICE_SCALE, SCALE
-from judge import metrics_conduct as conduct
-from judge import metrics_trades as trading
 from judge.leaderboard_text import costs
 from judge.metrics import WHY_NONE, as_columns, measure
 from judge.season import LlmSpend, Season
-from judge.statistics.sharpe import sharpe_ratio
 from tests.dashboard.scenario import Scenario
 from tests.judge.evaluations import row
 from tests.judge.seasons import BASELINES, entry, fold_records, make_season
@@ -110,10 +110,10 @@ def test_concentration_and_leverage_match_hand_calculation() -> None:
 
     assert (0.75, 0.5, 1 / 3, 2 / 3) == pytest.approx(
         (
-            conduct.concentration(exposure),
-            conduct.max_leverage(exposure, equity),
-            conduct.mean_exposure(exposure, equity),
-            conduct.time_in_market(exposure),
+            holdings.concentration(exposure),
+            holdings.max_leverage(exposure, equity),
+            holdings.mean_exposure(exposure, equity),
+            holdings.time_in_market(exposure),
         )
     )
 

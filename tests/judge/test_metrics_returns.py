@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from judge import metrics_returns as curve
+from arena.metrics import returns as curve
 from judge.season import FloatArray, log_returns
 
 YEAR = 365 * 24 * 60.0

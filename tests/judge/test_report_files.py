@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from arena.metrics.sharpe import sharpe_ratio
 from judge.leaderboard import leaderboard
 from judge.report import files
 from judge.report.facts import Facts, ReportOptions, figures, make_facts
-from judge.statistics.sharpe import sharpe_ratio
 from tests.judge.seasons import entry, make_season
 
 CELL = tuple(entry(f"dip-{k}", "dip", "m", seed=k) for k in (1, 2, 3))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import signal, stats
 
+from arena.metrics.sharpe import sharpe_ratio, sharpe_scale
 from judge.statistics import judge_returns
 from judge.statistics.sharpe import (
     deflated_sharpe,
@@ -12,8 +13,6 @@ from judge.statistics.sharpe import (
     expected_best_sharpe,
     probabilistic_sharpe,
     sharpe_probability,
-    sharpe_ratio,
-    sharpe_scale,
 )
 from judge.statistics.types import FloatArray
 

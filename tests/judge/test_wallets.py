@@ -11,12 +11,12 @@ import pytest
 from arena.errors import UsageError
 from arena.fold_checkpoint import FoldPositions
 from arena.messages import Evaluation
+from arena.metrics.returns import max_drawdown, total_return
 from arena.money import PRICE_SCALE, SCALE, PriceUnits
 from judge.leaderboard import leaderboard
 from judge.leaderboard_text import render_leaderboard
 from judge.metrics import measure
 from judge.metrics_currencies import currency_amounts
-from judge.metrics_returns import max_drawdown, total_return
 from judge.report.compare import compare_runs
 from judge.report.facts import ReportOptions, figures, make_facts, read_facts
 from judge.report.page import html, markdown

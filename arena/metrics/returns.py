@@ -2,7 +2,7 @@
 
 A curve has T+1 values in cash, a return series has T of them. `periods_per_year` is that of a
 market that never closes: 365 x 24 h divided by the interval. `scale` is its square root, or 1 if a
-season is too short to be annualised (`judge.statistics.sharpe.sharpe_scale`). The
+season is too short to be annualised (`arena.metrics.sharpe.sharpe_scale`). The
 risk-free rate is zero throughout.
 """
 
@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from judge.season.types import FloatArray
-from judge.statistics.sharpe import deviation, sharpe_ratio
+from arena.metrics.sharpe import FloatArray, deviation, sharpe_ratio
 
 PERIODS_MIN = 2
 """Fewer returns have no standard deviation."""
@@ -78,7 +77,7 @@ def volatility(returns: FloatArray, scale: float) -> float | None:
 
 
 def sharpe(returns: FloatArray, scale: float) -> float | None:
-    """Return the Sharpe ratio: `judge.statistics.sharpe.sharpe_ratio` * scale.
+    """Return the Sharpe ratio: `arena.metrics.sharpe.sharpe_ratio` * scale.
 
     None with fewer than two returns, or constant returns.
     """

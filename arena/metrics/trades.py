@@ -6,11 +6,48 @@ both sides, at the average cost of the position, exactly as in `arena.accounts`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
+from arena.metrics.sharpe import FloatArray
 from arena.money import SCALE
-from judge.season.types import FilledOrder, FloatArray
+
+
+class _Fill(Protocol):
+    """What these metrics read of a fill; amounts are units of 10^-8.
+
+    Attributes:
+        index: Index of the snapshot that it belongs to.
+        priced_ms: Venue time of the price, Unix milliseconds.
+        realised: Profit of a sell; None for a buy.
+        cost_change: Change of the position's cost.
+    """
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def order_id(self) -> str: ...
+    @property
+    def product_id(self) -> str: ...
+    @property
+    def side(self) -> str: ...
+    @property
+    def quantity(self) -> int: ...
+    @property
+    def priced_ms(self) -> int: ...
+    @property
+    def realised(self) -> int | None: ...
+    @property
+    def cost_change(self) -> int: ...
+    @property
+    def notional(self) -> int: ...
+    @property
+    def fee(self) -> int: ...
+    @property
+    def slippage(self) -> int: ...
+    @property
+    def latency_cost(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +69,7 @@ class ClosedTrade:
     hold_s: float
 
 
-def closed_trades(fills: Sequence[FilledOrder]) -> tuple[ClosedTrade, ...]:
+def closed_trades(fills: Sequence[_Fill]) -> tuple[ClosedTrade, ...]:
     """Return the closed trades of an entry's fills, in the order of the log.
 
     A sell without a recorded profit (of a position not bought in these fills) is left out.
@@ -92,7 +129,7 @@ def average_hold(trades: Sequence[ClosedTrade]) -> float | None:
     return sum(trade.hold_s for trade in trades) / len(trades) if trades else None
 
 
-def traded(fills: Sequence[FilledOrder]) -> float:
+def traded(fills: Sequence[_Fill]) -> float:
     """Return the sum of the notionals, in cash, without fees."""
     return sum(fill.notional for fill in fills) / float(SCALE)
 
@@ -106,12 +143,12 @@ def turnover(notional: float, equity: FloatArray) -> float | None:
     return notional / mean if mean > 0 else None
 
 
-def fees(fills: Sequence[FilledOrder]) -> float:
+def fees(fills: Sequence[_Fill]) -> float:
     """Return the fees paid, in cash."""
     return float(sum(fill.fee for fill in fills) / SCALE)
 
 
-def before_costs(equity_usd: float, fills: Sequence[FilledOrder]) -> float:
+def before_costs(equity_usd: float, fills: Sequence[_Fill]) -> float:
     """Return the equity without the fees and slippage of the same orders.
 
     It is the last equity plus all fees and slippage. What those amounts would have earned is left
@@ -120,12 +157,12 @@ def before_costs(equity_usd: float, fills: Sequence[FilledOrder]) -> float:
     return float(equity_usd + sum(fill.fee + fill.slippage for fill in fills) / SCALE)
 
 
-def slippage(fills: Sequence[FilledOrder]) -> float:
+def slippage(fills: Sequence[_Fill]) -> float:
     """Return the cash lost against the best prices at the fills."""
     return float(sum(fill.slippage for fill in fills) / SCALE)
 
 
-def latency_cost(fills: Sequence[FilledOrder]) -> float:
+def latency_cost(fills: Sequence[_Fill]) -> float:
     """Return the cash lost by price moves between snapshot and fill (< 0: gained).
 
     Per fill: quantity x (ask used - ask seen) for a buy, quantity x (bid seen - bid used) for a
