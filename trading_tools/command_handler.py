@@ -16,6 +16,7 @@ from arena.kill_switch import KillSwitch
 from arena.messages import Message, OpenAccount, ToolCall, ToolResult
 from arena.topics import partition_of
 from trading_tools import envelope
+from trading_tools.account_records import records_of
 from trading_tools.arguments import quoted
 from trading_tools.context import (
     AccountContext,
@@ -318,6 +319,7 @@ class CommandHandler:
             snapshot_id=call.snapshot_id,
             now=now,
             _portfolio=lambda: self._portfolio(call.agent),
+            _records=lambda: records_of(self.shard, self.market, self.rules, call.agent, now),
         )
         arguments = tool.signature.read(call.arguments)
         outcome = (

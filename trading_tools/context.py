@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from arena.messages import Side
 from arena.money import decimal_text, parse_decimal, to_price_units, to_units
+from trading_tools.account_records import AccountRecords
 from trading_tools.candle_store import CandleView
 from trading_tools.portfolio import PortfolioView
 
@@ -56,6 +57,11 @@ class AccountContext(ToolContext):
     """The context of a tool that touches the account: it can read it, and never change it."""
 
     _portfolio: Callable[[], PortfolioView]
+    _records: Callable[[], AccountRecords] = AccountRecords
+
+    def records(self) -> AccountRecords:
+        """The caller's account, orders, fills and limits, for tools that measure them."""
+        return self._records()
 
     def portfolio(self) -> PortfolioView:
         """The caller's account after everything decided before this call, at the newest bids."""

@@ -38,13 +38,16 @@ def test_catalogue_has_one_tool_per_file() -> None:
         "cancel_order",
         "compute_technical_metrics",
         "execute_trade",
+        "get_performance_metrics",
         "get_portfolio",
+        "get_risk_metrics",
+        "get_transaction_history",
         "list_orders",
         "list_technical_metrics",
         "set_exit",
     ] == list(TOOLS)
     orders = {"execute_trade", "set_exit", "cancel_order"}
-    reads = {"get_portfolio", "list_orders"}
+    reads = {name for name in TOOLS if name.startswith("get_")} | {"list_orders"}
     assert orders | reads == {n for n, t in TOOLS.items() if t.touches_account}
     assert orders == {n for n, t in TOOLS.items() if t.places_order}
 

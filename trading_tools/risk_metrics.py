@@ -1,0 +1,204 @@
+"""Measures what an agent's account risks now, and how far it is from its limits. Pure.
+
+Limits are measured by the functions that check orders, for a buy of nothing: so the figures are
+those that the next order starts from.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from pydantic import JsonValue
+
+from arena.account_state import Account
+from arena.money import PriceUnits, from_units, notional_units, to_digits, units_text
+from arena.open_orders import OpenOrder
+from arena.risk_limits import RiskLimits
+from arena.risk_state import RiskState
+from trading_tools.account_records import AccountRecords
+from trading_tools.context import Answer
+from trading_tools.orders.reserved import open_buys
+from trading_tools.risk.checks import Check, checks_of, var_check
+from trading_tools.risk.inputs import RiskInputs
+
+STOPS = ("stop_loss", "trailing_stop")
+PER_PRODUCT = ("max_symbol_exposure_pct", "max_position_risk_pct")
+NO_VALUE_AT_RISK = "value at risk is measured when an order is checked"
+
+Figures = dict[str, JsonValue]
+
+
+def risk_metrics(records: AccountRecords) -> Answer:
+    """The answer of `get_risk_metrics`."""
+    parts = []
+    for wallet, account in records.accounts():
+        parts.append((records.unit(wallet), measured(records, wallet, account)))
+    main, *others = parts
+    value: Figures = main[1] | ({"wallets": dict(others)} if others else {})
+    return Answer("\n".join(_text(figures, unit) for unit, figures in parts), value)
+
+
+def measured(records: AccountRecords, wallet: str, account: Account) -> Figures:
+    """The figures of one account; percentages are of its equity."""
+    values = records.values(account)
+    equity, exposure = records.equity(account), sum(values.values())
+    largest = max(values, key=lambda product: values[product], default="")
+    unprotected = [p for p in values if not _stops(records, p)]
+    found: Figures = {
+        "equity": units_text(equity),
+        "exposure_pct": _percent(exposure, equity),
+        "leverage": _share(exposure, equity),
+        "cash_pct": _percent(account.cash, equity),
+        "concentration": _concentration(values),
+        "largest_position": largest or None,
+        "largest_position_pct": _percent(values.get(largest, 0), equity),
+        "positions_without_stop": list(unprotected),
+    }
+    state = records.risk_of(wallet)
+    found["limits"] = [] if state is None else [*_limits(records, wallet, account, values, state)]
+    if state is not None and state.tripped:
+        found["only_sells_because_of"] = state.tripped
+    return found
+
+
+def _concentration(values: Mapping[str, int]) -> float | None:
+    """The Herfindahl-Hirschman index: 1 is a single position, 1/k is k equal ones."""
+    # Loads numpy, which no other part of the executor needs.
+    import numpy as np
+
+    from arena.metrics.exposure import concentration
+
+    found = concentration(np.array([[*values.values()]], dtype=np.float64))
+    return None if found is None else round(found, 4)
+
+
+def _percent(part: int, whole: int) -> str | None:
+    """A share in percent with two decimals; None of nothing."""
+    return str(to_digits(Decimal(part) * 100 / Decimal(whole), 2)) if whole > 0 else None
+
+
+def _share(part: int, whole: int) -> str | None:
+    return str(to_digits(Decimal(part) / Decimal(whole), 4)) if whole > 0 else None
+
+
+def _stops(records: AccountRecords, product_id: str) -> list[OpenOrder]:
+    return [one for one in records.orders.of_product(product_id) if one.order_type in STOPS]
+
+
+def _limits(
+    records: AccountRecords,
+    wallet: str,
+    account: Account,
+    values: Mapping[str, int],
+    state: RiskState,
+) -> list[JsonValue]:
+    """Every limit in force with its value now; of several products, the one nearest to it."""
+    limits = RiskLimits.from_text(state.limits) if state.limits else RiskLimits()
+    found: dict[str, tuple[Check, str]] = {}
+    for product_id in values or ("",):
+        inputs = _inputs(records, wallet, account, values, state, product_id)
+        checks = checks_of(inputs, limits)
+        risk_of_day = var_check(inputs, limits)
+        if risk_of_day is not None:
+            checks = (*checks, risk_of_day._replace(detail=NO_VALUE_AT_RISK))
+        for check in checks:
+            known = found.get(check.limit)
+            if known is None or _value(check) > _value(known[0]):
+                found[check.limit] = check, product_id
+    return [_limit_value(check, product_id) for check, product_id in found.values()]
+
+
+def _value(check: Check) -> Decimal:
+    return Decimal(check.before) if check.before else Decimal(-1)
+
+
+def _limit_value(check: Check, product_id: str) -> JsonValue:
+    found: dict[str, JsonValue] = {"limit": check.limit, "state": check.state}
+    if check.threshold:
+        found["threshold"] = check.threshold
+    if check.before:
+        found["value"] = check.before
+    if check.threshold and check.before and check.limit.endswith("_pct"):
+        left = Decimal(check.threshold) - Decimal(check.before)
+        found["distance"] = str(-left if check.limit == "min_cash_pct" else left)
+    if check.limit in PER_PRODUCT and product_id:
+        found["product_id"] = product_id
+    if check.detail:
+        no_stop = check.limit == "max_position_risk_pct" and check.state == "unknown"
+        found["detail"] = "no stop is set" if no_stop else check.detail
+    return found
+
+
+def _inputs(
+    records: AccountRecords,
+    wallet: str,
+    account: Account,
+    values: Mapping[str, int],
+    state: RiskState,
+    product_id: str,
+) -> RiskInputs:
+    """A buy of nothing."""
+    bids = {p: bid for p in values if (bid := records.bid(p)) is not None}
+    buys = open_buys(records.orders.open.values(), wallet)
+    by_product: dict[str, int] = {}
+    for order in buys:
+        worth = notional_units(order.remaining, order.limit)
+        by_product[order.product_id] = by_product.get(order.product_id, 0) + worth
+    levels = [order.level for order in _stops(records, product_id)]
+    return RiskInputs(
+        action="buy",
+        product_id=product_id,
+        quantity=0,
+        price=bids.get(product_id, PriceUnits(1)),
+        fee_bps=Decimal(0),
+        base_step=1,
+        cash=account.cash,
+        equity=records.equity(account),
+        positions=values,
+        state=state,
+        day=f"{records.venue_at:%Y-%m-%d}",
+        now_ms=int(records.venue_at.timestamp() * 1000),
+        reserved=sum(by_product.values()),
+        reserved_by_product=by_product,
+        bids=bids,
+        stop_price=max(levels, default=None),
+    )
+
+
+def _text(figures: Figures, unit: str) -> str:
+    equity = to_digits(from_units(_units(figures["equity"])), 2)
+    lines = [
+        f"Equity {equity} {unit}: {figures['exposure_pct']} % in positions (leverage"
+        f" {figures['leverage']}), {figures['cash_pct']} % in cash."
+    ]
+    if figures["largest_position"]:
+        lines.append(
+            f"Largest position {figures['largest_position']}: {figures['largest_position_pct']} %;"
+            f" concentration {figures['concentration']} (1 is a single position)."
+        )
+    without = figures["positions_without_stop"]
+    if isinstance(without, list) and without:
+        lines.append(f"Without a stop: {', '.join(map(str, without))}.")
+    limits = figures["limits"]
+    if isinstance(limits, list) and limits:
+        lines.append("Limits (value now / limit):")
+        lines += [_limit_text(one) for one in limits if isinstance(one, dict)]
+    else:
+        lines.append("No limits are set.")
+    if tripped := figures.get("only_sells_because_of"):
+        lines.append(f"Only sells are allowed now: {tripped} was breached.")
+    return "\n".join(lines)
+
+
+def _limit_text(limit: dict[str, JsonValue]) -> str:
+    where = f" {limit['product_id']}" if "product_id" in limit else ""
+    text = f"- {limit['limit']}{where}: {limit.get('value', '?')} / {limit.get('threshold', 'on')}"
+    if "distance" in limit:
+        text += f", {limit['distance']} left"
+    if limit["state"] != "ok":
+        text += f" ({limit['state']})"
+    return f"{text}, {limit['detail']}" if "detail" in limit else text
+
+
+def _units(text: JsonValue) -> int:
+    from_text = Decimal(str(text)).scaleb(8)
+    return int(from_text)
