@@ -18,6 +18,7 @@ POINTS = (
     "sent_not_acked",
     "acked_not_replied",
     "after_check",
+    "acked_no_intent",
     "during_recovery",
     "after_epoch",
 )

@@ -140,6 +140,7 @@ SHELLS = (
     "trading_tools/control_loss.py",
     "trading_tools/executor.py",
     "trading_tools/inbox_check.py",
+    "trading_tools/intents.py",
     "trading_tools/kill_switch.py",
     "trading_tools/manual_call.py",
     "trading_tools/market_watch.py",

@@ -31,6 +31,7 @@ from trading_tools.command_start import find_start
 from trading_tools.command_waits import CommandWaits, ShardReleased
 from trading_tools.events import PendingEvent
 from trading_tools.inbox_check import check_inboxes
+from trading_tools.intents import IntentOutbox
 from trading_tools.kill_switch import KillSwitchFeed
 from trading_tools.market_watch import MarketWatch
 from trading_tools.outbox import Outbox, within_ack_timeout
@@ -97,6 +98,7 @@ class ShardWriter:
         self._began_at = handler.shard.next_offset
         self._watch = MarketWatch(node, handler, prices, control, self._since)
         self._outbox = Outbox(node.bus)
+        self._intents = IntentOutbox(node, handler.partition)
         self._unacked: list[tuple[PendingEvent, asyncio.Future[AppendAck]]] = []
         self._replies: list[ToolResult] = []
         self._pending_reads: set[str] = set()
@@ -125,6 +127,7 @@ class ShardWriter:
 
     async def _serve(self, should_serve: Callable[[], bool]) -> None:
         await self._outbox.prepare(self._handler.shard.accounts)
+        await self._intents.open(self._handler.shard)
         self._reader = await self._open_commands()
         commands: asyncio.Future[list[Record]] | None = None
         try:
@@ -140,6 +143,7 @@ class ShardWriter:
                     if records and should_serve():
                         await self._serve_batch(records, should_serve)
                         await self._ownership.confirm()
+            await self._intents.settle()
             await self._outbox.settle()
         finally:
             if commands is not None:
@@ -347,6 +351,11 @@ class ShardWriter:
                 what = f"a record made for offset {append.offset} is at {ack.offset}"
                 raise self._ownership.ownership_error(what, ack.offset < append.offset)
         self._ownership.in_log = self._handler.shard.next_offset
+        fault_point("acked_no_intent")
+        await self._intents.settle()
+        await self._intents.send(
+            (append.offset, append.value) for append, _ in unacked if append.kind == "OrderDecided"
+        )
 
     def _count(self, message: Message, offset: int, handled: HandledCommand) -> None:
         counters = self._node.counters
