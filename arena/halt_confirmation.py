@@ -1,4 +1,4 @@
-"""Appends a halt or resume, and waits until the owner of every affected shard has read it.
+"""Appends a record of `arena.control`, and waits until the affected shards' owners have read it.
 
 Writes `arena.control`; reads `arena.heartbeats` and `account.events`. It compares offsets only,
 because clocks of hosts may differ. A heartbeat counts only if it has the shard's current epoch and
@@ -19,8 +19,9 @@ from arena.bus.base import EARLIEST, LATEST, AppendAck, Bus, LogReader
 from arena.clock_skew import by_broker_clock
 from arena.kill_switch import CONFIRMED, key_of
 from arena.liveness import is_alive, parse_heartbeat
-from arena.messages import Halt, Heartbeat, Resume
+from arena.messages import Halt, Heartbeat, Resume, RiskRequest
 from arena.pass_overs import read_passed_over
+from arena.risk_requests import key_of_request
 from arena.shard_owners import EpochClaim, ShardOwners, owners_of
 from arena.topics import partition_of
 from arena.visible_text import one_line
@@ -54,12 +55,14 @@ class HaltConfirmation:
         }
 
 
-async def append_and_confirm(bus: Bus, message: Halt | Resume, wait_s: float) -> HaltConfirmation:
+async def append_and_confirm(
+    bus: Bus, message: Halt | Resume | RiskRequest, wait_s: float
+) -> HaltConfirmation:
     """Append the record and wait for the owners' confirmation.
 
     Args:
         bus: Connected.
-        message: The halt or resume.
+        message: The halt, the resume, or the request for other limits.
         wait_s: Seconds to wait.
     """
     await bus.ensure_topics([topics.CONTROL, topics.HEARTBEATS, topics.EVENTS])
@@ -71,12 +74,14 @@ async def append_and_confirm(bus: Bus, message: Halt | Resume, wait_s: float) ->
     began_s, left = clock.monotonic(), set(shards)
     try:
         message = message.model_copy(update={"at": clock.now()})
-        acked = await bus.append(topics.CONTROL.name, message, key=key_of(message.agent))
+        is_request = isinstance(message, RiskRequest)
+        key = key_of_request(message.agent) if is_request else key_of(message.agent)
+        acked = await bus.append(topics.CONTROL.name, message, key=key)
         with contextlib.suppress(TimeoutError):
             answers = _answers(bus, beats, claims, broker_clock)
             async with contextlib.aclosing(answers), clock.timeout(wait_s):
                 async for beat, end in answers:
-                    if isinstance(message, Resume) or names_halt(beat, message):
+                    if not isinstance(message, Halt) or names_halt(beat, message):
                         left -= confirmed_shards(beat, acked, claims, end)
                     if not left:
                         break

@@ -12,6 +12,8 @@ from arena.risk_limits import RiskLimits
 
 RISK_KEY: Final = "risk/"
 ALL_KEY: Final = f"{RISK_KEY}all"
+RISK_IGNORED: Final = "risk_ignored"
+"""The detail of an executor's heartbeat with requests that change nothing: key -> why."""
 
 
 def key_of_request(agent: str | None) -> str:

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "runs": ("operations.commands.runs:app", "List, show or delete the runs of this home."),
     "halt": ("operations.commands.halt:halt", "Refuse new orders until resume."),
     "resume": ("operations.commands.halt:resume", "Take orders again after a halt."),
+    "risk": ("trading_tools.cli_risk:app", "Show, set, lift and report limits of accounts."),
     "repair": ("operations.commands.repair:repair", "Skip a record that stops the arena."),
     "tail": ("operations.commands.tail:tail", "Print a topic's messages, decoded."),
     "compete new": ("operations.commands.compete_new:compete_new", "Write a specification."),

@@ -31,6 +31,7 @@ from arena.kill_switch import (
 )
 from arena.liveness import CONTROL_UNPROVEN
 from arena.node import Node
+from arena.risk_requests import RISK_IGNORED
 from trading_tools.control_loss import (
     ControlPosition,
     contradicts_topic,
@@ -55,6 +56,7 @@ DIGESTS_MAX = 20_000
 SCOPES_SHOWN_MAX = 100
 """How many halted scopes a heartbeat names, newest first, so that it stays small."""
 UNREAD_SHOWN_MAX = 10
+FAULT_CHARS_MAX = 300
 TOPIC = topics.CONTROL.name
 REGROWN = (
     "which record of a scope is the newest is unknown, and so is whether the scope is halted:"
@@ -264,6 +266,10 @@ class KillSwitchFeed:
             details.pop(name, None)
         if (count := len(self.switch.scopes())) > len(shown):
             details[HALTED_COUNT] = count
+        details.pop(RISK_IGNORED, None)
+        if faults := self.limits.faults:
+            named = [*faults.items()][-UNREAD_SHOWN_MAX:]
+            details[RISK_IGNORED] = {key: why[:FAULT_CHARS_MAX] for key, why in named}
         if unread := self.switch.unread():
             details["halted_unread"] = [*unread[:UNREAD_SHOWN_MAX]]
 

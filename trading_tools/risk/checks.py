@@ -190,7 +190,7 @@ def _position_risk(m: Measures, threshold: int) -> Check:
     name, inputs = "max_position_risk_pct", m.inputs
     stop = inputs.stop_price
     if stop is None:
-        return Check(name, "unknown", hundredths_text(threshold), detail="the order has no stop")
+        return Check(name, "unknown", hundredths_text(threshold), detail="the position has no stop")
     bid = inputs.bids.get(inputs.product_id, inputs.price)
     held = inputs.positions.get(inputs.product_id, 0)
     risk = divide_up(held * max(0, bid - stop), bid) if held else 0

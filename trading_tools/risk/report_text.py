@@ -1,0 +1,176 @@
+"""The output of `arena risk show` and `arena risk report`: JSON documents and lines. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import JsonValue
+
+from arena.account_state import Account
+from arena.accounts import Shard
+from arena.money import from_units
+from arena.open_orders import AgentOrders
+from arena.plural import counted
+from arena.risk_limits import RiskLimits
+from arena.risk_log import RiskLog
+from arena.risk_state import RiskState, account_name
+from arena.unknown_names import unknown_name
+from trading_tools.orders.reserved import open_buys
+from trading_tools.quotes import MarketState
+from trading_tools.risk.checks import utc_words
+from trading_tools.risk.standing import limits_now, standing_stops
+
+NO_LIMITS = "no account has limits yet: they are set before an agent's first order"
+DETAILS_SHOWN = 5
+
+Document = dict[str, JsonValue]
+
+
+def show_document(log: RiskLog, market: MarketState, agent: str | None) -> Document:
+    """The limits in force of every account, and how far it is from them.
+
+    Args:
+        log: The fold of the account log.
+        market: The newest quotes.
+        agent: One agent, or None for all.
+
+    Raises:
+        UsageError: There is no such agent.
+    """
+    names = {name for shard in log.shards.values() for name in shard.accounts}
+    if agent is not None and agent not in names:
+        raise unknown_name("agent", agent, names)
+    found: list[JsonValue] = []
+    for shard in log.shards.values():
+        for name in sorted(shard.accounts):
+            if agent in (None, name):
+                found += _accounts(shard, name, market)
+    return {"accounts": found}
+
+
+def show_lines(document: Document) -> Iterator[str]:
+    """The document for people."""
+    accounts = _list(document["accounts"])
+    if not accounts:
+        yield NO_LIMITS
+    for account in accounts:
+        preset = f"{account['preset']}, " if account["preset"] else ""
+        source = {"arena": "[risk] or flags", "agent": "its own table", "request": "a request"}
+        where = source.get(str(account["set_by"]), "never set")
+        stopped = f"; only sells {account['only_sells']}" if account["only_sells"] else ""
+        yield f"{account['account']}: {preset}set by {where}{stopped}"
+        for one in _list(account["limits"]):
+            now = f"now {one['now']}" if one["now"] else "now unknown"
+            left = f", {one['left']} left" if one["left"] else ""
+            detail = f" ({one['detail']})" if one["detail"] else ""
+            figures = f"{one['threshold']:>10}  {now}{left}  {one['state']}{detail}"
+            yield f"  {one['limit']:<28} {figures}"
+        for name, value in _map(account["others"]).items():
+            yield f"  {name:<28} {_text(value):>10}"
+
+
+def report_lines(document: Document) -> Iterator[str]:
+    """The document of `RiskReport` for people."""
+    agents = _map(document["agents"])
+    if not agents:
+        yield "no order was measured by limits yet"
+    for agent, found in agents.items():
+        risk, exits = _map(found["risk"]), _map(found["exits"])
+        blocked = sum(_map(risk["rejected"]).values())
+        yield (
+            f"{agent}: {risk['approved']} approved, {risk['adjusted']} cut, {blocked} rejected;"
+            f" exits: {exits['armed']} armed, {exits['fired']} fired, {exits['cancelled']}"
+            " cancelled"
+        )
+    for day in _list(document["limit_enforcement"]):
+        blocks, hints = _map(day["risk_block_breakdown"]), _map(day["risk_limit_hints"])
+        if not blocks and not hints:
+            continue
+        yield f"{day['day']} {day['agent']}"
+        if blocks:
+            yield f"  stopped or cut by  {_counts(blocks)}"
+        if hints:
+            yield f"  near              {_counts(hints)}"
+        details = _list(day["blocked_details"])
+        for one in details[:DETAILS_SHOWN]:
+            yield (
+                f"  {one['at']} {one['side']} {one['asked']} {one['product_id']}"
+                f" {one['decision']}: {one['detail'] or one['limit']}"
+            )
+        if len(details) > DETAILS_SHOWN:
+            yield f"  {counted(len(details) - DETAILS_SHOWN, 'more order')} in --json"
+
+
+def _accounts(shard: Shard, agent: str, market: MarketState) -> Iterator[Document]:
+    owned = [("", shard.accounts[agent]), *sorted(shard.wallets.get(agent, {}).items())]
+    orders = shard.standing.get(agent) or AgentOrders()
+    for currency, account in owned:
+        state = shard.risk.get(account_name(agent, currency))
+        if state is not None:
+            yield _account(account_name(agent, currency), currency, account, state, orders, market)
+
+
+def _account(
+    name: str,
+    currency: str,
+    account: Account,
+    state: RiskState,
+    orders: AgentOrders,
+    market: MarketState,
+) -> Document:
+    limits, bids = RiskLimits.from_text(state.limits), market.bids()
+    at = market.newest_at
+    now_ms = int(at.timestamp() * 1000) if at else 0
+    measured = limits_now(
+        account,
+        state,
+        limits,
+        bids=bids,
+        day=f"{at:%Y-%m-%d}" if at else state.day,
+        now_ms=now_ms,
+        open_buys=open_buys(orders.open.values(), currency),
+        stops=standing_stops(orders),
+    )
+    known = {one.limit for one in measured}
+    until_ms = state.tripped_until_ms
+    tripped = bool(state.tripped) and not (until_ms and now_ms >= until_ms)
+    until = f"until {utc_words(until_ms)}" if until_ms else "until `arena risk lift`"
+    return {
+        "account": name,
+        "preset": state.preset,
+        "set_by": state.set_by,
+        "request_offset": state.request_offset if state.request_offset >= 0 else None,
+        "equity": f"{from_units(account.equity(bids)):f}",
+        "tripped": state.tripped if tripped else "",
+        "only_sells": f"{until} ({state.tripped})" if tripped else "",
+        "limits": [
+            {
+                "limit": one.limit,
+                "state": one.state,
+                "threshold": one.threshold,
+                "now": one.now,
+                "left": one.left,
+                "detail": one.detail,
+            }
+            for one in measured
+        ],
+        "others": {k: v for k, v in limits.as_json().items() if k not in known},
+    }
+
+
+def _counts(found: Mapping[str, Any]) -> str:  # Any: counts
+    return ", ".join(f"{limit} {count}" for limit, count in found.items())
+
+
+def _text(value: JsonValue) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+# Any: JSON objects of the documents above.
+def _list(value: object) -> list[Any]:
+    assert isinstance(value, list)
+    return value
+
+
+def _map(value: object) -> dict[str, Any]:
+    assert isinstance(value, dict)
+    return value
