@@ -8,7 +8,8 @@ account log.
 import json
 import socket
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -107,9 +108,9 @@ def set_limits(
         raise UsageError(
             "no limit was given", remedy="name a preset, --risk cautious, or --max-daily-loss-pct 5"
         )
-    request = _request(agent, reason)
+    asked = _Asked(agent, reason, risk_values)
     with find_arena(servers, prefix, run, start_broker=False) as location:
-        run_async(lambda: _ask(location, request, risk_values, wait_s, as_json=as_json))
+        run_async(lambda: _ask(location, asked, wait_s, as_json=as_json))
 
 
 @app.command("lift")
@@ -126,9 +127,9 @@ def lift(
 
     Example: arena risk lift momentum --reason "checked the feed"
     """
-    request = _request(agent, reason).model_copy(update={"lift": True})
+    asked = _Asked(agent, reason, {}, lift=True)
     with find_arena(servers, prefix, run, start_broker=False) as location:
-        run_async(lambda: _ask(location, request, {}, wait_s, as_json=as_json))
+        run_async(lambda: _ask(location, asked, wait_s, as_json=as_json))
 
 
 @app.command("reset")
@@ -145,32 +146,42 @@ def reset(
 
     Example: arena risk reset momentum
     """
-    request = _request(agent, reason).model_copy(update={"reset": True})
+    asked = _Asked(agent, reason, {}, reset=True)
     with find_arena(servers, prefix, run, start_broker=False) as location:
-        run_async(lambda: _ask(location, request, {}, wait_s, as_json=as_json))
+        run_async(lambda: _ask(location, asked, wait_s, as_json=as_json))
 
 
-def _request(agent: str, reason: str) -> RiskRequest:
-    name = None if agent == ALL else check_agent_name(agent)
-    by = f"cli/{socket.gethostname()}"
-    return RiskRequest(agent=name, reason=reason, by=by, at=datetime.now(UTC))
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a command asks for."""
+
+    whose: str
+    reason: str
+    values: RiskValues
+    lift: bool = False
+    reset: bool = False
+
+    def request(self, at: datetime) -> RiskRequest:
+        """The request without limits, to be merged with the one before."""
+        return RiskRequest(
+            agent=None if self.whose == ALL else check_agent_name(self.whose),
+            lift=self.lift,
+            reset=self.reset,
+            reason=self.reason,
+            by=f"cli/{socket.gethostname()}",
+            at=at,
+        )
 
 
-async def _ask(
-    location: ArenaLocation,
-    request: RiskRequest,
-    values: RiskValues,
-    wait_s: float,
-    *,
-    as_json: bool,
-) -> None:
+async def _ask(location: ArenaLocation, asked: _Asked, wait_s: float, *, as_json: bool) -> None:
     bus = location.bus("arena-risk")
+    request = asked.request(bus.clock.now())
     await bus.start()
     try:
         if request.agent is not None:
             await require_agent(bus, request.agent)
         before = await _newest_request(bus, request.agent)
-        request = merged_request(request, values, before)
+        request = merged_request(request, asked.values, before)
         confirmation = await append_and_confirm(bus, request, wait_s)
         await _require_obeyed(bus, key_of_request(request.agent))
     finally:
