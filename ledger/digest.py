@@ -1,8 +1,8 @@
 """Computes one SHA-256 over everything in the books that comes from the account log.
 
 It covers the rows of `journal`, `entries`, `fills` and `positions` in the order of their keys;
-entries with the name and unit of their account instead of its number; and the currencies of fills
-that are not settled in the main account. Books of the same log have
+entries with the name and unit of their account instead of its number; the currencies of fills that
+are not settled in the main account; and steps of orders that live. Books of the same log have
 the same digest on either engine, no matter how often they were rebuilt. Rows are streamed.
 """
 
@@ -22,6 +22,10 @@ from ledger.statements import main_currency
 ROWS_READ = 5_000
 WALLETS = "wallets"
 """Fills that are settled in a further currency; without any, the digest does not depend on them."""
+STEPS = "steps"
+"""Steps of orders that live; without any, the digest does not depend on them."""
+LATER = ("step", "order_type", "cause")
+"""Columns of `journal` that only those steps have."""
 
 
 def books_digest(
@@ -42,7 +46,7 @@ def books_digest(
             shard, offset = query.selected_columns.shard, query.selected_columns.log_offset
             before = [and_(shard == number, offset < end) for number, end in upto.items()]
             query = query.where(or_(false(), *before))
-        if table != WALLETS:
+        if table not in (WALLETS, STEPS):
             digest.update(table.encode())
         for rows in _stream_rows(connection, query):
             digest.update(b"".join(orjson.dumps(row, default=_as_text) for row in rows))
@@ -63,12 +67,17 @@ def _queries(currency: str) -> list[tuple[str, Select[Any]]]:
     amounts = [column for column in fills.c if column is not fills.c.currency]
     key = (fills.c.shard, fills.c.log_offset)
     further = select(*key, fills.c.currency).where(fills.c.currency != currency)
+    place = (journal.c.shard, journal.c.log_offset)
+    always = [column for column in journal.c if column.name not in LATER]
+    later = [journal.c[name] for name in LATER]
+    lives = or_(journal.c.step > 0, journal.c.order_type != "", journal.c.cause != "")
     return [
-        ("journal", select(journal).order_by(journal.c.shard, journal.c.log_offset)),
+        ("journal", select(*always).order_by(*place)),
         ("entries", named.order_by(entries.c.shard, entries.c.log_offset, entries.c.leg)),
         ("fills", select(*amounts).order_by(*key)),
         ("positions", select(positions).order_by(positions.c.shard, positions.c.log_offset)),
         (WALLETS, further.order_by(*key)),
+        (STEPS, select(*place, *later).where(lives).order_by(*place)),
     ]
 
 

@@ -17,10 +17,25 @@ from arena.pass_overs import PassedOver
 from arena.shards import main_currency
 from ledger import schema
 from ledger.batch import BookedOffset, RowBatch
-from ledger.records import BookedRead, checked_columns, micros_of, read_booked, without_nul
+from ledger.records import (
+    FILLED,
+    MARKET,
+    BookedRead,
+    checked_columns,
+    micros_of,
+    read_booked,
+    without_nul,
+)
 
 EVENTS = topics.EVENTS.name
-ENTRY_KINDS = {"Epoch": "epoch", "StateDigest": "digest", "AccountOpened": "opened"}
+ENTRY_KINDS = {
+    "Epoch": "epoch",
+    "StateDigest": "digest",
+    "MarketChecked": "checked",
+    "AccountOpened": "opened",
+    "RiskLimitsSet": "limits_set",
+    "RiskTripped": "tripped",
+}
 NO_POSITION = Position()
 
 
@@ -119,9 +134,12 @@ class Poster:
                 legs,
                 micros_of(event.at),
                 bytes.fromhex(shard.head),
+                event.step,
+                "" if event.order_type == MARKET else event.order_type,
+                without_nul(event.cause),
             )
         )
-        if event.outcome == "filled":
+        if event.outcome in FILLED:
             self._add_fill(event, shard, record, batch)
         self.events += 1
         self.postings += legs

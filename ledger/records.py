@@ -15,6 +15,9 @@ from ledger.amounts import AMOUNT_MAX, INT64_MAX, split_amount
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+MARKET = "market"
+FILLED = ("filled", "part_filled")
+"""Outcomes of the steps that move money."""
 
 
 class BookedRead(msgspec.Struct, gc=False, kw_only=True):
@@ -45,6 +48,9 @@ class BookedRead(msgspec.Struct, gc=False, kw_only=True):
     cash_after: str | None = None
     position_after: str | None = None
     currency: str = ""
+    step: int = 0
+    order_type: str = MARKET
+    cause: str = ""
 
 
 _decode = msgspec.json.Decoder(BookedRead).decode

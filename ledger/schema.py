@@ -104,12 +104,16 @@ journal = _table(
     Column("legs", SMALL, nullable=False),
     *_bigs("at_us"),
     Column("head", LargeBinary, nullable=False),
+    Column("step", SMALL, nullable=False),
+    *_texts("order_type", "cause"),
     UniqueConstraint("shard", "log_offset", "legs"),
     CheckConstraint("legs >= 0", name="legs"),
     CheckConstraint("length(head) = 32", name="head"),
 )
-"""One row per event of `account.events` that counted: epoch, opened, filled or rejected. `legs` is
-the number of its entries; `head` is the digest of the chain after it."""
+"""One row per event of `account.events` that counted. `kind` is epoch, digest, checked, opened,
+limits_set, tripped, or the outcome of a step of an order: an order that lives has one row per step.
+`legs` is the number of its entries; `head` is the digest of the chain after it; `order_type` is ""
+for a market order, `cause` says why the executor took a step that no command asked for."""
 
 entries = _table(
     "entries",
@@ -145,8 +149,9 @@ fills = _table(
     *_texts("currency"),
     _journal_key(),
 )
-"""One row per filled order. `realised` is NULL for a buy; `scraped` is the profit that was set
-aside. All amounts but `quantity` and `position_after` are in `currency`."""
+"""One row per fill; an order that fills in parts has several. `realised` is NULL for a buy;
+`scraped` is the profit that was set aside. All amounts but `quantity` and `position_after` are in
+`currency`."""
 
 positions = _table(
     "positions",

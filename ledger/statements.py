@@ -185,7 +185,10 @@ def unbalanced(connection: Connection, limit: int = 20) -> list[tuple[int, int, 
 
 
 def journal_sheet(connection: Connection, limit: int | None = None) -> Sheet:
-    """Return the newest journal rows with their entries, oldest first."""
+    """Return the newest journal rows with their entries, oldest first.
+
+    Step, type and cause are shown if a row is of an order that lives.
+    """
     newest = _newest(select(journal.c.shard, journal.c.log_offset), journal.c, limit).subquery()
     rows = connection.execute(
         select(
@@ -199,6 +202,9 @@ def journal_sheet(connection: Connection, limit: int | None = None) -> Sheet:
             func.coalesce(accounts.c.name, ""),
             func.coalesce(accounts.c.unit, ""),
             *pair(entries, "amount"),
+            journal.c.step,
+            journal.c.order_type,
+            journal.c.cause,
         )
         .join(
             newest,
@@ -222,9 +228,15 @@ def journal_sheet(connection: Connection, limit: int | None = None) -> Sheet:
         ("account", "text"),
         ("unit", "text"),
         ("amount", "amount"),
+        ("step", "count"),
+        ("type", "text"),
+        ("cause", "text"),
     )
     widths = _widths(columns)
-    return Sheet("journal", columns, [join_amounts(widths, row) for row in rows])
+    lines = [join_amounts(widths, row) for row in rows]
+    lives = any(any(line[-3:]) for line in lines)
+    shown = len(columns) if lives else len(columns) - 3
+    return Sheet("journal", columns[:shown], [line[:shown] for line in lines])
 
 
 def statement(connection: Connection, agent: str, limit: int | None = None) -> Sheet:

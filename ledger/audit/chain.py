@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from arena import topics
-from arena.account_log import STRUCTURAL, LogEvent, decode_event
+from arena.account_log import SETTINGS, STRUCTURAL, LogEvent, OrderEvent, decode_event
 from arena.account_state import GENESIS
 from arena.accounts import chain
 from arena.errors import BrokenLog
 from arena.pass_overs import PassedOver
 from ledger.audit.checker import Checker, Scope
-from ledger.audit.decoding import DecodedRecord
+from ledger.audit.decoding import CLOSING, DecodedRecord
 
 KINDS = frozenset(topics.EVENTS.messages)
+CLOSED = -1
+"""Stands for the newest step of an order that has no further one."""
 
 
 @dataclass(slots=True)
@@ -25,7 +27,22 @@ class _ShardChain:
     owner: str = ""
     seq: int = 0
     head: str = GENESIS
-    decided: set[str] = field(default_factory=set)
+    newest_steps: dict[str, int] = field(default_factory=dict)
+
+    def repeats(self, event: LogEvent) -> bool:
+        """True if an event is not the next step of its order, or opens an account again."""
+        if isinstance(event, OrderEvent) and event.step:
+            return self.newest_steps.get(event.order_id) != event.step - 1
+        return event.order_id in self.newest_steps
+
+    def note(self, event: LogEvent) -> None:
+        """Note the step of an order, and the calls that it decides."""
+        self.newest_steps[event.order_id] = CLOSED
+        if isinstance(event, OrderEvent):
+            if event.outcome not in CLOSING:
+                self.newest_steps[event.order_id] = event.step
+            if event.by_call:
+                self.newest_steps[event.by_call] = CLOSED
 
 
 class ChainChecker(Checker):
@@ -129,7 +146,7 @@ class ChainChecker(Checker):
         if epoch < chain_state.epoch or event.owner != chain_state.owner:
             return False
         wanted = chain_state.seq if structural else chain_state.seq + 1
-        if seq < wanted or (not structural and order_id in chain_state.decided):
+        if seq < wanted or (not structural and chain_state.repeats(event)):
             return False
         self.expect(seq == wanted, decoded.location, subject, f"seq {wanted}", f"seq {seq}")
         # A gap breaks the chain, too; it is reported once.
@@ -142,8 +159,8 @@ class ChainChecker(Checker):
                 f"{event.prev[:16]}: an event before it was changed",
             )
         chain_state.seq, chain_state.head = seq, event.prev
-        if not structural:
-            chain_state.decided.add(order_id)
+        if not structural and decoded.kind not in SETTINGS:
+            chain_state.note(event)
         return True
 
     def finish(self) -> None:

@@ -14,15 +14,24 @@ from arena import ids, topics
 from arena.bus.base import Record
 from arena.errors import ArenaError, Malformed, UsageError
 from arena.messages import AGENT
+from arena.messages.tools import TRADE_TOOL
 from arena.money import PriceUnits, to_price_units, to_units
 
 Json = dict[str, Any]  # Any: decoded JSON of any shape
+FILLED = frozenset({"filled", "part_filled"})
+CLOSING = frozenset({"filled", "rejected", "cancelled", "expired"})
+"""Outcomes after which an order has no further step."""
+CANCELLED = "cancelled"
+"""Outcome, and cause, of a step by which an agent cancels an order."""
+ORDER_CALLS = frozenset({TRADE_TOOL, "set_exit", "cancel_order"})
+"""Tools whose calls are each decided by one event."""
 
 ORDER = (
     topics.ROSTER.name,
     topics.CONTROL.name,
     topics.COMMANDS.name,
     topics.EVENTS.name,
+    topics.INTENTS.name,
     topics.TICKERS.name,
     topics.CANDLES.name,
     topics.CONTEXT.name,
@@ -118,6 +127,27 @@ def kinds_of(topic: str) -> frozenset[str]:
         return frozenset(topics.spec_of(topic).messages)
     except UsageError:
         return frozenset()
+
+
+def is_fill(event: Json) -> bool:
+    """True for an event that moves money because an order filled, whole or in part."""
+    return event.get("outcome") in FILLED
+
+
+def call_decided_by(event: Json) -> str:
+    """Return the id of the call that an `OrderDecided` decides; "" for a step without a call.
+
+    A call of `cancel_order` is decided by the last record of an order that it cancels.
+    """
+    if event.get("cause") == CANCELLED:
+        return str(event.get("by_call") or "")
+    own = not event.get("step") and not event.get("cause")
+    return str(event["order_id"]) if own else ""
+
+
+def decides_its_command(event: Json) -> bool:
+    """True if an `OrderDecided` decides the command that it names; other steps repeat its place."""
+    return event.get("cause") == CANCELLED or call_decided_by(event) != ""
 
 
 def location_of(topic: str, partition: int, offset: int) -> str:

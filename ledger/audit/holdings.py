@@ -10,7 +10,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from arena import topics
-from arena.account_log import STRUCTURAL
+from arena.account_log import SETTINGS, STRUCTURAL
 from arena.account_state import Account
 from arena.accounts import FEES, Shard
 from arena.checkpoint import FORMAT, pack_shard
@@ -19,7 +19,7 @@ from arena.money import units_text
 from arena.pass_overs import PassedOver
 from arena.shards import digest_of
 from ledger.audit.checker import Checker, Scope
-from ledger.audit.decoding import DecodedRecord, Json, location_of, units
+from ledger.audit.decoding import DecodedRecord, Json, is_fill, location_of, units
 
 EVENTS = topics.EVENTS.name
 NOT_KEPT = "the beginning of account.events is no longer kept"
@@ -95,7 +95,7 @@ class HoldingsChecker(Checker):
                 self.counts["events after a deleted beginning"] += 1
                 return
             self._fold(decoded)
-            if decoded.effective and decoded.kind not in STRUCTURAL:
+            if decoded.effective and decoded.kind not in STRUCTURAL | SETTINGS:
                 self._add(decoded)
 
     def _add(self, decoded: DecodedRecord) -> None:
@@ -112,7 +112,7 @@ class HoldingsChecker(Checker):
         subject = f"order {event['order_id']}, agent {agent}"
         totals = self.holdings.setdefault(owner_of(event), FillTotals())
         product_id = event["product_id"]
-        if event["outcome"] == "filled":
+        if is_fill(event):
             self.counts["fills"] += 1
             cash, quantity = fill_moves(event)
             totals.cash += cash

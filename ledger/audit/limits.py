@@ -2,8 +2,10 @@
 
 Cash and positions are never negative; an account starts with the cash of the rules, in each
 currency; only a share of a profit is set aside; an order is a multiple of the product's increment,
-worth its minimum and settled in the product's quote currency; and a halted agent gets no fill. A
-halt by an unreadable record has no time: it starts with the first rejection that names it.
+worth its minimum and settled in the product's quote currency; and a halted agent gets no fill but
+those that reduce its risk: exits, and sales of limit orders that stand. A halt by an unreadable
+record has no time: it starts with the first rejection that names it. No order breaches a limit of
+risk (`ledger.audit.risk_limits`), and exits fire when they must (`ledger.audit.exits`).
 """
 
 import re
@@ -18,7 +20,8 @@ from arena.kill_switch import ALL_AGENTS, KillSwitch, key_of
 from arena.messages import Halt, Resume
 from arena.money import SCALE, units_text
 from ledger.audit.checker import Checker, Scope
-from ledger.audit.decoding import DecodedRecord, Json, parse_time, units
+from ledger.audit.decoding import DecodedRecord, Json, is_fill, parse_time, units
+from ledger.audit.exits import ExitsCheck
 from ledger.audit.holdings import (
     NOT_KEPT,
     FillTotals,
@@ -27,6 +30,7 @@ from ledger.audit.holdings import (
     opening_cash,
     owner_of,
 )
+from ledger.audit.risk_limits import RiskCheck
 from ledger.audit.rules import Listings, RulesInForce
 
 HALT_TAKES_EFFECT = timedelta(seconds=1)
@@ -82,6 +86,8 @@ class LimitsChecker(Checker):
         self._unreadable: dict[str, _HaltPeriod] = {}
         self._orders: list[_FilledOrder] = []
         self._currencies: dict[str, str] = {}
+        self._risk = RiskCheck()
+        self._exits = ExitsCheck(self.expect)
 
     def take(self, decoded: DecodedRecord) -> None:
         """Note rules, halts and listings; check events."""
@@ -91,11 +97,15 @@ class LimitsChecker(Checker):
             self._control(decoded)
         elif decoded.topic == topics.TICKERS.name:
             self._listings.take(decoded)
+            if decoded.kind == "Ticker" and decoded.body is not None:
+                self._exits.ticker(decoded, decoded.body)
         elif decoded.topic == topics.EVENTS.name and decoded.effective:
             if decoded.kind == "Epoch":
                 self._rules.take_epoch(decoded)
             elif self.scope.first(decoded.topic, decoded.record.partition) > 0:
                 self.why = NOT_KEPT
+            elif decoded.kind == "MarketChecked":
+                self._exits.check(decoded, decoded.body or {})
             elif decoded.kind not in STRUCTURAL:
                 self._event(decoded)
 
@@ -122,10 +132,20 @@ class LimitsChecker(Checker):
         self.counts["prefixes"] += 1
         if decoded.kind == "AccountOpened":
             self._opened(decoded, event)
-        elif event["outcome"] == "filled":
-            self._fill(decoded, event, self._holdings.setdefault(owner_of(event), FillTotals()))
+        elif decoded.kind == "RiskLimitsSet":
+            self._risk.set_limits(event)
+        elif decoded.kind == "RiskTripped":
+            self._risk.trip(event)
+        else:
+            self._decided(decoded, event)
+
+    def _decided(self, decoded: DecodedRecord, event: Json) -> None:
+        totals = self._holdings.setdefault(owner_of(event), FillTotals())
+        if is_fill(event):
+            self._fill(decoded, event, totals)
         elif event["reason"] == "halted" and (unread := UNREAD.search(event["detail"])):
             self._apply_unreadable_halt(unread[1], decoded.record.partition)
+        self._exits.take(decoded, event, totals)
 
     def _apply_unreadable_halt(self, location: str, shard: int) -> None:
         """Start a halt by an unreadable record in a shard: an order was rejected because of it."""
@@ -164,13 +184,16 @@ class LimitsChecker(Checker):
         self.counts["fills"] += 1
         cash, quantity = fill_moves(event)
         totals.cash += cash
+        totals.scraped += units(event.get("scraped"))
         held = totals.positions[product_id] = totals.positions.get(product_id, 0) + quantity
         at_least = "cash of at least 0"
         self.expect(totals.cash >= 0, decoded.location, subject, at_least, units_text(totals.cash))
         at_least = f"a position of at least 0 {product_id}"
         self.expect(held >= 0, decoded.location, subject, at_least, units_text(held))
         self._check_scrape(decoded, event, subject)
-        self._check_halts(decoded, event, subject)
+        if event["action"] == "buy" or not event.get("cause"):
+            self._check_halts(decoded, event, subject)
+        self._check_risk(decoded, event, totals, subject)
         notional = units(event["notional"])
         order = _FilledOrder(
             decoded.location,
@@ -187,6 +210,15 @@ class LimitsChecker(Checker):
         most = max(0, realised) * self._shares.get(event["agent"], 0) // SCALE
         text = f"at most {units_text(most)} {self._currency_of(event)} set aside"
         self.expect(0 <= scraped <= most, decoded.location, subject, text, units_text(scraped))
+
+    def _check_risk(
+        self, decoded: DecodedRecord, event: Json, totals: FillTotals, subject: str
+    ) -> None:
+        def expect(holds: bool, text: str, found: object) -> bool:
+            return self.expect(holds, decoded.location, subject, text, found)
+
+        rules = self._rules.at(decoded.record.partition, parse_time(event["at"]))
+        self._risk.fill(event, totals, self._currency_of(event), rules, expect)
 
     def _currency_of(self, event: Json) -> str:
         """Return the currency that an order is settled in; that of the rules until it is known."""
@@ -209,7 +241,8 @@ class LimitsChecker(Checker):
                 return
 
     def finish(self) -> None:
-        """Check every order against the listings, which come after the events."""
+        """Check every order against the listings and tickers, which come after the events."""
+        self._finish_risk()
         for order in self._orders:
             listings = self._listings.of(order.product_id)
             if not listings:
@@ -227,3 +260,19 @@ class LimitsChecker(Checker):
             text = f"{order.product_id} settled in {' or '.join(sorted(quotes))}"
             holds = order.currency in quotes
             self.expect(holds, order.location, order.subject, text, order.currency)
+
+    def _finish_risk(self) -> None:
+        """Count what was measured against limits of risk, and check where exits fired."""
+        unknown = self._exits.finish(
+            lambda partition, offset: offset >= self.scope.first(topics.TICKERS.name, partition)
+        )
+        for name, count in (
+            ("buys measured by limits of risk", self._risk.buys),
+            ("of them, without the bids of all positions", self._risk.unknown),
+            ("exits armed", self._exits.armed),
+            ("exits fired", self._exits.fired),
+            ("exits cancelled", self._exits.cancelled),
+            ("exits whose tickers are not kept", unknown),
+        ):
+            if count:
+                self.counts[name] = count

@@ -6,9 +6,15 @@ from dataclasses import dataclass, field
 
 from arena import ids, topics
 from arena.messages import AGENT
-from arena.messages.tools import TRADE_TOOL
 from ledger.audit.checker import Checker, Scope
-from ledger.audit.decoding import DecodedRecord, Json, plain_call_id, prompt_sha256
+from ledger.audit.decoding import (
+    ORDER_CALLS,
+    DecodedRecord,
+    Json,
+    call_decided_by,
+    plain_call_id,
+    prompt_sha256,
+)
 from ledger.audit.turns import TurnIndex, TurnRecord
 
 COMMANDS, EVENTS, TURNS = topics.COMMANDS.name, topics.EVENTS.name, topics.TURNS.name
@@ -76,6 +82,8 @@ class LineageChecker(Checker):
         self._orders: dict[str, _TracedOrder] = {}
         self._commands: dict[str, tuple[str, Json]] = {}
         self._by_call: dict[str, list[str]] = defaultdict(list)
+        self._exits: dict[str, tuple[str, str, str]] = {}
+        self._turn_of: dict[str, tuple[str, str]] = {}
         self._snapshots: dict[str, int] = {}
         self._requests: dict[str, dict[tuple[str, int], _SentRequest]] = defaultdict(dict)
         self._answered: set[str] = set()
@@ -92,7 +100,7 @@ class LineageChecker(Checker):
         if (
             decoded.topic == COMMANDS
             and decoded.kind == "ToolCall"
-            and body.get("tool") == TRADE_TOOL
+            and body.get("tool") in ORDER_CALLS
         ):
             kept = ("agent", "turn_id", "round", "index", "snapshot_id", "arguments")
             call = {name: body.get(name) for name in kept}
@@ -107,8 +115,13 @@ class LineageChecker(Checker):
             self._reply(decoded, body)
 
     def _order(self, decoded: DecodedRecord, event: Json) -> None:
-        order_id, call = event["order_id"], self._commands.pop(event["order_id"], None)
-        subject = f"order {order_id}, agent {event['agent']}"
+        subject = f"order {event['order_id']}, agent {event['agent']}"
+        self._expect_exits(decoded, event, subject)
+        order_id = call_decided_by(event)
+        if not order_id:
+            self._step(decoded, event, subject)
+            return
+        call = self._commands.pop(order_id, None)
         order = _TracedOrder(
             decoded.location,
             subject,
@@ -138,6 +151,34 @@ class LineageChecker(Checker):
         self._orders[order_id] = order
         if not order.faults:
             self._by_call[ids.model_call_id(order.turn_id, order.round)].append(order_id)
+
+    def _expect_exits(self, decoded: DecodedRecord, event: Json, subject: str) -> None:
+        """Note the exits that an order brings, and whose turn each is of."""
+        if event.get("step", 0) == 0 and event.get("cause") != "armed":
+            self._turn_of[event["order_id"]] = event["agent"], event["turn_id"]
+        for wanted in event.get("exits") or ():
+            self._exits[wanted["order_id"]] = event["order_id"], event["agent"], event["turn_id"]
+
+    def _step(self, decoded: DecodedRecord, event: Json, subject: str) -> None:
+        """Check that a step without a call is one of an order that a call placed."""
+        self.counts["steps without a call"] += 1
+        order_id = event["order_id"]
+        if str(event.get("cause", "")).startswith("flatten:"):
+            return
+        if event.get("cause") == "armed":
+            parent, *known = self._exits.get(order_id, ("", "", ""))
+            named = (event.get("terms") or {}).get("parent", "")
+            text = f"an order {named} that brought this exit"
+            found = f"order {parent}" if parent else "none"
+            self.expect(parent == named != "", decoded.location, subject, text, found)
+            self._turn_of[order_id] = event["agent"], event["turn_id"]
+        else:
+            known = list(self._turn_of.get(order_id, ()))
+        text = f"the agent and turn of the order, {' and '.join(known) or 'unknown'}"
+        found = f"{event['agent']} and {event['turn_id']}"
+        self.expect(
+            [event["agent"], event["turn_id"]] == known, decoded.location, subject, text, found
+        )
 
     def _request(self, decoded: DecodedRecord, request: Json) -> None:
         """Keep the first request per id and partition: the one that the chat node answers."""
@@ -174,7 +215,7 @@ class LineageChecker(Checker):
             asked = calls[order.index]
             text = f"call {order.index} of the reply to be an order"
             found = str(asked.get("name", "nothing"))
-            self.expect(found == TRADE_TOOL, decoded.location, order.subject, text, found)
+            self.expect(found in ORDER_CALLS, decoded.location, order.subject, text, found)
             if order.arguments is not None:
                 text = f"the arguments of the command, {order.arguments}"
                 found = str(asked.get("arguments"))

@@ -103,6 +103,18 @@ class OffsetsChecker(Checker):
                     self._note(
                         decoded.location, topics.TICKERS.name, used["partition"], end, "its ticker"
                     )
+                if trigger := body.get("trigger"):
+                    where = (topics.TICKERS.name, trigger["partition"], trigger["offset"] + 1)
+                    self._note(decoded.location, *where, "its trigger")
+            case "MarketChecked":
+                for partition, end in body["offsets"].items():
+                    self._note(
+                        decoded.location,
+                        topics.TICKERS.name,
+                        int(partition),
+                        end,
+                        "what it checked",
+                    )
             case "Evaluation":
                 for topic, ends in (body.get("ends") or {}).items():
                     for partition, end in ends.items():

@@ -28,7 +28,7 @@ class _OutcomeChecker(Checker):
 
 
 class OrdersChecker(_OutcomeChecker):
-    """Checks that every accepted order has exactly one event."""
+    """Checks that every call for an order has exactly one event; later steps of it name none."""
 
     number = 3
     title = "every accepted order has exactly one terminal event"
@@ -54,6 +54,10 @@ class OrdersChecker(_OutcomeChecker):
     def finish(self) -> None:
         """Match orders with events, in both directions."""
         outcomes = self.outcomes
+        if outcomes.steps_without_call:
+            self.counts["steps that no call asked for"] = outcomes.steps_without_call
+        if outcomes.open_orders:
+            self.counts["orders that are open"] = len(outcomes.open_orders)
         for call_id, call in outcomes.calls.items():
             if not outcomes.is_order(call) or outcomes.is_dead_lettered(call):
                 continue

@@ -14,7 +14,16 @@ from arena.bus.dead_letters import VALUE_BYTES_MAX
 from arena.messages import AGENT
 from arena.messages.tools import TRADE_TOOL
 from arena.topics import partition_of
-from ledger.audit.decoding import DecodedRecord, Json, asker_of, parse_time
+from ledger.audit.decoding import (
+    CLOSING,
+    ORDER_CALLS,
+    DecodedRecord,
+    Json,
+    asker_of,
+    call_decided_by,
+    decides_its_command,
+    parse_time,
+)
 from ledger.audit.invalid_calls import is_invalid_call
 from ledger.audit.turns import TurnIndex
 
@@ -84,7 +93,10 @@ class CallOutcomes:
     Attributes:
         turns: The turns, from which the outcomes of their rounds are read.
         requests: Requests to models by call id. calls: tool calls by call id, with the orders.
-        events: Order id -> its effective event; openings of accounts are not included.
+        events: Id of a call -> the effective event that decides it; openings of accounts are not
+            included.
+        open_orders: Orders that have no last step yet.
+        steps_without_call: Steps of orders that the executor took without a call.
         newest_done: (topic, partition) -> offset of the newest record with a known outcome.
         dead_lettered: Locations of records whose bytes a dead letter holds.
         unreadable: Records that no process can execute, which must be dead letters.
@@ -104,6 +116,8 @@ class CallOutcomes:
     requests: dict[str, CallOutcome] = field(default_factory=dict)
     calls: dict[str, CallOutcome] = field(default_factory=dict)
     events: dict[str, DecidedOrder] = field(default_factory=dict)
+    open_orders: set[str] = field(default_factory=set)
+    steps_without_call: int = 0
     newest_done: dict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(lambda: -1))
     dead_lettered: set[tuple[str, int, int]] = field(default_factory=set)
     unreadable: list[tuple[str, int, int, str]] = field(default_factory=list)
@@ -230,13 +244,23 @@ class CallOutcomes:
             self.opened |= {body["agent"], body["order_id"]}
         if decoded.kind != "OrderDecided":
             return
-        source, order_id = body["source"], body["order_id"]
+        order_id = body["order_id"]
+        if body["outcome"] in CLOSING:
+            self.open_orders.discard(order_id)
+        else:
+            self.open_orders.add(order_id)
+        if not decides_its_command(body):
+            self.steps_without_call += 1
+            return
+        source, call_id = body["source"], call_decided_by(body)
         self._note_rewind(source["partition"], source["offset"])
         self._note_done(COMMANDS, source["partition"], source["offset"])
+        if not call_id:
+            return
         subject = f"order {order_id}, agent {body['agent']}"
         event = DecidedOrder(decoded.location, subject, source["partition"], source["offset"])
-        self.events.setdefault(order_id, event)
-        if (call := self.calls.get(order_id)) is not None:
+        self.events.setdefault(call_id, event)
+        if (call := self.calls.get(call_id)) is not None:
             call.decisions += 1
             call.first_outcome = call.first_outcome or body["outcome"]
 
@@ -264,8 +288,8 @@ class CallOutcomes:
         self._note_done(call.topic, call.partition, call.offset)
 
     def is_order(self, call: CallOutcome) -> bool:
-        """True if a call is an order, which one event must decide."""
-        return call.topic == COMMANDS and call.tool == TRADE_TOOL
+        """True if a call asks for an order, exits or a cancellation, which one event decides."""
+        return call.topic == COMMANDS and call.tool in ORDER_CALLS
 
     def is_dead_lettered(self, call: CallOutcome) -> bool:
         """True if a dead letter holds the record of a call."""

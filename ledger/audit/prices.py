@@ -25,10 +25,19 @@ from arena.money import (
     units_text,
 )
 from ledger.audit.checker import Checker, Scope
-from ledger.audit.decoding import DecodedRecord, Json, location_of, parse_time, prices, units
+from ledger.audit.decoding import (
+    DecodedRecord,
+    Json,
+    is_fill,
+    location_of,
+    parse_time,
+    prices,
+    units,
+)
 from ledger.audit.rules import Listings, RulesInForce
 
 TICKERS = topics.TICKERS.name
+TRIGGERED = "triggered"
 
 
 @dataclass(slots=True)
@@ -39,6 +48,7 @@ class _Fill:
         quote: The ticker it names.
         newest: Offset of the product's newest ticker in its agent's snapshot; -1 for none.
         clock: The newest venue time of the market at the end of that snapshot.
+        limit: The limit price of a limit order; None for other orders.
     """
 
     location: str
@@ -48,6 +58,12 @@ class _Fill:
     quote: Ticker | None = None
     newest: int = -1
     clock: datetime | None = None
+    limit: PriceUnits | None = None
+
+    @property
+    def at_limit(self) -> PriceUnits | None:
+        """The limit that a standing order filled at, after the market had traded through it."""
+        return self.limit if self.event.get("cause") == TRIGGERED else None
 
 
 class PricesChecker(Checker):
@@ -72,6 +88,7 @@ class PricesChecker(Checker):
         self._named: dict[tuple[int, int], list[_Fill]] = defaultdict(list)
         self._bounds: dict[tuple[int, int], list[_Fill]] = defaultdict(list)
         self._newest: dict[str, int] = {}
+        self._limits: dict[str, PriceUnits] = {}
         self._clock: datetime | None = None
 
     def take(self, decoded: DecodedRecord) -> None:
@@ -98,7 +115,9 @@ class PricesChecker(Checker):
             self._rules.take_epoch(decoded)
             return
         ends = self._ends.pop(event.get("order_id", ""), {})
-        if event.get("outcome") != "filled":
+        if limit := (event.get("terms") or {}).get("limit_price"):
+            self._limits[event["order_id"]] = prices(limit)
+        if not is_fill(event):
             return
         self.counts["fills"] += 1
         subject = f"order {event['order_id']}, agent {event['agent']}"
@@ -108,7 +127,8 @@ class PricesChecker(Checker):
         location = (used["partition"], used["offset"])
         end = ends.get(used["partition"], 0)
         rules = self._rules.at(decoded.record.partition, parse_time(event["at"]))
-        fill = _Fill(decoded.location, subject, event, rules)
+        limit = self._limits.get(event["order_id"])
+        fill = _Fill(decoded.location, subject, event, rules, limit=limit)
         self._fills.append(fill)
         self._named[location].append(fill)
         if end:
@@ -173,8 +193,27 @@ class PricesChecker(Checker):
             self.counts["fills without known rules"] += 1
             return
         self._check_age(fill, ticker, fill.rules)
-        self._check_collar(fill, ask if fill.event["action"] == "buy" else bid, fill.rules)
-        self._check_money(fill, ask if fill.event["action"] == "buy" else bid, fill.rules)
+        best = ask if fill.event["action"] == "buy" else bid
+        self._check_limit(fill, best)
+        self._check_collar(fill, best, fill.rules)
+        self._check_money(fill, fill.at_limit or best, fill.rules)
+
+    def _check_limit(self, fill: _Fill, best: PriceUnits) -> None:
+        """Check that a limit order paid no worse than its limit, and that the market went there."""
+        limit, recorded, buy = (
+            fill.limit,
+            prices(fill.event["price"]),
+            fill.event["action"] == "buy",
+        )
+        if limit is None:
+            return
+        self.counts["fills of limit orders"] += 1
+        text = f"a price no worse than its limit of {price_text(limit)}"
+        holds = recorded <= limit if buy else recorded >= limit
+        self.expect(holds, fill.location, fill.subject, text, fill.event["price"])
+        through = (best < limit if buy else best > limit) if fill.at_limit else True
+        text = f"a market that traded through {price_text(limit)}"
+        self.expect(through, fill.location, fill.subject, text, price_text(best))
 
     def _check_age(self, fill: _Fill, ticker: Ticker, rules: Rules) -> None:
         """Check that the recorded age of a price is right, and no more than the rules allow.
@@ -202,11 +241,13 @@ class PricesChecker(Checker):
             return
         side = 1 if event["action"] == "buy" else -1
         seen = prices(event["seen"]["ask" if side > 0 else "bid"])
+        lost = side * notional_units(units(event["quantity"]), price_difference(best, seen))
+        self._compare(fill, "latency cost", lost, event["latency_cost"])
+        if fill.limit is not None:
+            return
         within = abs(best - seen) * BPS * BPS <= int(rules.collar_bps * BPS) * seen
         text = f"at most {rules.collar_bps} bps from {price_text(seen)} seen"
         self.expect(within, fill.location, fill.subject, text, price_text(best))
-        lost = side * notional_units(units(event["quantity"]), price_difference(best, seen))
-        self._compare(fill, "latency cost", lost, event["latency_cost"])
 
     def _check_money(self, fill: _Fill, best: PriceUnits, rules: Rules) -> None:
         event = fill.event
@@ -216,6 +257,9 @@ class PricesChecker(Checker):
             slip_price(best, rules.slippage_bps, increment, up=up)
             for _, increment, _ in self._listings.of(event["product_id"])
         ]
+        if fill.limit is not None:
+            within, at_limit = (min if up else max), fill.at_limit
+            slipped = [at_limit or within(price, fill.limit) for price in slipped]
         if slipped:
             self.counts["prices computed again"] += 1
             text = f"a price of {price_text(slipped[-1])}"

@@ -1,6 +1,7 @@
 """Traces an order back to the bytes that the venue sent, and recomputes every hash.
 
     order -> command -> turn -> model reply -> request -> snapshot -> tickers -> raw frame
+    exit -> steps -> ticker that triggered it -> raw frame, and -> the entry that brought it
 
 A step has the location of its record, the SHA-256 of its bytes, and the checks: the expected value
 and the one computed here.
@@ -14,7 +15,7 @@ from pathlib import Path
 from arena import ids
 from arena.bus.base import Record
 from arena.chat_body import chat_body_sha256
-from arena.messages import MarketSnapshot, Ticker
+from arena.messages import MarketSnapshot, OrderDecided, Ticker
 from arena.money import decimal_text
 from arena.plural import counted
 from ledger.audit.decoding import location_of, prompt_sha256
@@ -78,13 +79,88 @@ def trace(source: RecordSource, order_id: str, frames: Path | None = None) -> li
     """
     found = find_event(source, order_id)
     find_other_records(source, found)
-    steps = [_order(found), _command(found), _turn(found), _reply(found), _request(found)]
-    steps += [_snapshot(found), _seen_ticker(found), _used_ticker(found)]
     files = frame_files(source.run, frames)
-    steps.append(_frame(found.seen, "frame of the price seen", files))
-    if found.used is not None and found.used != found.seen:
+    if found.entry is None:
+        return _placed_order(found, files)
+    entry = _placed_order(found.entry, files)
+    for step in entry:
+        step.name = f"entry: {step.name}"
+    return [_exit(found), *_life(found), *_prices(found, files), *entry]
+
+
+def _placed_order(found: OrderRecords, files: list[Path]) -> list[TraceStep]:
+    """The steps of an order that a call placed."""
+    steps = [_order(found), *_life(found), _command(found), _turn(found), _reply(found)]
+    steps += [_request(found), _snapshot(found), _seen_ticker(found)]
+    first, *prices = _prices(found, files)
+    return [*steps, first, _frame(found.seen, "frame of the price seen", files), *prices]
+
+
+def _prices(found: OrderRecords, files: list[Path]) -> list[TraceStep]:
+    """The ticker used, and that which triggered the order, back to their frames."""
+    steps = [_used_ticker(found)]
+    if found.event[1].trigger is not None:
+        steps += [_trigger(found), _frame(found.trigger, "frame of the trigger", files)]
+    if found.used is not None and found.used not in (found.seen, found.trigger):
         steps.append(_frame(found.used, "frame of the price used", files))
     return steps
+
+
+def _life(found: OrderRecords) -> list[TraceStep]:
+    """The other steps of an order that lives."""
+    steps = []
+    for number, (record, event) in enumerate(found.steps):
+        if record == found.event[0]:
+            continue
+        step = _step(f"step {event.step}", record)
+        why = f", {event.cause}" if event.cause else ""
+        step.summary = f"{_what(event)} {event.outcome}{why}, {event.at:%Y-%m-%d %H:%M:%S.%f} UTC"
+        step.check("number of the step", event.step, number)
+        steps.append(step)
+    return steps
+
+
+def _exit(found: OrderRecords) -> TraceStep:
+    """The step of an exit, which derives from the order that brought it."""
+    record, event = found.event
+    step = _step("exit", record)
+    at = f" at {decimal_text(event.price)}" if event.price is not None else ""
+    why = f" ({event.cause})" if event.cause else ""
+    step.summary = f"{event.agent}: {_what(event)} {event.outcome}{at}{why}"
+    step.check("digest of the log before it", event.prev, found.prev)
+    derived = ids.derive("exit", found.parent, event.order_type)
+    step.check("id from the order that brought it", event.order_id, derived)
+    assert found.entry is not None, "the caller checked it"
+    brought = [one.order_id for _, entry in found.entry.steps for one in entry.exits]
+    named = event.order_id if event.order_id in brought else "none"
+    step.check("exit that the entry brought", event.order_id, named)
+    return step
+
+
+def _trigger(found: OrderRecords) -> TraceStep:
+    """The ticker that met the level of an order that lives."""
+    event = found.event[1]
+    assert event.trigger is not None, "the caller checked it"
+    if found.trigger is None:
+        return _step("ticker that triggered it", None)
+    record, ticker = found.trigger
+    step = _step("ticker that triggered it", record)
+    level = event.trigger.level
+    step.summary = _ticker_words(ticker)
+    step.summary += f", met {decimal_text(level)}" if level is not None else ""
+    step.check("bid and ask", _pair(event.trigger.bid, event.trigger.ask), _prices_of(ticker))
+    step.check("product", event.product_id, ticker.product_id)
+    if level is not None and event.order_type != "limit":
+        rises = event.order_type == "take_profit"
+        met = ticker.best_bid >= level if rises else ticker.best_bid <= level
+        step.check("level met by the bid", True, met)
+    return step
+
+
+def _what(event: OrderDecided) -> str:
+    kind = "" if event.order_type == "market" else f" {event.order_type}"
+    quantity = f" {_digits(event.quantity)}" if event.quantity is not None else ""
+    return f"{event.action}{quantity} {event.product_id}{kind}"
 
 
 def _step(name: str, record: Record | None, lacking: str = "") -> TraceStep:
@@ -98,7 +174,11 @@ def _order(found: OrderRecords) -> TraceStep:
     record, event = found.event
     step = _step("order", record)
     what = f"{event.action} {_digits(event.quantity)} {event.product_id}"
-    at = f" at {decimal_text(event.price)}" if event.price is not None else f" ({event.reason})"
+    if event.order_type != "market":
+        what = _what(event)
+    why = event.reason or event.cause
+    at = f" at {decimal_text(event.price)}" if event.price is not None else f" ({why})"
+    at = at if event.price is not None or why else ""
     step.summary = f"{event.agent}: {what} {event.outcome}{at}, {event.at:%Y-%m-%d %H:%M:%S.%f} UTC"
     step.check("digest of the log before it", event.prev, found.prev)
     derived = ids.tool_call_id(event.turn_id, event.round, event.index)
@@ -214,7 +294,7 @@ def _seen_ticker(found: OrderRecords) -> TraceStep:
     step.summary = _ticker_words(ticker)
     quote = found.event[1].seen
     if quote is not None:
-        step.check("bid and ask seen", _pair(quote.bid, quote.ask), _prices(ticker))
+        step.check("bid and ask seen", _pair(quote.bid, quote.ask), _prices_of(ticker))
     return step
 
 
@@ -227,7 +307,7 @@ def _used_ticker(found: OrderRecords) -> TraceStep:
     record, ticker = found.used
     step = _step("ticker used", record)
     step.summary = f"{_ticker_words(ticker)}, {event.used.age_ms} ms old"
-    step.check("bid and ask used", _pair(event.used.bid, event.used.ask), _prices(ticker))
+    step.check("bid and ask used", _pair(event.used.bid, event.used.ask), _prices_of(ticker))
     step.check("product", event.product_id, ticker.product_id)
     return step
 
@@ -253,14 +333,14 @@ def _frame_step(name: str, frame: RawFrame, ticker: Ticker) -> TraceStep:
     step.summary = frame.raw.decode("utf-8", "replace")
     sent = sent_ticker(frame.raw, ticker.product_id, ticker.sequence)
     assert sent is not None, "the frame was found by this ticker"
-    step.check("bid and ask sent", f"{sent.bid}/{sent.ask}", _prices(ticker))
+    step.check("bid and ask sent", f"{sent.bid}/{sent.ask}", _prices_of(ticker))
     step.check("sequence", sent.sequence, ticker.sequence)
     if ticker.trade_id is not None and sent.has_trade_id:
         step.check("trade id", sent.trade_id, ticker.trade_id)
     return step
 
 
-def _prices(ticker: Ticker) -> str:
+def _prices_of(ticker: Ticker) -> str:
     return _pair(ticker.best_bid, ticker.best_ask)
 
 
@@ -274,4 +354,4 @@ def _digits(quantity: Decimal | None) -> str:
 
 def _ticker_words(ticker: Ticker) -> str:
     at = f"{ticker.event_time:%Y-%m-%d %H:%M:%S.%f}"
-    return f"{ticker.product_id} {_prices(ticker)}, sequence {ticker.sequence}, {at} UTC"
+    return f"{ticker.product_id} {_prices_of(ticker)}, sequence {ticker.sequence}, {at} UTC"

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from arena import ids, topics
 from arena.bus.base import Record
@@ -19,7 +19,7 @@ from arena.messages import (
 )
 from ledger.audit.chain import ChainChecker
 from ledger.audit.checker import Scope
-from ledger.audit.decoding import DecodedRecord
+from ledger.audit.decoding import FILLED, DecodedRecord, is_fill
 from ledger.audit.sources import RecordSource
 
 COMMANDS, EVENTS, TICKERS = topics.COMMANDS.name, topics.EVENTS.name, topics.TICKERS.name
@@ -30,9 +30,13 @@ class OrderRecords:
     """The records of one order.
 
     Attributes:
-        event: The event that decides it. prev: the digest of the log before it.
+        event: The event that decides it; of an order that lives, its newest fill, or else its first
+            step. prev: the digest of the log before it.
+        steps: Every event of the order, first to last.
+        entry: Of an exit that an entry or a call brought: the records of that order.
         command, turn, reply, call, request, snapshot: The other records, or None.
         seen: The ticker that the snapshot shows. used: the ticker that priced the fill.
+        trigger: The ticker that met the level of an order that lives.
     """
 
     event: tuple[Record, OrderDecided]
@@ -45,17 +49,27 @@ class OrderRecords:
     snapshot: tuple[Record, MarketSnapshot] | None = None
     seen: tuple[Record, Ticker] | None = None
     used: tuple[Record, Ticker] | None = None
+    trigger: tuple[Record, Ticker] | None = None
+    steps: list[tuple[Record, OrderDecided]] = field(default_factory=list)
+    entry: "OrderRecords | None" = None
+
+    @property
+    def parent(self) -> str:
+        """The id of the order that brought this exit; "" for an order that a call placed."""
+        terms = self.steps[0][1].terms
+        own = self.steps[0][1].order_id
+        return terms.parent if terms is not None and terms.parent != own else ""
 
 
 def order_ids(source: RecordSource) -> list[str]:
     """Return the ids of all filled orders, oldest first; if there are none, of all decided ones."""
-    filled: list[str] = []
-    rejected: list[str] = []
+    filled: dict[str, None] = {}
+    others: dict[str, None] = {}
     for decoded in _effective(source):
         body = decoded.body or {}
         if decoded.kind == "OrderDecided":
-            (filled if body["outcome"] == "filled" else rejected).append(body["order_id"])
-    return filled or rejected
+            (filled if is_fill(body) else others)[body["order_id"]] = None
+    return list(filled or others)
 
 
 def _effective(source: RecordSource) -> Iterator[DecodedRecord]:
@@ -68,13 +82,13 @@ def _effective(source: RecordSource) -> Iterator[DecodedRecord]:
 
 
 def find_event(source: RecordSource, order_id: str) -> OrderRecords:
-    """Find the event of an order, and the digest of the log before it.
+    """Find the events of an order, and the digest of the log before the one that decides it.
 
     Raises:
         UsageError: No order has this id, or several begin with it.
     """
     heads: dict[int, str] = {}
-    matches: list[OrderRecords] = []
+    matches: dict[str, OrderRecords] = {}
     for decoded in _effective(source):
         record = decoded.record
         head = heads.get(record.partition, "0" * 64)
@@ -85,10 +99,13 @@ def find_event(source: RecordSource, order_id: str) -> OrderRecords:
             continue
         event = record.message()
         assert isinstance(event, OrderDecided), "its header says so"
-        matches.append(OrderRecords((record, event), head))
-    exact = [found for found in matches if found.event[1].order_id == order_id]
-    if len(exact or matches) == 1:
-        return (exact or matches)[0]
+        found = matches.setdefault(event.order_id, OrderRecords((record, event), head))
+        found.steps.append((record, event))
+        if event.outcome in FILLED:
+            found.event, found.prev = (record, event), head
+    exact = matches.get(order_id)
+    if exact is not None or len(matches) == 1:
+        return exact or next(iter(matches.values()))
     remedy = "`arena audit trace --random` shows one"
     if matches:
         raise UsageError(
@@ -98,8 +115,16 @@ def find_event(source: RecordSource, order_id: str) -> OrderRecords:
 
 
 def find_other_records(source: RecordSource, found: OrderRecords) -> None:
-    """Find the other records of the order, as far as the source has them."""
+    """Find the other records of the order, as far as the source has them.
+
+    An exit that an entry brought has no command of its own: the records of the entry are found.
+    """
     event = found.event[1]
+    if found.parent:
+        found.entry = find_event(source, found.parent)
+        find_other_records(source, found.entry)
+        _find_tickers(source, found)
+        return
     held = source.topics()
     families = [t for t in held if t.startswith(topics.PROMPTED.name)]
     wanted = [COMMANDS, topics.SNAPSHOTS.name, topics.LLM_CALLS.name, topics.TURNS.name]
@@ -140,18 +165,22 @@ def _find_tickers(source: RecordSource, found: OrderRecords) -> None:
     view = snapshot.view(event.product_id) if snapshot is not None else None
     shown = view.ticker if view is not None else None
     location = (event.used.partition, event.used.offset) if event.used is not None else None
+    trigger = event.trigger
+    met = (trigger.partition, trigger.offset) if trigger is not None else None
     product = event.product_id.encode()
     if TICKERS not in source.topics():
         return
     for record in source.read([TICKERS]):
         here = (record.partition, record.offset)
-        if here != location and (shown is None or record.key != product):
+        if here not in (location, met) and (shown is None or record.key != product):
             continue
         ticker = record.message()
         if not isinstance(ticker, Ticker):
             continue
         if here == location:
             found.used = (record, ticker)
+        if here == met:
+            found.trigger = (record, ticker)
         end = snapshot.ticker_offsets.get(record.partition, 0) if snapshot is not None else 0
         if shown is not None and record.offset < end and _same_update(ticker, shown):
             found.seen = (record, ticker)

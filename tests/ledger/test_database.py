@@ -47,7 +47,7 @@ async def test_concurrent_upgrades_run_once(location: BooksLocation) -> None:
     await asyncio.gather(*(asyncio.to_thread(database.upgrade) for database in databases))
     with databases[0].reading() as connection:
         found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
-        assert ["0005"] == list(found)
+        assert ["0006"] == list(found)
     for database in databases:
         database.close()
 
@@ -121,13 +121,17 @@ def test_reading_older_books_does_not_change_them(location: BooksLocation) -> No
     assert "0003" == found
 
 
+LATER = {"currency", "step", "order_type", "cause"}
+"""Columns since revisions 0005 and 0006."""
+
+
 def add_old(connection: Connection, table: Table, row: Row) -> None:
     """Add a row as in revision 0003: one column per amount, prices in units of 10^-8."""
     widths = field_widths(table)
     names = [name for name, _ in widths]
     values = list(join_amounts([width for _, width in widths], row))
-    if "currency" in names:  # the last column, since revision 0005
-        names, values = names[:-1], values[:-1]
+    known = [(name, value) for name, value in zip(names, values, strict=True) if name not in LATER]
+    names, values = [name for name, _ in known], [value for _, value in known]
     if "price" in names:
         at = names.index("price")
         values[at] = to_units(Decimal(str(values[at])))

@@ -39,6 +39,9 @@ def journal_row(offset: int, legs: int) -> dict[str, object]:
         "legs": legs,
         "at_us": 0,
         "head": HEAD,
+        "step": 0,
+        "order_type": "",
+        "cause": "",
     }
 
 

@@ -211,7 +211,7 @@ def test_sums_can_exceed_64_bits(database: Database) -> None:
             (0, offset, leg, 2, account, *split_amount(amount)) for leg, (account, amount) in legs
         ]
         no_order = (None, None, None, None)
-        row = (0, offset, "opened", 1, offset, *no_order, 2, 0, bytes(32))
+        row = (0, offset, "opened", 1, offset, *no_order, 2, 0, bytes(32), 0, "", "")
         more.rows[schema.journal].append(row)
     writer.write(more)
     with database.reading() as connection:
