@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "risk": ("trading_tools.cli_risk:app", "Show, set, lift and report limits of accounts."),
     "repair": ("operations.commands.repair:repair", "Skip a record that stops the arena."),
     "tail": ("operations.commands.tail:tail", "Print a topic's messages, decoded."),
+    "intents": ("operations.commands.intents:intents", "Print approved orders, each once."),
     "compete new": ("operations.commands.compete_new:compete_new", "Write a specification."),
     "compete run": ("operations.commands.compete:compete_run", "Run a contest and report it."),
     "compete report": ("judge.cli_report:report", "Write the report of a contest."),

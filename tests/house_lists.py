@@ -245,6 +245,7 @@ SHELLS = (
     "operations/commands/status.py",
     "operations/commands/supervised_run.py",
     "operations/commands/supervisors.py",
+    "operations/commands/intents.py",
     "operations/commands/tail.py",
     "operations/commands/topics.py",
     "operations/commands/up.py",

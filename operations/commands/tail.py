@@ -6,13 +6,15 @@ The topics of a run that has ended are read from its exported records, if there 
 import re
 import sys
 import time
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from arena import topics
-from arena.bus.base import Bus, LogReader
+from arena.bus.base import Bus, LogReader, Record
 from arena.bus.kafka_admin import other_arenas
 from arena.errors import BrokerUnavailable, UsageError
 from arena.node import run_async
@@ -24,6 +26,9 @@ from operations.commands.tail_filter import RecordFilter, StartPosition, parse_s
 READ_TIMEOUT_S = 0.5
 STALL_DEADLINE_S = 15.0
 TOPICS_NAMED_MAX = 30
+
+LineOf = Callable[[Record], str | None]
+"""Returns the line of a record; None leaves it out."""
 
 
 def tail(
@@ -70,11 +75,8 @@ def tail(
     record_filter = RecordFilter(agent=agent, type_name=type_name, key=key, pattern=_compile(grep))
     follows = start.at == "latest" if follow is None else follow
     with find_arena(servers, prefix, run, offline=True) as location:
-        run_async(
-            lambda: _tail(
-                location, topic, start, record_filter, limit=limit, follow=follows, as_json=as_json
-            )
-        )
+        line_of = partial(record_line, record_filter=record_filter, as_json=as_json)
+        run_async(lambda: print_topic(location, topic, start, line_of, limit=limit, follow=follows))
 
 
 def _compile(pattern: str | None) -> re.Pattern[str] | None:
@@ -96,16 +98,29 @@ def _announce(location: ArenaLocation) -> None:
     )
 
 
-async def _tail(
+async def print_topic(
     location: ArenaLocation,
     topic: str,
     start: StartPosition,
-    record_filter: RecordFilter,
+    line_of: LineOf,
     *,
     limit: int | None,
     follow: bool,
-    as_json: bool,
 ) -> None:
+    """Print a line for each record of a topic.
+
+    Args:
+        location: The arena.
+        topic: The topic.
+        start: Where to start.
+        line_of: Returns the line of a record; None leaves it out.
+        limit: Stop after so many lines; None for no limit.
+        follow: Wait for new records at the end.
+
+    Raises:
+        UsageError: The topic does not exist.
+        BrokerUnavailable: The records did not come in time.
+    """
     await _require_topic(location, topic)
     bus = location.bus("arena-tail")
     await bus.start()
@@ -113,7 +128,7 @@ async def _tail(
         reader = await _open(bus, topic, start)
         _announce(location)
         try:
-            await _print_all(reader, record_filter, limit=limit, follow=follow, as_json=as_json)
+            await _print_all(reader, line_of, limit=limit, follow=follow)
         finally:
             await reader.close()
     except BrokenPipeError:
@@ -153,12 +168,7 @@ async def _open(bus: Bus, topic: str, start: StartPosition) -> LogReader:
 
 
 async def _print_all(
-    reader: LogReader,
-    record_filter: RecordFilter,
-    *,
-    limit: int | None,
-    follow: bool,
-    as_json: bool,
+    reader: LogReader, line_of: LineOf, *, limit: int | None, follow: bool
 ) -> None:
     """Print to the end that the log had when reading began, or forever with `follow`."""
     ends = await reader.end_offsets()
@@ -175,7 +185,7 @@ async def _print_all(
             )
         records.sort(key=lambda r: (r.timestamp_ms, r.partition, r.offset))
         for record in records:
-            line = record_line(record, record_filter, as_json=as_json)
+            line = line_of(record)
             if line is None:
                 continue
             sys.stdout.write(line + "\n")
