@@ -11,7 +11,7 @@ alike, whatever the order in which partitions were read.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
@@ -88,7 +88,9 @@ class MarketWatch:
         active = self._watch.is_active
         self._prices.watchers.append(self._take)
         if active:
-            await self._read_again(checked, self._prices.read_to())
+            # What the price feed reads meanwhile comes after what is read again here.
+            earlier = await self._read_again(checked, self._prices.read_to())
+            self._tickers.extendleft(reversed(earlier))
         start = EARLIEST if self._lock_step else LATEST
         self._reader = await self._node.bus.log_reader(SNAPSHOTS, start=start)
         if self._lock_step and not active:
@@ -193,16 +195,20 @@ class MarketWatch:
         return sorted(found, key=lambda q: (q.event_ms, q.product_id, q.offset))
 
     def _take(self, records: Sequence[Record]) -> None:
+        self._tickers.extend(self._quotes_in(records))
+        self._arrived.set()
+
+    def _quotes_in(self, records: Sequence[Record]) -> Iterator[Quote]:
+        """The tickers of products with orders; in lock-step those of all products."""
         for record in records:
             if record.kind != "Ticker" or not (self._lock_step or self._wants(record)):
                 continue
             try:
                 message = record.message()
                 if isinstance(message, Ticker):
-                    self._tickers.append(quote_of(message, record.partition, record.offset))
+                    yield quote_of(message, record.partition, record.offset)
             except (Malformed, ValueError):
                 continue  # The price feed has reported it.
-        self._arrived.set()
 
     def _wants(self, record: Record) -> bool:
         return self._watch.wants(record.key_text)
@@ -214,8 +220,9 @@ class MarketWatch:
             return  # Its readers report it.
         self._arrived.set()
 
-    async def _read_again(self, since: dict[int, int], until: dict[int, int]) -> None:
+    async def _read_again(self, since: dict[int, int], until: dict[int, int]) -> list[Quote]:
         """Read the tickers again that the last owner had not checked."""
+        found: list[Quote] = []
         for partition, end in sorted(until.items()):
             first = since.get(partition, 0)
             if first >= end:
@@ -227,9 +234,10 @@ class MarketWatch:
                     records = await reader.read(timeout_s=IDLE_S)
                     if not records:
                         break
-                    self._take([record for record in records if record.offset < end])
+                    found += self._quotes_in([one for one in records if one.offset < end])
             finally:
                 await reader.close()
+        return found
 
 
 def _covers(read_to: dict[int, int], offsets: dict[int, int]) -> bool:

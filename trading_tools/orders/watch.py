@@ -49,13 +49,13 @@ class OrderWatch:
     market: MarketState = field(default_factory=MarketState)
     may_buy: bool = True
     _triggers: dict[str, ProductTriggers] = field(default_factory=dict)
-    _times: list[tuple[int, OrderKey]] = field(default_factory=list)
+    _times: dict[str, list[tuple[int, OrderKey]]] = field(default_factory=dict)
+    _last: dict[str, Quote] = field(default_factory=dict)
     _waiting: dict[str, dict[OrderKey, Json]] = field(default_factory=dict)
     _future: dict[int, list[tuple[int, OrderKey]]] = field(default_factory=dict)
     _known: set[OrderKey] = field(default_factory=set)
     _wanted: set[str] = field(default_factory=set)
     _read_to: dict[int, int] = field(default_factory=dict)
-    _clock_ms: int = 0
     _losses: LossLimits = field(default_factory=LossLimits)
 
     def __post_init__(self) -> None:
@@ -102,7 +102,7 @@ class OrderWatch:
         if order.order_type != "time_exit":
             self._triggers.setdefault(order.product_id, ProductTriggers()).add(key, order)
         if due_ms := order.exits_ms or order.expires_ms:
-            heappush(self._times, (due_ms, key))
+            heappush(self._times.setdefault(order.product_id, []), (due_ms, key))
 
     def _open_order(self, key: OrderKey) -> OpenOrder | None:
         orders = self.shard.standing.get(key[0])
@@ -119,7 +119,7 @@ class OrderWatch:
             now: Wall time.
         """
         product_id = quote.product_id
-        self._clock_ms = max(self._clock_ms, quote.event_ms)
+        self._last[product_id] = quote
         if self.handler.rules.lock_step:
             self.market.quotes[product_id] = quote
             newest = self.market.newest_at
@@ -136,8 +136,9 @@ class OrderWatch:
                 assert order is not None, "it is open"
                 self._wait(key, order, trigger_of(quote, level))
         records: list[PendingEvent] = []
-        if self._times and self._times[0][0] <= self._clock_ms:
-            records += self._pass_time(now)
+        times = self._times.get(product_id)
+        if times and times[0][0] <= quote.event_ms:
+            records += self._pass_time(times, quote, quote.event_ms, now)
         if product_id in self._waiting:
             records += self._carry_out(quote, now)
         return records
@@ -155,18 +156,26 @@ class OrderWatch:
         if not later:
             del self._future[partition]
 
-    def _pass_time(self, now: datetime) -> list[PendingEvent]:
-        """Let limit orders expire; time exits whose time has come wait for a fresh ticker."""
+    def _pass_time(
+        self, times: list[tuple[int, OrderKey]], quote: Quote | None, at_ms: int, now: datetime
+    ) -> list[PendingEvent]:
+        """Let limit orders expire; time exits whose time has come wait for a fresh ticker.
+
+        Args:
+            times: The times of one product's orders.
+            quote: The product's newest ticker that was checked; None before the first.
+            at_ms: Venue time.
+            now: Wall time.
+        """
         records: list[PendingEvent] = []
         kept: list[tuple[int, OrderKey]] = []
-        while self._times and self._times[0][0] <= self._clock_ms:
-            due_ms, key = heappop(self._times)
+        while times and times[0][0] <= at_ms:
+            due_ms, key = heappop(times)
             order = self._open_order(key)
             if order is None:
                 continue
-            desk = self._desk(now)
-            quote = desk.market.quotes.get(order.product_id)
             if order.expires_ms:
+                desk = self._desk(now)
                 records.append(desk.fold(desk.steps().cancel(key[0], order, EXPIRED)))
                 records += self._follow_up(desk, key[0])
             elif quote is None or not quote.usable:
@@ -174,12 +183,18 @@ class OrderWatch:
             else:
                 self._wait(key, order, trigger_of(quote, NO_PRICE))
         for entry in kept:
-            heappush(self._times, entry)
+            heappush(times, entry)
         return records
 
     def _carry_out(self, quote: Quote, now: datetime) -> list[PendingEvent]:
-        """Fill the orders of a product that were triggered, if its ticker is fresh."""
+        """Fill the orders of a product that were triggered, if its ticker is fresh.
+
+        Outside lock-step the newest ticker counts: it may be newer than the one that is checked.
+        """
         desk = self._desk(now)
+        quote = desk.market.quotes.get(quote.product_id, quote)
+        if not quote.usable:
+            return []
         if quote.age_ms(desk.prices_at or now) > self.handler.rules.price_age_s_max * 1000:
             return []
         waiting = self._waiting.pop(quote.product_id)
@@ -290,12 +305,13 @@ class OrderWatch:
         own_check.offsets, own_check.snapshot_id = dict(checked.offsets), checked.snapshot_id
         own_check.as_of = checked.as_of
         records: list[PendingEvent] = []
-        self._clock_ms = max(self._clock_ms, int(checked.as_of.timestamp() * 1000))
-        if self._times and self._times[0][0] <= self._clock_ms:
-            records += self._pass_time(now)
+        as_of_ms = int(checked.as_of.timestamp() * 1000)
+        for product_id, times in sorted(self._times.items()):
+            if times and times[0][0] <= as_of_ms:
+                records += self._pass_time(times, self._last.get(product_id), as_of_ms, now)
         for product_id in sorted(self._waiting):
-            quote = self._market().quotes.get(product_id)
-            if quote is not None and quote.usable:
+            quote = self._last.get(product_id)
+            if quote is not None:
                 records += self._carry_out(quote, now)
         if not self.is_active:
             self._forget_closed()
@@ -335,3 +351,7 @@ class OrderWatch:
         self._wanted = {order.product_id for order in orders.values() if order is not None}
         for product_id in [p for p, one in self._triggers.items() if one.is_empty()]:
             del self._triggers[product_id]
+        for product_id in [p for p in self._last if p not in self._wanted]:
+            del self._last[product_id]
+        for product_id in [p for p, times in self._times.items() if not times]:
+            del self._times[product_id]
