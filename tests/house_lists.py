@@ -151,6 +151,7 @@ SHELLS = (
     "trading_tools/prices.py",
     "trading_tools/recovery.py",
     "trading_tools/registry.py",
+    "trading_tools/risk/candles.py",
     "trading_tools/risk/newest_bids.py",
     "trading_tools/server.py",
     "trading_tools/service.py",

@@ -35,6 +35,7 @@ from trading_tools.portfolio import PortfolioView, portfolio_of
 from trading_tools.quotes import MarketState
 from trading_tools.registry import Tool
 from trading_tools.replies import answer_result, failed_result, forgotten_order_result, order_result
+from trading_tools.risk.candles import CandleFigures
 from trading_tools.risk.requests import LimitSettings
 from trading_tools.rules import TradingRules
 from trading_tools.schema import InvalidArguments
@@ -101,6 +102,7 @@ class CommandHandler:
         switch: The kill switch: whose orders are halted.
         limits: Which limits of risk each agent is to have; None leaves those in the log.
         checked: How far standing orders and limits were checked against the market.
+        candles: Those of the handled command's snapshot; None if no limit needs them.
         commands_only: True in a replay: steps that follow a command, and settings, are in the log.
     """
 
@@ -113,6 +115,7 @@ class CommandHandler:
     switch: KillSwitch = field(default_factory=KillSwitch)
     limits: LimitSettings | None = None
     checked: Checked = field(default_factory=Checked)
+    candles: CandleFigures | None = None
     commands_only: bool = False
 
     def __post_init__(self) -> None:
@@ -261,12 +264,12 @@ class CommandHandler:
             market: The market to use; None for the newest.
         """
         seen = market or self.market
-        # In lock-step the market does not move while agents think: the age of a price is measured
-        # by the market's own clock, which is the same in every run.
+        # In lock-step the age of a price is measured by the market's own clock.
         prices_at = seen.newest_at if self.rules.lock_step else None
+        venue_at = seen.newest_at or now
 
         def guard_of(agent: str, own: Settlement) -> AccountGuard | None:
-            return guard_of_account(self.shard, seen, seen.newest_at or now, agent, own)
+            return guard_of_account(self.shard, seen, venue_at, agent, own, self.candles)
 
         return Desk(
             self.partition,

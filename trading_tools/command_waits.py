@@ -1,4 +1,4 @@
-"""Waits for what a command's decision needs: prices, in lock-step its snapshot, the kill switch."""
+"""Waits for what a command's decision needs: prices, candles, its snapshot, the kill switch."""
 
 import contextlib
 from collections.abc import Awaitable, Callable
@@ -10,6 +10,7 @@ from trading_tools.command_handler import CommandHandler
 from trading_tools.kill_switch import KillSwitchFeed
 from trading_tools.market_watch import MarketWatch
 from trading_tools.prices import PriceFeed
+from trading_tools.risk.candles import CandleFigures, RiskCandles
 
 PRICE_WAIT_S = 2.0
 """How long to wait for prices outside lock-step."""
@@ -36,6 +37,7 @@ class CommandWaits:
         prices: The market.
         control: The kill switch.
         watch: Checks the market for the shard's orders.
+        candles: Candles, for limits that are computed from them.
         since: When this owner's epoch counted, by `Clock.boot_s`.
         settle: Sends the replies to earlier commands, which need not wait.
         should_serve: False once the shard is to be given up.
@@ -48,6 +50,7 @@ class CommandWaits:
         prices: PriceFeed,
         control: KillSwitchFeed,
         watch: MarketWatch,
+        candles: RiskCandles,
         since: float,
         settle: Callable[[], Awaitable[None]],
         should_serve: Callable[[], bool],
@@ -58,6 +61,7 @@ class CommandWaits:
         self._prices = prices
         self._control = control
         self._watch = watch
+        self._candles = candles
         self._since = since
         self._settle = settle
         self._should_serve = should_serve
@@ -128,6 +132,36 @@ class CommandWaits:
         if lock_step:
             return came_at, None
         return None, since if self._node.clock.now() > message.deadline_at else None
+
+    async def candles(self, message: Message) -> CandleFigures | None:
+        """Wait for the candles of an order's snapshot, if a limit of its agent needs them.
+
+        Returns:
+            None if no limit needs them, or they did not come: in lock-step until the deadline.
+
+        Raises:
+            ShardReleased: The shard is given up meanwhile.
+        """
+        limits = self._handler.limits
+        if limits is None or not isinstance(message, ToolCall) or not message.candle_offsets:
+            return None
+        if not limits.limits_for(message.agent).limits.needs_candles:
+            return None
+        if not self._handler.needs_decision(message):
+            return None
+        waited_s = 0.0
+        while True:
+            found = await self._candles.figures(message.candle_offsets, PRICE_POLL_S)
+            waited_s += PRICE_POLL_S
+            is_late = self._node.clock.now() > message.deadline_at
+            if found is not None or is_late:
+                return found
+            if not self._handler.rules.lock_step and waited_s >= PRICE_WAIT_S:
+                return None
+            # Earlier commands need not wait for the candles that this command waits for.
+            await self._settle()
+            if not self._should_serve():
+                raise ShardReleased
 
     async def snapshot(self) -> None:
         """In lock-step, wait until there may be something to check in the market.

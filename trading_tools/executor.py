@@ -1,7 +1,8 @@
 """The executor: for every shard a hot standby that becomes the single writer when needed.
 
-Reads `account.events`, `account.commands`, `market.tickers` and `arena.control`; appends to
-`account.events` and `agent.inbox.*`, and its rules to `arena.roster` when it claims a shard.
+Reads `account.events`, `account.commands`, `market.tickers`, `arena.control`, and `market.candles`
+if a limit needs them; appends to `account.events` and `agent.inbox.*`, and its rules to
+`arena.roster` when it claims a shard.
 This process repeats for each shard:
 
     fold the log from its first record -> follow it (standby) -> claim it by an epoch -> own it
@@ -30,6 +31,7 @@ from trading_tools.prices import PriceFeed
 from trading_tools.quotes import MarketState, Quote
 from trading_tools.recovery import EventLog
 from trading_tools.registry import Tool
+from trading_tools.risk.candles import RiskCandles
 from trading_tools.risk.requests import LimitSettings
 from trading_tools.rules import TradingRules
 from trading_tools.shard_membership import ShardMembership
@@ -163,6 +165,7 @@ class Executor:
         self._membership = membership
         self._prices = PriceFeed(node, whole=rules.lock_step)
         self._control = KillSwitchFeed(node, lambda: BURIES in self._owners, limits)
+        self._candles = RiskCandles(node.bus, lambda: self._control.limits.needs_candles)
         self._owners: dict[int, ShardWriter] = {}
         self._logs: dict[int, EventLog] = {}
         self._ignored: dict[int, int] = {}
@@ -195,6 +198,7 @@ class Executor:
                 self._control.run(),
                 self._control.renew(),
                 self._prices.run(),
+                self._candles.run(),
                 self._membership.run(),
                 self._measure(),
                 self._watch_partitions(shards),
@@ -269,6 +273,7 @@ class Executor:
             handler,
             self._prices,
             self._control,
+            self._candles,
             first=partition not in self._owned,
         )
         self._owned.add(partition)

@@ -38,6 +38,7 @@ from trading_tools.outbox import Outbox, within_ack_timeout
 from trading_tools.ownership import Ownership
 from trading_tools.prices import PriceFeed
 from trading_tools.recovery import EventLog
+from trading_tools.risk.candles import RiskCandles
 
 BATCH_MAX = 64
 """How many commands are decided ahead of their acks."""
@@ -71,6 +72,7 @@ class ShardWriter:
         handler: Handles the commands; its shard is the log's.
         prices: The market.
         control: The kill switch; the handler uses the same one.
+        candles: Candles, for limits that are computed from them.
         first: This process has not owned the shard before. Only then is the log compared with the
             inboxes: that takes so long that two executors that claim in turns would make no
             progress.
@@ -83,6 +85,7 @@ class ShardWriter:
         handler: CommandHandler,
         prices: PriceFeed,
         control: KillSwitchFeed,
+        candles: RiskCandles,
         *,
         first: bool = True,
     ) -> None:
@@ -93,6 +96,7 @@ class ShardWriter:
         self._handler = handler
         self._prices = prices
         self._control = control
+        self._candles = candles
         self._since = node.clock.boot_s()
         self._ownership = Ownership(node, log, handler, control)
         self._began_at = handler.shard.next_offset
@@ -234,6 +238,7 @@ class ShardWriter:
             self._prices,
             self._control,
             self._watch,
+            self._candles,
             self._since,
             self._settle,
             should_serve,
@@ -249,8 +254,10 @@ class ShardWriter:
                 await waits.snapshot()
                 await self._check_market()
             await self._send_pending_reads_before(message)
+            candles = await waits.candles(message)
             # This comes last: nothing may be awaited between the proof and the decision.
             now, unknown = await waits.know_control(message, fetched_at)
+            self._handler.candles = candles
             handled = self._handler.handle(
                 message,
                 record.offset,
@@ -259,6 +266,7 @@ class ShardWriter:
                 control_unknown=unknown,
                 written_ms=record.timestamp_ms,
             )
+            self._handler.candles = None
             fault_point("after_decide")
             if handled.dead_letter_reason:
                 await self._dead_letter(record, handled.dead_letter_reason)

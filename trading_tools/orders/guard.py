@@ -14,6 +14,7 @@ from trading_tools.orders.accounts import Settlement
 from trading_tools.orders.reserved import open_buys, reserved_cash
 from trading_tools.quotes import Listing, MarketState
 from trading_tools.risk.assess import assess, verdict_dict
+from trading_tools.risk.candles import CandleFigures, with_candles
 from trading_tools.risk.inputs import RiskInputs
 
 
@@ -28,6 +29,7 @@ class AccountGuard:
         orders: The agent's orders that live.
         market: The newest quotes.
         venue_at: Venue time.
+        candles: Those of the order's snapshot; None if no limit needs them, or they are not known.
         without: Id of the open order that is about to fill: it reserves nothing; "" for none.
     """
 
@@ -37,6 +39,7 @@ class AccountGuard:
     orders: AgentOrders
     market: MarketState
     venue_at: datetime
+    candles: CandleFigures | None = None
     without: str = ""
 
     def assess(
@@ -61,10 +64,10 @@ class AccountGuard:
             listing: The trading rules of the product.
             resting: True for a limit order that stands.
         """
-        found = assess(
-            self._inputs(action, product_id, quantity, price, stop, listing, resting=resting),
-            self.limits,
-        )
+        inputs = self._inputs(action, product_id, quantity, price, stop, listing, resting=resting)
+        if self.candles is not None and action == "buy":
+            inputs = with_candles(inputs, self.limits, self.candles)
+        found = assess(inputs, self.limits)
         return RiskOutcome(found.quantity, found.detail, verdict_dict(found))
 
     def _inputs(
@@ -116,7 +119,12 @@ class AccountGuard:
 
 
 def guard_of_account(
-    shard: Shard, market: MarketState, venue_at: datetime, agent: str, own: Settlement
+    shard: Shard,
+    market: MarketState,
+    venue_at: datetime,
+    agent: str,
+    own: Settlement,
+    candles: CandleFigures | None = None,
 ) -> AccountGuard | None:
     """The limits of an account; None if it has none."""
     state = shard.risk.get(account_name(agent, own.wallet))
@@ -124,7 +132,7 @@ def guard_of_account(
         return None
     limits = RiskLimits.from_text(state.limits)
     orders = shard.standing.get(agent) or AgentOrders()
-    return AccountGuard(limits, state, own, orders, market, venue_at)
+    return AccountGuard(limits, state, own, orders, market, venue_at, candles)
 
 
 def for_standing(guard: AccountGuard, order_id: str) -> AccountGuard:

@@ -1,12 +1,20 @@
 """Limits in the executor, over the bus in memory: settings, requests, verdicts in the log."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from arena import topics
 from arena.bus.memory import MemoryBus
-from arena.messages import OrderDecided, RiskLimitsSet, RiskRequest, ToolCall, ToolResult
+from arena.messages import (
+    Candle,
+    ClosedCandle,
+    OrderDecided,
+    RiskLimitsSet,
+    RiskRequest,
+    ToolCall,
+    ToolResult,
+)
 from arena.risk_limits import RiskLimits
 from arena.risk_requests import key_of_request
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
@@ -95,3 +103,52 @@ async def test_a_request_governs_the_next_order(memory_bus: MemoryBus) -> None:
         asked.limits,
     )
     assert ("arena", {}) == (reset.set_by, reset.limits)
+
+
+async def candles(bus: MemoryBus, hours: int) -> int:
+    """Closed minutes of some hours in which every second hour loses 10 %; their number."""
+    start = datetime(2026, 11, 28, tzinfo=UTC)
+    for hour in range(hours):
+        close = Decimal(100 - 10 * (hour % 2))
+        candle = Candle(
+            start=start + timedelta(minutes=60 * hour + 59),
+            open=close,
+            high=close,
+            low=close,
+            close=close,
+            volume=Decimal(1),
+        )
+        message = ClosedCandle(venue="test", product_id="BTC-USD", candle=candle)
+        await bus.append(topics.CANDLES.name, message, key="BTC-USD")
+    return hours
+
+
+async def test_value_at_risk_follows_the_candles_of_the_snapshot(memory_bus: MemoryBus) -> None:
+    """The verdict names method, hours and offsets; too few candles are unknown and do not block."""
+    await market(memory_bus)
+    count = await candles(memory_bus, 40)
+    limits = RiskLimits.from_json({"max_var_pct": 5, "max_price_jump_pct": 20})
+    async with serving(memory_bus, limits=LimitSettings(limits)):
+        early = trade("200", 0).model_copy(update={"candle_offsets": {0: 10}})
+        late = trade("200", 1).model_copy(update={"candle_offsets": {0: count}})
+        assert (await order(memory_bus, early)).ok
+        refused = await order(memory_bus, late)
+    few, many = await read_until(memory_bus, topics.EVENTS.name, OrderDecided, 2)
+    assert few.risk is not None
+    assert few.risk.value_at_risk is not None
+    assert many.risk is not None
+    assert many.risk.value_at_risk is not None
+
+    assert ["unknown", "9 hours of candles, at least 24 are needed"] == [
+        next(getattr(c, f) for c in few.risk.checks if c.limit == "max_var_pct")
+        for f in ("state", "detail")
+    ]
+    assert ({0: 10}, 9, {0: 40}, 39) == (
+        few.risk.value_at_risk.candle_offsets,
+        few.risk.value_at_risk.hours_used,
+        many.risk.value_at_risk.candle_offsets,
+        many.risk.value_at_risk.hours_used,
+    )
+    jump = next(c for c in many.risk.checks if c.limit == "max_price_jump_pct")
+    assert Decimal("11.12") == jump.after
+    assert "max_var_pct: value at risk of a day would be" in refused.text
