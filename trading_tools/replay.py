@@ -34,6 +34,7 @@ from trading_tools.events import account_opened
 from trading_tools.quotes import MarketState
 from trading_tools.refusals import control_unknown_since
 from trading_tools.registry import Tool, load_catalogue
+from trading_tools.replay_candles import RecordedCandles
 from trading_tools.replay_commands import MissingCommand, MissingCommands, RecordedCommands
 from trading_tools.replay_halts import HaltHistory
 from trading_tools.replay_older import DIFFERENT, NOT_REPLAYED, REPLAYED, is_equivalent
@@ -177,6 +178,10 @@ class OrderReplay:
             commands_only=True,
         )
 
+    def candles(self) -> RecordedCandles:
+        """The recorded candles, from the first."""
+        return RecordedCandles(self._folder, kept=topics.CANDLES.name in self._topics)
+
     @property
     def prices(self) -> RecordedPrices:
         """The recorded prices."""
@@ -203,6 +208,7 @@ class _ShardReplay:
         self._recorded_shard = Shard(passed_over=replay.passed_over.get(partition, {}))
         self._versions = VersionsInOrder()
         self._other_bytes = 0
+        self._candles = replay.candles()
         self.handler = replay.handler(partition, 0)
 
     def run(self, events: Iterator[Record]) -> None:
@@ -311,7 +317,9 @@ class _ShardReplay:
         unknown = None
         if event["reason"] == "control_unknown":
             unknown = control_unknown_since(event["detail"])
+        handler.candles = self._candles.figures(event, call)
         handled = handler.handle(call, offset, at, prices_current=current, control_unknown=unknown)
+        handler.candles = None
         return handled.appends[-1].value if handled.appends else None
 
     def _take_step(self, event: Event, call: ToolCall | None) -> bytes | None:

@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from arena import topics
 from arena.bus.memory import MemoryBus
+from arena.exports import export_topics
 from arena.messages import (
     Candle,
     ClosedCandle,
@@ -18,8 +20,20 @@ from arena.messages import (
 from arena.risk_limits import RiskLimits
 from arena.risk_requests import key_of_request
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
+from trading_tools.replay import OrderReplay
 from trading_tools.risk.requests import LimitSettings
 
+REPLAYED = tuple(
+    one.name
+    for one in (
+        topics.TICKERS,
+        topics.CANDLES,
+        topics.COMMANDS,
+        topics.EVENTS,
+        topics.ROSTER,
+        topics.CONTROL,
+    )
+)
 STANDARD = RiskLimits.of_preset("standard")
 
 
@@ -123,8 +137,10 @@ async def candles(bus: MemoryBus, hours: int) -> int:
     return hours
 
 
-async def test_value_at_risk_follows_the_candles_of_the_snapshot(memory_bus: MemoryBus) -> None:
-    """The verdict names method, hours and offsets; too few candles are unknown and do not block."""
+async def test_value_at_risk_follows_the_candles_of_the_snapshot(
+    memory_bus: MemoryBus, tmp_path: Path
+) -> None:
+    """The verdict names hours and offsets; too few candles do not block; it replays the same."""
     await market(memory_bus)
     count = await candles(memory_bus, 40)
     limits = RiskLimits.from_json({"max_var_pct": 5, "max_price_jump_pct": 20})
@@ -152,3 +168,7 @@ async def test_value_at_risk_follows_the_candles_of_the_snapshot(memory_bus: Mem
     jump = next(c for c in many.risk.checks if c.limit == "max_price_jump_pct")
     assert Decimal("11.12") == jump.after
     assert "max_var_pct: value at risk of a day would be" in refused.text
+    await export_topics(memory_bus, tmp_path / "records", REPLAYED)
+    replayed = OrderReplay(tmp_path / "records").run()
+    assert [] == replayed.differences
+    assert replayed.counts["orders"] == 2
