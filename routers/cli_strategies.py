@@ -32,6 +32,7 @@ EXAMPLE_STRATEGY = """\
 +++
 # What the agent may call, and how often it decides: 1 is every snapshot. It may also wait for
 # every = "25s" of market time, or on_move_pct = 0.5; calls_per_hour_max = 60 bounds its calls.
+# With "set_exit" among the tools its orders can have a stop, a take-profit and other exits.
 tools = ["execute_trade", "get_portfolio", "calculator"]
 cadence = 1
 # What its prompts show besides tickers and candles: "context" is news, sentiment and token facts,

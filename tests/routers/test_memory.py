@@ -144,7 +144,7 @@ def test_phrases_of_orders_that_live() -> None:
     """A limit order that waits, wholly or in part; exits and cancellations."""
     arguments = '{"product_id": "A-USD", "quantity": "2", "action": "sell", "limit_price": "9"}'
     limit = call("execute_trade", arguments)
-    waiting = answered(value={"outcome": "accepted", "quantity": "2", "price": None})
+    waiting = answered(value={"outcome": "accepted", "quantity": "2"})
     part = answered(value={"outcome": "part_filled", "quantity": "0.5", "price": "9.5"})
     exits, cancel = (
         call("set_exit", '{"product_id": "A-USD"}'),
