@@ -178,9 +178,17 @@ def _trade(season: Season, fill: FilledOrder, final_texts: dict[str, str]) -> Ta
             plain(formats.money(fill.fee / SCALE, digits)),
             plain(formats.gain(fill.latency_cost / SCALE, digits)),
             plain(formats.gain(realised, digits), realised),
-            TableCell(formats.quote(final_texts.get(fill.turn_id, ""), WHY_MAX), css="long"),
+            TableCell(_why(fill, final_texts), css="long"),
         )
     )
+
+
+def _why(fill: FilledOrder, final_texts: dict[str, str]) -> str:
+    """What the model said; of a fill that no call asked for, the order that filled."""
+    if not fill.cause:
+        return formats.quote(final_texts.get(fill.turn_id, ""), WHY_MAX)
+    kind = "" if fill.order_type == "market" else f"{fill.order_type.replace('_', ' ')}, "
+    return f"{kind}{fill.cause.replace('_', ' ')}"
 
 
 def _refused(rejection: RejectedOrder) -> TableRow:

@@ -273,6 +273,8 @@ def _entry(facts: Facts, index: int) -> Figures:
         **as_columns(facts.metrics[index]),
         "reasons": dict(facts.metrics[index].reasons),
         "gates": facts.season.gates[index].document() if facts.season.gates else None,
+        "risk": facts.season.risk[index].document() if facts.season.risk else None,
+        "exits": facts.season.exits[index].document() if facts.season.exits else None,
     }
 
 

@@ -39,6 +39,7 @@ FILL_COLUMNS = (
     "agent", "snapshot", "as_of", "seq", "order_id", "turn_id", "product_id", "side", *AMOUNTS,
     "priced_ms",
 )  # fmt: skip
+LIFE_COLUMNS = ("order_type", "cause")
 
 Text = Mapping[str, str]
 
@@ -60,14 +61,21 @@ def fills_csv(season: Season) -> str:
 
 
 def fill_columns(season: Season) -> tuple[str, ...]:
-    """Return the columns of a fill; the currency is the last one if there are several."""
-    return (*FILL_COLUMNS, "currency") if season.parts else FILL_COLUMNS
+    """Return the columns of a fill.
+
+    The type of the order and the cause are there if any order lived; the currency is the last one
+    if there are several.
+    """
+    lived = LIFE_COLUMNS if _any_lived(season) else ()
+    return (*FILL_COLUMNS, *lived, *(("currency",) if season.parts else ()))
 
 
 def fill_rows(season: Season) -> list[dict[str, str]]:
     """Return every fill as text, as in `fills.csv`."""
+    lived = _any_lived(season)
     return [
         _fill(entry.name, fill)
+        | ({"order_type": fill.order_type, "cause": fill.cause} if lived else {})
         | ({"currency": season.currency_of(fill.product_id)} if season.parts else {})
         for entry, fills in zip(season.entries, season.fills, strict=True)
         for fill in fills
@@ -153,6 +161,10 @@ def parse_csv(text: str, rows_max: int | None = None) -> list[dict[str, str]]:
     rows = csv.DictReader(io.StringIO(text))
     taken = rows if rows_max is None else islice(rows, rows_max + 1)
     return [{str(k): str(v) for k, v in row.items()} for row in taken]
+
+
+def _any_lived(season: Season) -> bool:
+    return any(f.cause or f.order_type != "market" for own in season.fills for f in own)
 
 
 def _fill(agent: str, fill: FilledOrder) -> dict[str, str]:

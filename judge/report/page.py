@@ -39,6 +39,7 @@ from judge.report.page_tables import (
     unranked_title,
 )
 from judge.report.plots import CURVES_SHOWN, curve_styles, decision_costs, make_charts
+from judge.report.risk_table import has_risk, risk_note, risk_table
 from judge.report.sentences import (
     ALPHA_NOTE,
     agents_note,
@@ -111,6 +112,8 @@ class Page:
     decisions: ReportTable
     gates_note: str
     gates: ReportTable
+    risk_note: str
+    risk: ReportTable | None
     agents_note: str
     agents: tuple[AgentSection, ...]
     assumptions: tuple[str, ...]
@@ -160,6 +163,7 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hash: str = "") -> 
             has_claims=bool(evaluation.claims),
             has_intervals=has_intervals,
             has_matrix=matrix is not None,
+            has_limits=has_risk(season),
             unranked=unranked_title(facts),
         ),
         verdict=sentences_of(evaluation.verdict),
@@ -199,6 +203,8 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hash: str = "") -> 
         decisions=decisions_table(facts),
         gates_note=gates_note(facts),
         gates=gates_table(facts),
+        risk_note=risk_note(facts),
+        risk=risk_table(facts) if has_risk(season) else None,
         agents_note=agents_note(),
         agents=_agent_sections(facts),
         assumptions=assumption_lines(season.assumptions),
@@ -231,7 +237,7 @@ def _keys(facts: Facts) -> tuple[CurveButton, ...]:
 
 
 def _contents(
-    *, has_claims: bool, has_intervals: bool, has_matrix: bool, unranked: str
+    *, has_claims: bool, has_intervals: bool, has_matrix: bool, has_limits: bool, unranked: str
 ) -> tuple[tuple[str, str], ...]:
     listed = (
         ("verdict", "Verdict", True),
@@ -246,6 +252,7 @@ def _contents(
         ("costs", "Trading costs", True),
         ("decisions", "Cost of decisions", True),
         ("gates", "When asked", True),
+        ("risk", "Risk and exits", has_limits),
         ("agents", "Every agent", True),
         ("assumptions", "Assumptions", True),
         ("method", "Method", True),

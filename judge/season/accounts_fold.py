@@ -1,22 +1,25 @@
 """Accounts and decided orders, folded from `account.events` with `arena.accounts`. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from arena.accounts import Shard
+from arena.accounts import CANCELLED, Shard
 from arena.bus.base import Record
 from arena.checkpoint import proven_image
 from arena.errors import BrokenLog, Malformed
-from arena.messages import AccountOpened, Epoch, Message, OrderDecided
+from arena.messages import AccountOpened, Epoch, Message, OrderDecided, RiskTripped
 from arena.money import price_or_none, round_to_units, to_price_units, to_units
 from arena.pass_overs import PassedOver
+from arena.risk_report import ExitCounts, RiskCounts, RiskReport
 from arena.shards import digest_of
 from judge.season.packed_rows import PackedRows
 from judge.season.planned_length import PlannedLength, note_plan
 from judge.season.rules_used import RulesUsed, note_used, rules_used
-from judge.season.types import FilledOrder, RejectedOrder
+from judge.season.types import FilledOrder, PlacedOrder, RejectedOrder
 
+FILLED = ("filled", "part_filled")
 UNINDEXED = -1
 """Index of an order or turn whose snapshot was not read yet."""
 _NEVER = datetime.fromtimestamp(0, UTC)
@@ -24,10 +27,18 @@ _NEVER = datetime.fromtimestamp(0, UTC)
 
 @dataclass(slots=True)
 class IndexedOrder:
-    """A decided order and the snapshot it answers."""
+    """A decided order and the snapshot it answers.
+
+    A fill that no call asked for answers none: it belongs to the last snapshot before it.
+    """
 
     snapshot_id: str
-    event: FilledOrder | RejectedOrder
+    event: FilledOrder | RejectedOrder | PlacedOrder
+
+    @property
+    def is_asked(self) -> bool:
+        """True if a call of the agent decided it."""
+        return not (isinstance(self.event, FilledOrder) and self.event.cause)
 
 
 @dataclass(slots=True)
@@ -47,6 +58,8 @@ class AccountsFold:
         plans: Partition -> plans that its epochs stated, oldest first.
         settled: Product -> currency of the wallet that its orders are settled in; products of main
             accounts are absent.
+        risk: Agent -> what limits did to its orders; agents without limits are absent.
+        exits: Agent -> its exits; agents without any are absent.
     """
 
     shards: dict[int, Shard] = field(default_factory=dict)
@@ -59,6 +72,8 @@ class AccountsFold:
     rules: dict[int, list[RulesUsed]] = field(default_factory=dict)
     plans: dict[int, list[PlannedLength]] = field(default_factory=dict)
     settled: dict[str, str] = field(default_factory=dict)
+    risk: dict[str, RiskCounts] = field(default_factory=dict)
+    exits: dict[str, ExitCounts] = field(default_factory=dict)
 
     def wallets(self, agent: str) -> dict[str, int]:
         """Return currency -> cash that the agent's wallets were opened with, in 10^-8 units."""
@@ -66,6 +81,14 @@ class AccountsFold:
             if (owned := shard.wallets.get(agent)) is not None:
                 return {currency: wallet.opening for currency, wallet in sorted(owned.items())}
         return {}
+
+    def risk_of(self, agents: Iterable[str]) -> tuple[RiskCounts, ...]:
+        """Return what limits did to the orders of some agents."""
+        return tuple(self.risk.get(agent) or RiskCounts() for agent in agents)
+
+    def exits_of(self, agents: Iterable[str]) -> tuple[ExitCounts, ...]:
+        """Return the counts of exits of some agents."""
+        return tuple(self.exits.get(agent) or ExitCounts() for agent in agents)
 
     def take_attested(self) -> dict[int, bytes]:
         """Return the packed shards whose digests arrived since the last call."""
@@ -110,14 +133,40 @@ class AccountsFold:
             self.opened[message.agent] = shard.accounts[message.agent].opening
             self.orders.setdefault(message.agent, PackedRows())
         elif isinstance(message, OrderDecided):
-            filled = message.outcome == "filled"
+            self._order(shard, message, cost_before)
+            if message.risk is not None or message.order_type != "market":
+                self._count(message)
+        elif isinstance(message, RiskTripped):
+            self._count(message)
+
+    def _order(self, shard: Shard, message: OrderDecided, cost_before: int) -> None:
+        own = self.orders.setdefault(message.agent, PackedRows())
+        if message.outcome in FILLED:
             change = _cost(shard, message) - cost_before
-            event = _fill(message, change) if filled else _rejection(message)
-            if filled and message.currency:
+            if message.currency:
                 self.settled[message.product_id] = message.currency
-            self.orders.setdefault(message.agent, PackedRows()).append(
-                IndexedOrder(message.snapshot_id, event)
-            )
+            snapshot_id = message.snapshot_id
+            if message.cause:
+                # The executor checks the tickers between two snapshots after it noted the first.
+                snapshot_id = shard.checked_at[0] or snapshot_id
+            own.append(IndexedOrder(snapshot_id, _fill(message, change)))
+        elif message.outcome == "rejected":
+            own.append(IndexedOrder(message.snapshot_id, _rejection(message)))
+        elif call_id := _call_of(message):
+            placed = PlacedOrder(UNINDEXED, message.seq, call_id, message.turn_id, _NEVER)
+            own.append(IndexedOrder(message.snapshot_id, placed))
+
+    def _count(self, message: OrderDecided | RiskTripped) -> None:
+        """Add to the counts of limits and exits."""
+        report, agent = RiskReport(), message.agent
+        report.take(message)
+        if report.days:
+            self.risk.setdefault(agent, RiskCounts()).add(report.of_agent(agent))
+        for name, found in report.exits.items():
+            own = self.exits.setdefault(name, ExitCounts())
+            own.armed += found.armed
+            own.fired += found.fired
+            own.cancelled += found.cancelled
 
     def _note_rules(self, partition: int, message: object) -> None:
         if isinstance(message, Epoch):
@@ -181,7 +230,16 @@ def _fill(event: OrderDecided, cost_change: int) -> FilledOrder:
         cash_change=-sign * notional - fee,
         quantity_change=sign * quantity,
         cost_change=cost_change,
+        order_type=event.order_type,
+        cause=event.cause,
     )
+
+
+def _call_of(event: OrderDecided) -> str:
+    """Return the id of the call that a step without a fill decides; "" for other steps."""
+    if event.cause == CANCELLED:
+        return event.by_call
+    return "" if event.step or event.cause else event.order_id
 
 
 def _rejection(event: OrderDecided) -> RejectedOrder:

@@ -115,6 +115,7 @@ def assemble(folds: SeasonFolds, ends: dict[str, dict[int, int]], upto: int | No
     snapshots = market.snapshots[:count]
     last = max(count - 1, 0)
     activity, unranked = _ranked_activity(folds, last, whole=upto is None)
+    names = [one.entry.name for one in activity]
     traded = {fill.product_id for one in activity for fill in one.fills}
     products = tuple(sorted(traded.union(*(snapshot.quotes for snapshot in snapshots))))
     bids, asks = price_arrays(snapshots, products)
@@ -146,6 +147,8 @@ def assemble(folds: SeasonFolds, ends: dict[str, dict[int, int]], upto: int | No
         decisions=tuple(one.decisions for one in activity),
         llm=tuple(_spend(folds, one.entry.name, last, whole=upto is None) for one in activity),
         gates=tuple(_gates(folds, one) for one in activity) if upto is None else (),
+        risk=folds.accounts.risk_of(names) if upto is None else (),
+        exits=folds.accounts.exits_of(names) if upto is None else (),
         hold=hold,
         snapshot_ids=tuple(snapshot.snapshot_id for snapshot in snapshots),
         ends=ends,
@@ -221,9 +224,10 @@ def _entry_activity(folds: SeasonFolds, name: str, last: int, *, whole: bool) ->
     turns = list(folds.turns.turns.get(name, ()))
     index_turns(market, orders_of_entry, turns, whole=whole, deleted=deleted)
     decisions = tuple(t.decision for t in turns if t.decision.index <= last)
-    orders = [order.event for order in orders_of_entry if order.event.index <= last]
+    kept = [order for order in orders_of_entry if order.event.index <= last]
+    orders = [order.event for order in kept]
     snapshots = market.snapshots[: last + 1]
-    acted = [d.index for d in decisions if d.decided] + [o.index for o in orders]
+    acted = [d.index for d in decisions if d.decided] + [o.event.index for o in kept if o.is_asked]
     spec = folds.roster.get(name)
     present = present_spans(folds.turns.present.get(name, ()), snapshots)
     entry = _entry(name, spec, folds.turns.identities.get(name))

@@ -20,6 +20,7 @@ from arena.checkpoint import pack_shard, unpack_shard
 from arena.errors import Malformed
 from arena.fold_checkpoint import FoldPosition, FoldPositions
 from arena.gate_counts import SkipFold
+from arena.risk_report import ExitCounts, RiskCounts
 from arena.wide_integers import pack_wide, unpack_wide
 from judge.season.accounts_fold import IndexedOrder
 from judge.season.builder import SeasonBuilder
@@ -29,9 +30,9 @@ from judge.season.packed_rows import PackedRows, RecentIds
 from judge.season.planned_length import PlannedLength
 from judge.season.rules_used import RulesUsed, stored_rules
 from judge.season.turns_fold import AgentIdentity, ModelCall, RecordedTurn
-from judge.season.types import FilledOrder, RejectedOrder, TurnSummary
+from judge.season.types import FilledOrder, PlacedOrder, RejectedOrder, TurnSummary
 
-FORMAT = 10
+FORMAT = 11
 """Version of head, segments and fold; raise it if any of them changes."""
 CHECKPOINT_TOPICS = (
     topics.SNAPSHOTS.name,
@@ -42,6 +43,8 @@ CHECKPOINT_TOPICS = (
 """Topics that a checkpoint covers; the roster is compacted and always read again."""
 
 T = TypeVar("T")
+ROW_KINDS = (FilledOrder, RejectedOrder, PlacedOrder)
+"""The kinds of rows of orders, in the order in which they are packed."""
 
 
 class MarketImage(msgspec.Struct, array_like=True):
@@ -83,6 +86,8 @@ class CheckpointHead(msgspec.Struct, array_like=True):
     plans: dict[int, list[PlannedLength]]
     skips: dict[str, SkipFold]
     present: dict[str, list[tuple[int, int]]]
+    risk: dict[str, RiskCounts]
+    exits: dict[str, ExitCounts]
 
 
 class WalletsHead(CheckpointHead, array_like=True):
@@ -197,6 +202,8 @@ def _head(builder: SeasonBuilder, places: FoldPositions, segments: list[str]) ->
         plans=folds.accounts.plans,
         skips=folds.turns.skips,
         present=folds.turns.present,
+        risk=folds.accounts.risk,
+        exits=folds.accounts.exits,
     )
 
 
@@ -247,6 +254,7 @@ def restore(
     turns.identities, turns.answered, turns.begun = head.identities, head.answered, head.begun
     turns.contestants, turns.cutoffs = head.contestants, head.cutoffs
     turns.skips, turns.present = head.skips, head.present
+    folds.accounts.risk, folds.accounts.exits = head.risk, head.exits
     turns.ended_ids = RecentIds(head.ended_ids)
     turns.called_ids = RecentIds(head.called_ids)
     folds.malformed, folds.malformed_first = head.malformed, head.malformed_first
@@ -290,11 +298,9 @@ def _fields(kind: type) -> tuple[Callable[[Any], tuple[Any, ...]], Any]:
 
 
 def _pack_orders(orders: list[IndexedOrder]) -> bytes:
-    fill, rejection = _fields(FilledOrder)[0], _fields(RejectedOrder)[0]
+    fields_of = [(kind, _fields(kind)[0]) for kind in ROW_KINDS]
     rows = [
-        (o.snapshot_id, fill(o.event), None)
-        if isinstance(o.event, FilledOrder)
-        else (o.snapshot_id, None, rejection(o.event))
+        (o.snapshot_id, *(get(o.event) if isinstance(o.event, k) else None for k, get in fields_of))
         for o in orders
     ]
     return pack_wide(rows)
@@ -303,15 +309,18 @@ def _pack_orders(orders: list[IndexedOrder]) -> bytes:
 def _unpack_orders(packed: memoryview) -> list[IndexedOrder]:
     rows = _order_decoder().decode(packed)
     return [
-        IndexedOrder(i, FilledOrder(*fill) if fill else RejectedOrder(*other))
-        for i, fill, other in rows
+        IndexedOrder(snapshot_id, kind(*found))
+        for snapshot_id, *parts in rows
+        for kind, found in zip(ROW_KINDS, parts, strict=True)
+        if found is not None
     ]
 
 
 @cache
 def _order_decoder() -> Any:
-    fill, rejection = _fields(FilledOrder)[1], _fields(RejectedOrder)[1]
-    row: Any = tuple[str, fill | None, rejection | None]  # type: ignore[valid-type]  # run time
+    fill, rejection, placed = (_fields(kind)[1] for kind in ROW_KINDS)
+    parts = (fill | None, rejection | None, placed | None)
+    row: Any = tuple.__class_getitem__((str, *parts))
     return msgspec.msgpack.Decoder(list[row], strict=False)
 
 

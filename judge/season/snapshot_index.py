@@ -11,7 +11,7 @@ from dataclasses import replace
 from judge.season.accounts_fold import IndexedOrder
 from judge.season.market_fold import MarketFold
 from judge.season.turns_fold import RecordedTurn
-from judge.season.types import FilledOrder, RejectedOrder
+from judge.season.types import RejectedOrder
 
 BEFORE = -1
 """Index of an order that was decided before the first retained snapshot."""
@@ -52,12 +52,15 @@ def index_orders(
         whole: As for `unread_index`.
         deleted: As for `unread_index`.
     """
-    before = BEFORE if deleted else 0
+    before = newest = BEFORE if deleted else 0
     for order, index in zip(
         orders,
         _indices(market, [o.snapshot_id for o in orders], before, whole=whole, deleted=deleted),
         strict=True,
     ):
+        if not order.is_asked:
+            index = max(index, newest)  # An exit comes after the entry that brought it.
+        newest = index
         if market.snapshots:
             as_of = market.snapshots[min(max(index, 0), len(market.snapshots) - 1)].as_of
             if (order.event.index, order.event.as_of) != (index, as_of):
@@ -84,9 +87,11 @@ def index_turns(
     rejected = {
         o.event.order_id: o.event.reason for o in orders if isinstance(o.event, RejectedOrder)
     }
-    filled = {o.event.order_id for o in orders if isinstance(o.event, FilledOrder)}
+    filled = {o.event.order_id for o in orders if not isinstance(o.event, RejectedOrder)}
     count: dict[str, int] = {}
     for order in orders:
+        if not order.is_asked:
+            continue
         count[order.event.turn_id] = count.get(order.event.turn_id, 0) + 1
     for turn, index in zip(
         turns,

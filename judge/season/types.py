@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from arena.gate_counts import GateFigures
 from arena.messages import DeadEntry, RejectReason, TurnOutcome
 from arena.messages.market import Side
+from arena.messages.orders import EXIT_TYPES, OrderType
 from arena.money import SCALE, PriceUnits
+from arena.risk_report import ExitCounts, RiskCounts
 from judge.season.assumptions import Assumptions
 
 FloatArray = NDArray[np.float64]
@@ -89,6 +91,9 @@ class FilledOrder:
         realised: Profit of a sell after all fees, at average cost; None for a buy.
         cash_change, quantity_change, cost_change: Changes of the account; profit that was swept
             aside counts as cash.
+        cause: Why it filled without a call, such as "triggered"; "" if the agent's call did it.
+            `index` is then that of the last snapshot before the fill, and `turn_id` that of the
+            turn which placed the order.
     """
 
     index: int
@@ -113,6 +118,13 @@ class FilledOrder:
     cash_change: int
     quantity_change: int
     cost_change: int
+    order_type: OrderType = "market"
+    cause: str = ""
+
+    @property
+    def is_exit(self) -> bool:
+        """True for the fill of an exit, which sold without being asked."""
+        return self.order_type in EXIT_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +144,17 @@ class RejectedOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """A call that placed orders that live, or cancelled some: neither a fill nor a rejection."""
+
+    index: int
+    seq: int
+    order_id: str
+    turn_id: str
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class TurnSummary:
     """One turn; only the first record of a turn id counts.
 
@@ -139,7 +162,7 @@ class TurnSummary:
         index: Index of its snapshot.
         calls: Tool calls of the turn.
         calls_refused: Tool calls that were not answered "ok".
-        orders: Decided orders of the turn, filled or rejected.
+        orders: Calls of the turn for orders: filled, placed, cancelled or rejected.
         invalid: Unusable outputs: a model call without an answer, a call of an unknown tool or with
             wrong arguments (a tool that timed out counts too), calls beyond the round limit.
         skipped: Snapshots skipped since the previous turn.
@@ -243,6 +266,8 @@ class Season:
         dead: Entries that decided nothing, or stopped deciding; they are in no array.
         apart: Entries that cannot be compared; they are in no array either.
         gates: What each entry's gates did; () for a part of a season.
+        risk: What limits did to each entry's orders; () for a part of a season.
+        exits: How many exits each entry placed, and what became of them; likewise.
         parts: The accounts in each of several currencies, the main one first; () with one currency.
     """
 
@@ -268,6 +293,8 @@ class Season:
     apart: tuple[DeadEntry, ...] = ()
     parts: tuple[CurrencyPart, ...] = ()
     gates: tuple[GateFigures, ...] = ()
+    risk: tuple[RiskCounts, ...] = ()
+    exits: tuple[ExitCounts, ...] = ()
 
     @property
     def periods(self) -> int:
