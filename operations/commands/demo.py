@@ -37,6 +37,7 @@ from arena.plugin_options import FolderFlag, plugins_of
 from arena.plugins import Plugins
 from arena.progress import Step
 from arena.risk_flags import with_spec_risk_flags
+from arena.risk_report import RiskReport
 from arena.risk_settings import RiskValues
 from arena.runs import ProcessRecord, new_run_directory
 from arena.settings import Settings
@@ -47,6 +48,7 @@ from operations.commands.export_run import export_or_note
 from operations.commands.local_llm import install_local_llm
 from operations.commands.numbered_steps import NumberedSteps, print_title
 from operations.commands.plugins import check_plugins, load_built_in_spec
+from operations.commands.risk_standings import read_risk_report, risk_lines
 from operations.commands.run_standings import (
     DEADLINE_S,
     STOPPED_DEADLINE_S,
@@ -193,6 +195,8 @@ def _demo(
     demo_run = _DemoRun(setup, seconds, plugins, page, terminal=on_terminal())
     with StopSignals() as signals:
         document = demo_run.run(steps, signals)
+    if document is not None:
+        demo_run.risk = read_risk_report(settings)
     stopped = signal_exit_code(signals)
     if stopped is None and document is not None:
         demo_run.print_end(document)
@@ -202,7 +206,9 @@ def _demo(
     for line in given_up:
         print(f" {line}", flush=True)
     if json_file is not None and document is not None:
-        content = json.dumps(demo_document(document, setup, demo_run.elapsed_s), indent=2)
+        content = json.dumps(
+            demo_document(document, setup, demo_run.elapsed_s, demo_run.risk), indent=2
+        )
         write_atomic(json_file, content + "\n")
         print(f" Written: {json_file}")
     if stopped is None:
@@ -228,6 +234,7 @@ class _DemoRun:
     lines_printed: int = 0
     deferred: list[str] = field(default_factory=list)
     processes: tuple[ProcessRecord, ...] = ()
+    risk: RiskReport = field(default_factory=RiskReport)
 
     def run(self, steps: NumberedSteps, signals: StopSignals) -> messages_text.Document | None:
         """Start, watch and stop; return the standings, or None if it was stopped without any."""
@@ -363,6 +370,7 @@ class _DemoRun:
             *messages_text.standings_title(document, self.elapsed_s, spec.arena.interval_s),
             *messages_text.standings_table(document),
             "",
+            *risk_lines(self.risk),
             *messages_text.too_few_lines(document, self.elapsed_s),
             messages_text.prices_text(spec),
             messages_text.models_text(spec),

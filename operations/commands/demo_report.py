@@ -2,20 +2,30 @@
 
 from pydantic import JsonValue
 
+from arena.risk_report import ExitCounts, RiskReport
 from operations.commands.messages_text import Document, agents_of
 from operations.commands.supervised_run import RunSetup
 
 
-def demo_document(document: Document, setup: RunSetup, elapsed_s: float) -> dict[str, JsonValue]:
+def demo_document(
+    document: Document, setup: RunSetup, elapsed_s: float, risk: RiskReport
+) -> dict[str, JsonValue]:
     """Return the demo as a JSON document.
+
+    Args:
+        document: The standings.
+        setup: The setup of the run.
+        elapsed_s: Length of the run.
+        risk: What limits of risk did.
 
     Returns:
         broker (kind, version, durable), snapshots, simulated, seed, speed, seconds, rules, digest
         of all accounts, run (the folder of the records), dead (agents with their cause), and agents
         in rank order, the dead last: agent, alive, strategy, kind, model, scripted, equity_usd,
         return_pct, trades, rejections, turns, turns_aborted, gates (settings, asked, skipped by
-        reason, estimates of what was saved); and currencies (the amounts in each) if accounts hold
-        several.
+        reason, estimates of what was saved), risk (orders approved, adjusted and, by limit,
+        rejected), exits (armed, fired, cancelled); and currencies (the amounts in each) if accounts
+        hold several.
     """
     market = setup.spec.market
     return {
@@ -34,12 +44,12 @@ def demo_document(document: Document, setup: RunSetup, elapsed_s: float) -> dict
         "digest": document.get("digest"),
         "run": str(setup.directory),
         "prefix": setup.settings.prefix,
-        "agents": [_agent(agent) for agent in agents_of(document)],
+        "agents": [_agent(agent, risk) for agent in agents_of(document)],
         "dead": document.get("dead") or [],
     }
 
 
-def _agent(agent: Document) -> JsonValue:
+def _agent(agent: Document, risk: RiskReport) -> JsonValue:
     names = (
         "rank",
         "agent",
@@ -59,4 +69,9 @@ def _agent(agent: Document) -> JsonValue:
         "gates",
     )
     several = {"currencies": agent["currencies"]} if "currencies" in agent else {}
-    return {name: agent.get(name) for name in names} | several
+    name = str(agent.get("agent"))
+    limits: dict[str, JsonValue] = {
+        "risk": risk.of_agent(name).document(),
+        "exits": risk.exits.get(name, ExitCounts()).document(),
+    }
+    return {name: agent.get(name) for name in names} | limits | several
