@@ -71,7 +71,7 @@ def with_risk_flags(command: Command, *, reads_share: bool = True) -> Command:
         command: A command with a parameter `risk_values`.
         reads_share: Take `MAX_POSITION_SIZE_PCT` of the environment if no limit is given.
     """
-    given = signature(command).parameters.values()
+    own = signature(command).parameters.values()
     hidden = {name: name not in SHOWN for name in limit_names()}
     added = [Parameter("risk", Parameter.KEYWORD_ONLY, default=None, annotation=RiskFlag)]
     if reads_share:
@@ -80,16 +80,16 @@ def with_risk_flags(command: Command, *, reads_share: bool = True) -> Command:
         Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=_option(name, hide))
         for name, hide in hidden.items()
     ]
-    kept = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in given if one.name != "risk_values"]
+    kept = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in own if one.name != "risk_values"]
 
     @wraps(command)
-    def with_values(**values: Any) -> Any:  # Any: as above
-        risk = values.pop("risk")
-        limits = {name: values.pop(name) for name in hidden}
+    def with_values(*given: Any, **values: Any) -> Any:  # Any: as above
+        risk = values.pop("risk", None)
+        limits = {name: values.pop(name, None) for name in hidden}
         share = values.pop(SHARE, None)
         if share is not None and risk is None and limits[SHARE_IS] is None:
             limits[SHARE_NAME] = share
-        return command(**values, risk_values=risk_of_flags(risk, limits))
+        return command(*given, **values, risk_values=risk_of_flags(risk, limits))
 
     parameters = [*kept, *added]
     vars(with_values)["__signature__"] = signature(command).replace(parameters=parameters)

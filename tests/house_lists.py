@@ -240,6 +240,7 @@ SHELLS = (
     "operations/commands/process.py",
     "operations/commands/repair.py",
     "operations/commands/resume_check.py",
+    "operations/commands/risk_standings.py",
     "operations/commands/run_standings.py",
     "operations/commands/runs.py",
     "arena/shard_owners.py",

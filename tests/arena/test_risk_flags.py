@@ -49,10 +49,7 @@ def test_a_file_has_limits_by_name(tmp_path: Path, capsys: pytest.CaptureFixture
 
     limits = RiskLimits.from_json(risk_of_flags(str(file), {}))
 
-    assert ("25", "98") == (
-        str(limits.max_symbol_exposure_pct),
-        str(limits.max_portfolio_exposure_pct),
-    )
+    assert ("25", "50") == (str(limits.max_symbol_exposure_pct), str(limits.max_drawdown_pct))
     assert "MAX_POSITION_SIZE_PCT = 0.25 is a share of equity" in capsys.readouterr().err
 
 
