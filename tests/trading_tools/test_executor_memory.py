@@ -69,10 +69,13 @@ async def test_order_is_filled_end_to_end(memory_bus: MemoryBus) -> None:
 async def test_roster_has_tools_and_rules(memory_bus: MemoryBus) -> None:
     """Tools under their names, and the trading rules under "rules", are there at the start."""
     async with serving(memory_bus, TradingRules(fee_bps=Decimal(90))):
-        offered = await read_until(memory_bus, topics.ROSTER.name, ToolOffered, 8)
+        offered = await read_until(memory_bus, topics.ROSTER.name, ToolOffered, 11)
         (rules,) = await read_until(memory_bus, topics.ROSTER.name, Rules, 1)
 
-    touching = {"execute_trade", "get_portfolio", "set_exit", "cancel_order", "list_orders"}
+    touching = {
+        *("execute_trade", "set_exit", "cancel_order", "get_portfolio", "list_orders"),
+        *("get_risk_metrics", "get_transaction_history", "get_performance_metrics"),
+    }
     others = {"calculator", "compute_technical_metrics", "list_technical_metrics"}
     assert dict.fromkeys(touching, True) | dict.fromkeys(others, False) == {
         tool.name: tool.touches_account for tool in offered

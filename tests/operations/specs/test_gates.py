@@ -69,7 +69,7 @@ def test_gates_of_a_contest_are_those_of_the_matrix() -> None:
             'quiet_max = "5m"\nevery = "10m"',
             "quiet_max: is '5m', shorter than every = '10m'; write a longer one",
         ),
-        ('"fill", "halt"', '"exit"', "names 'exit'; choose from halt, resume, fill"),
+        ('"fill", "halt"', '"loss"', "names 'loss'; choose from halt, resume, exit, fill"),
         ("max = 60", "max = 0", "calls_per_hour_max: is 0; write a whole number from 1"),
         ("every", "evry", "every"),
     ],
