@@ -7,17 +7,23 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from arena.account_log import OpenedEvent, OrderEvent
+from arena.account_log import OpenedEvent, OrderEvent, TrippedEvent
 from arena.account_state import Account
 from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.checkpoint import proven_image
 from arena.errors import BrokenLog
+from arena.open_orders import AgentOrders
 from arena.pass_overs import PassedOver
+from arena.risk_report import ExitCounts, RiskCounts, RiskReport
+from arena.risk_state import RiskState
 from arena.shards import digest_of
 from dashboard.model.equity_curves import CurveFill, EquityCurve, Snapshots, Value, max_drawdown
 from dashboard.model.order_index import OrderIndex
 from dashboard.model.wealth import index_values
+
+SHOWN = ("filled", "part_filled", "rejected")
+"""Outcomes of the steps in the list of the newest orders."""
 
 # Any: an event is decoded JSON; its shape is `arena.messages.account`.
 Event = dict[str, Any]
@@ -33,6 +39,8 @@ class AccountsView:
         wallet_curves: Agent -> further currency -> equity curve of its account in it.
         broken: The first error in a log, or ""; a broken shard is not folded any further.
         passed_over: Records that an operator named to be passed over.
+        risk: Agent -> what limits of risk did to its orders; agents without limits are absent.
+        exits: Agent -> its exits; agents without any are absent.
     """
 
     def __init__(self) -> None:
@@ -42,6 +50,8 @@ class AccountsView:
         self.wallet_curves: dict[str, dict[str, EquityCurve]] = {}
         self.orders: dict[int, OrderIndex] = {}
         self.broken = ""
+        self.risk: dict[str, RiskCounts] = {}
+        self.exits: dict[str, ExitCounts] = {}
         self.passed_over: PassedOver = {}
         self._attested: dict[int, bytes] = {}
         self._drawdowns: dict[str, tuple[tuple[int, ...], tuple[int, int] | None]] = {}
@@ -79,8 +89,24 @@ class AccountsView:
         elif isinstance(event, OrderEvent):
             orders = self.orders.setdefault(record.partition, OrderIndex())
             orders.add(event.agent, record.timestamp_ms, record.offset)
-            if event.outcome == "filled" and event.used:
+            if event.is_fill and event.used:
                 self._filled(shard, event, event.used.event_time)
+            if event.risk is not None or event.order_type != "market":
+                self._count(record, event.agent)
+        elif isinstance(event, TrippedEvent):
+            self._count(record, event.agent)
+
+    def _count(self, record: Record, agent: str) -> None:
+        """Add an event to the counts of limits and exits."""
+        report = RiskReport()
+        report.take(record.message_or_none())
+        if report.days:
+            self.risk.setdefault(agent, RiskCounts()).add(report.of_agent(agent))
+        for found in report.exits.values():
+            own = self.exits.setdefault(agent, ExitCounts())
+            own.armed += found.armed
+            own.fired += found.fired
+            own.cancelled += found.cancelled
 
     def _opened(self, shard: Shard, event: OpenedEvent) -> None:
         agent = event.agent
@@ -99,7 +125,7 @@ class AccountsView:
         position = account.positions.get(product_id)
         curve.add(
             CurveFill(
-                snapshot_id=event.snapshot_id,
+                snapshot_id=(event.cause and shard.checked_at[0]) or event.snapshot_id,
                 priced_ms=unix_ms(priced_at),
                 product_id=product_id,
                 quantity=position.quantity if position else 0,
@@ -107,6 +133,21 @@ class AccountsView:
                 cash=account.cash + account.scraped,
             )
         )
+
+    def orders_of(self, agent: str) -> AgentOrders:
+        """The orders of an agent that live: open ones, and the newest closed ones."""
+        found = (s.standing[agent] for s in self.shards.values() if agent in s.standing)
+        return next(found, AgentOrders())
+
+    def risk_states(self, agent: str) -> dict[str, RiskState]:
+        """Currency ("" for the main account) -> limits of an agent's account."""
+        own = agent + " "
+        return {
+            name.removeprefix(agent).strip(): state
+            for shard in self.shards.values()
+            for name, state in shard.risk.items()
+            if name == agent or name.startswith(own)
+        }
 
     @property
     def by_agent(self) -> dict[str, Account]:
@@ -150,10 +191,14 @@ class AccountsView:
         return digest_of(self.shards.values())
 
     def newest_orders(self, limit: int) -> list[Event]:
-        """The newest decided orders of all shards, newest first."""
+        """The newest fills and rejections of all shards, newest first.
+
+        Other steps of orders that live are in `orders_of`.
+        """
         newest: list[tuple[datetime, int, int, Event]] = []
         for partition, shard in self.shards.items():
-            for event in islice(reversed(shard.recent), limit):
+            decided = (event for event in reversed(shard.recent) if event["outcome"] in SHOWN)
+            for event in islice(decided, limit):
                 at = datetime.fromisoformat(event["at"])
                 newest.append((at, event["seq"], partition, event))
         newest.sort(key=lambda row: row[:3], reverse=True)

@@ -13,14 +13,19 @@ from dashboard.model.processes import ProcessRow
 from dashboard.model.results import (
     AgentStanding,
     DeadAgentResult,
+    ExitsResult,
     GatesResult,
     HaltResult,
     Judged,
+    LimitResult,
     Market,
+    OpenOrderResult,
     ProcessHealth,
+    RiskResult,
     RulesResult,
     WalletStanding,
 )
+from dashboard.model.risk_rows import OrderRow, RiskRow
 from dashboard.model.rows import AgentRow, ArenaSummary
 from dashboard.model.wealth import CurrencyRow
 
@@ -76,6 +81,9 @@ def agent_standing(row: AgentRow) -> AgentStanding:
         turns_aborted=row.turns_aborted,
         skipped_snapshots=row.skipped,
         gates=_gates(row.gates),
+        risk=_risk(row.risk),
+        exits=_exits(row.risk),
+        orders=tuple(_open_order(one) for one in row.risk.orders),
         tokens=row.tokens,
         tokens_estimated=row.estimated,
         cost_usd=row.cost_usd,
@@ -92,6 +100,45 @@ def _gates(found: GateFigures) -> GatesResult:
         skipped=dict(found.skipped),
         calls_saved_estimate=round(found.calls_saved, 1),
         usd_saved_estimate=found.usd_saved,
+    )
+
+
+def _risk(row: RiskRow) -> RiskResult:
+    counts = row.counts
+    return RiskResult(
+        preset=row.preset,
+        approved=counts.approved,
+        adjusted=counts.adjusted,
+        rejected=dict(sorted(counts.rejected.items())),
+        near=dict(sorted(counts.near.items())),
+        tripped=dict(sorted(counts.tripped.items())),
+        sells_only=row.tripped,
+        sells_only_until=row.until,
+        limits=tuple(
+            LimitResult(
+                limit=one.limit, value=one.value, threshold=one.threshold, used=round(one.used, 3)
+            )
+            for one in row.limits
+        ),
+    )
+
+
+def _exits(row: RiskRow) -> ExitsResult:
+    found = row.exits
+    return ExitsResult(armed=found.armed, fired=found.fired, cancelled=found.cancelled)
+
+
+def _open_order(one: OrderRow) -> OpenOrderResult:
+    return OpenOrderResult(
+        order_id=one.order_id,
+        product_id=one.product_id,
+        order_type=one.order_type,
+        action=one.action,
+        quantity=decimal(one.quantity) if one.quantity else None,
+        filled=decimal(one.filled),
+        level=None if one.level is None else price(one.level),
+        distance_pct=one.distance_pct,
+        due=one.due,
     )
 
 

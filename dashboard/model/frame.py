@@ -23,6 +23,7 @@ from dashboard.model.indicator_values import all_indicator_values
 from dashboard.model.processes import ProcessRow
 from dashboard.model.recent_turns import AgentTurns
 from dashboard.model.results import ContextNote, IndicatorValues
+from dashboard.model.risk_rows import risk_row
 from dashboard.model.rows import AgentRow, ArenaSummary, PositionRow, Series, Thought, TradeRow
 from dashboard.model.trade_rows import trade_row
 from dashboard.model.view import ArenaView
@@ -221,6 +222,7 @@ def _agent_row(
         not_comparable=_not_comparable(view, name),
         digits=cash_digits(view.currency),
         currencies=currencies,
+        risk=risk_row(view.accounts, name, account, bids, view.market.venue_now),
     )
 
 

@@ -3,7 +3,7 @@
 Amounts are in units of 10^-8, prices in units of 10^-18; None means unknown and is shown as "-".
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -13,6 +13,7 @@ from arena.currency import DEFAULT_CURRENCY
 from arena.gate_counts import GateFigures
 from arena.messages import LeaderboardRow
 from arena.money import PriceUnits
+from dashboard.model.risk_rows import RiskRow
 from dashboard.model.wealth import INDEX_ONE, CurrencyRow, index_of
 
 
@@ -59,6 +60,7 @@ class AgentRow:
         digits: Decimals of amounts.
         currencies: Its accounts in several currencies, the main one first; () if it has one. The
             amounts above are of the main account, counts are of all.
+        risk: Its limits of risk, and its orders that live.
     """
 
     rank: int
@@ -96,6 +98,7 @@ class AgentRow:
     not_comparable: str = ""
     digits: int = 2
     currencies: tuple[CurrencyRow, ...] = ()
+    risk: RiskRow = field(default_factory=RiskRow)
 
     @property
     def ranked(self) -> bool:

@@ -11,6 +11,14 @@ from dashboard.model.rows import TradeRow
 from dashboard.text import one_line, price, quantity
 
 BPS_DIGITS = 2
+FILLED = ("filled", "part_filled")
+SHORT_TYPES = {
+    "limit": "limit",
+    "stop_loss": "stop",
+    "take_profit": "target",
+    "trailing_stop": "trail",
+    "time_exit": "timed",
+}
 
 
 def trade_row(
@@ -26,7 +34,7 @@ def trade_row(
     """
     currency = event.get("currency") or currency
     used, seen = event["used"], _seen(event)
-    filled = event["outcome"] == "filled"
+    filled = event["outcome"] in FILLED
     at, issued_at = (datetime.fromisoformat(event[name]) for name in ("at", "issued_at"))
     fill_price = _decimal(event["price"]) if filled else None
     move = price_move_bps(seen, fill_price)
@@ -36,7 +44,7 @@ def trade_row(
         venue_time=datetime.fromisoformat(used["event_time"]) if used else None,
         agent=event["agent"],
         colour=colour,
-        action=event["action"] or "order",
+        action=_action(event),
         quantity=_quantity_text(event["quantity"]),
         product_id=one_line(event["product_id"], 24),
         seen=seen,
@@ -46,7 +54,7 @@ def trade_row(
         latency_ms=(at - issued_at).total_seconds() * 1000,
         notional=_units(event["notional"]) if filled else None,
         fee=_units(event["fee"]) if filled else None,
-        words="" if filled else _refusal(event),
+        words="" if filled else _words(event),
         digits=cash_digits(currency),
         unit=currency if several else "",
     )
@@ -67,6 +75,28 @@ def _seen(event: Event) -> Decimal | None:
     if not quote or not event["action"]:
         return None
     return _decimal(quote["ask" if event["action"] == "buy" else "bid"])
+
+
+def _action(event: Event) -> str:
+    """The side, and the type of an order that is not a market order: "sell stop"."""
+    kind = SHORT_TYPES.get(event.get("order_type", ""), "")
+    return f"{event['action'] or 'order'} {kind}".rstrip()
+
+
+def _words(event: Event) -> str:
+    """What became of a step that filled nothing."""
+    outcome = event["outcome"]
+    if outcome == "rejected":
+        return _refusal(event)
+    kind = str(event.get("order_type", "order")).replace("_", " ")
+    terms = event.get("terms") or {}
+    level = terms.get("trigger_price") or terms.get("limit_price")
+    if outcome == "accepted":
+        trailing = terms.get("trailing_pct")
+        at = f" at {level}" if level else f" of {trailing} %" if trailing else ""
+        return f"{'limit order stands' if kind == 'limit' else f'{kind} armed'}{at}"
+    why = str(event.get("cause") or "").replace("_", " ")
+    return f"{kind} {outcome}" + (f": {why}" if why not in ("", outcome) else "")
 
 
 def _refusal(event: Event) -> str:

@@ -165,6 +165,8 @@ def trade(event: Mapping[str, Any], currency: str = DEFAULT_CURRENCY) -> Trade:
         currency=order.currency or currency,
         latency_ms=(order.at - order.issued_at).total_seconds() * 1000,
         reason=order.detail or str(order.reason or "") if order.outcome == "rejected" else "",
+        order_type=order.order_type,
+        cause=order.cause,
     )
 
 

@@ -18,6 +18,7 @@ from arena.checkpoint import pack_shard, unpack_shard
 from arena.errors import Malformed
 from arena.fold_checkpoint import FoldPosition, FoldPositions
 from arena.messages import MarketSnapshot, Message, Turn
+from arena.risk_report import ExitCounts, RiskCounts
 from arena.wide_integers import pack_wide, unpack_wide
 from dashboard.model.calls import Call, Spending
 from dashboard.model.equity_curves import CurveFill, EquityCurve, Holdings, Point
@@ -27,7 +28,7 @@ from dashboard.model.recent_calls import CALLS_MAX, RecentCall
 from dashboard.model.recent_turns import AgentTurns, Outcome, Skip
 from dashboard.model.view import CHECKPOINTED, ArenaView
 
-FORMAT = 8
+FORMAT = 9
 """Version of the image and of the view's fold; a checkpoint of another version is not used."""
 
 Kind = TypeVar("Kind", bound=Message)
@@ -89,6 +90,8 @@ class ViewImage(msgspec.Struct, array_like=True):
     orders: dict[int, OrdersImage]
     node_spending: dict[str, Spending]
     recent_calls: dict[str, list[RecentCall]]
+    risk: dict[str, RiskCounts]
+    exits: dict[str, ExitCounts]
 
 
 class WalletsImage(ViewImage, array_like=True):
@@ -130,6 +133,8 @@ def pack_view(view: ArenaView, positions: FoldPositions) -> bytes | None:
         orders={p: _orders_image(index) for p, index in view.accounts.orders.items()},
         node_spending=calls.nodes,
         recent_calls={node: list(recent) for node, recent in calls.recent.nodes.items()},
+        risk=view.accounts.risk,
+        exits=view.accounts.exits,
     )
     return pack_wide(image)
 
@@ -157,6 +162,7 @@ def _view(image: WalletsImage) -> ArenaView:
         agent: {unit: _curve(one) for unit, one in owned.items()}
         for agent, owned in image.wallet_curves.items()
     }
+    view.accounts.risk, view.accounts.exits = image.risk, image.exits
     view.accounts.orders = {partition: _orders(one) for partition, one in image.orders.items()}
     view.market.marks = image.marks
     view.market.newest_offset = image.newest_offset

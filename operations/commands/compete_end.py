@@ -21,6 +21,8 @@ from arena.exports import Manifest, read_records
 from arena.money import decimal_text
 from arena.pass_overs import passed_over_in
 from arena.progress import Step
+from arena.risk_log import RiskLog
+from arena.risk_report import ExitCounts
 from arena.runs import RECORDS, read_run
 from arena.shards import accounts_of, digest_of
 from arena.visible_text import one_line
@@ -35,6 +37,7 @@ from operations.commands.compete_progress import (
 )
 from operations.commands.export_run import export_run
 from operations.commands.numbered_steps import NumberedSteps
+from operations.commands.risk_standings import risk_lines
 from operations.commands.supervised_run import (
     LAUNCHER,
     RunSetup,
@@ -100,14 +103,15 @@ def _error_text(ended: subprocess.CompletedProcess[str]) -> str:
 
 def fold_accounts(records: Path) -> dict[int, Shard]:
     """Fold the account log of exported records: partition -> shard."""
-    shards: dict[int, Shard] = {}
-    passed_over = passed_over_in(records)
+    return fold_risk(records).shards
+
+
+def fold_risk(records: Path) -> RiskLog:
+    """Fold the account log of exported records, with what limits and exits did."""
+    log = RiskLog(passed_over_in(records))
     for record in read_records(records, [topics.EVENTS.name]):
-        kind = record.kind
-        new = Shard(passed_over=passed_over.get(record.partition, {}))
-        shard = shards.setdefault(record.partition, new)
-        shard.apply(kind, record.value, record.offset)
-    return shards
+        log.take(record)
+    return log
 
 
 def account_digest(shards: Mapping[int, Shard]) -> str:
@@ -144,7 +148,8 @@ def contest_document(
     """
     run = read_run(setup.directory)
     is_complete = manifest is not None
-    shards = fold_accounts(setup.directory / RECORDS) if is_complete else {}
+    log = fold_risk(setup.directory / RECORDS) if is_complete else RiskLog({})
+    shards = log.shards
     return {
         "run": setup.directory.name,
         "directory": str(setup.directory),
@@ -164,6 +169,9 @@ def contest_document(
         "models_without_price": [*sorted(progress.unpriced)],
         "replies_replayed": progress.replayed,
         "gates": {agent: figures.document() for agent, figures in progress.gates.items()},
+        "risk": {a: log.report.of_agent(a).document() for a in progress.agents},
+        "exits": {a: log.report.exits.get(a, ExitCounts()).document() for a in progress.agents},
+        "risk_text": "; ".join(risk_lines(log.report)) or None,
         "restarts": sum(p.restarts for p in run.processes) if run else 0,
         "dead": [one.document() for one in ending.dead],
         "records": sum(f.count for f in manifest.topics.values()) if manifest else None,
@@ -199,6 +207,7 @@ def _closing_lines(
         f"{progress.snapshots} snapshots, {progress.turns:,} turns{aborted} of "
         f"{len(progress.agents)} agents{cost}, in {duration_text(ending.elapsed_s)}.",
         *([saved] if (saved := gates_line(progress)) else []),
+        *([str(limited)] if (limited := document.get("risk_text")) else []),
         f"Verdict:  {verdict}",
         f"Accounts: {document['account_digest']}",
         f"Report:   {document['report']}",

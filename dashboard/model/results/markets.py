@@ -1,9 +1,8 @@
 """Accounts, orders, prices and curves. Pure."""
 
-from typing import Literal
-
 from arena.messages import Candle
 from arena.messages.base import Utc
+from arena.messages.orders import OrderStatus, OrderType
 from arena.money import WireDecimal
 from dashboard.model.results.base import Result
 from dashboard.model.results.standings import AgentStanding, Market
@@ -52,14 +51,16 @@ class PortfolioResult(Result):
 
 
 class Trade(Result):
-    """A decided order; amounts are in `currency`.
+    """A step of an order; a market order has one. Amounts are in `currency`.
 
     Attributes:
         at: Wall time of the decision; `venue_time` is that of its price.
         seen: Price in the agent's snapshot; `price` is the price paid or got.
         move_bps: Change from `seen` to `price`; positive is up.
         latency_ms: Wall time from issuing the order to the decision.
-        reason: Why it was rejected; "" for a fill.
+        outcome: What the step made of the order; accepted and cancelled orders moved no money.
+        reason: Why it was rejected; "" for other outcomes.
+        cause: Why the executor took the step without a call, such as "triggered"; "" otherwise.
     """
 
     order_id: str
@@ -70,7 +71,7 @@ class Trade(Result):
     product_id: str
     action: str
     quantity: WireDecimal | None
-    outcome: Literal["filled", "rejected"]
+    outcome: OrderStatus
     seen: WireDecimal | None
     price: WireDecimal | None
     move_bps: WireDecimal | None
@@ -81,6 +82,8 @@ class Trade(Result):
     currency: str
     latency_ms: float
     reason: str
+    order_type: OrderType
+    cause: str
 
 
 class TradePage(Result):

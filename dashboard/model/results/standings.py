@@ -60,6 +60,70 @@ class GatesResult(Result):
     usd_saved_estimate: WireDecimal | None
 
 
+class LimitResult(Result):
+    """A limit of risk that can be measured now; `used` is 1 at the limit."""
+
+    limit: str
+    value: WireDecimal
+    threshold: WireDecimal
+    used: float
+
+
+class RiskResult(Result):
+    """What limits of risk did to an agent's orders, and how near it is to them.
+
+    Attributes:
+        preset: The preset in force; "custom" for other limits; "" without any.
+        approved, adjusted: Numbers of orders.
+        rejected: Limit -> orders that it rejected.
+        near: Limit -> approved orders at more than 80 % of it.
+        tripped: Limit of loss -> breaches.
+        sells_only: The limit after whose breach it may only sell; "" if it may buy.
+        sells_only_until: Venue time until then; None until an operator lifts it.
+        limits: The limits of the main account that can be measured now.
+    """
+
+    preset: str
+    approved: int
+    adjusted: int
+    rejected: dict[str, int]
+    near: dict[str, int]
+    tripped: dict[str, int]
+    sells_only: str
+    sells_only_until: Utc | None
+    limits: tuple[LimitResult, ...]
+
+
+class ExitsResult(Result):
+    """Exits of an agent: placed, fired, and cancelled."""
+
+    armed: int
+    fired: int
+    cancelled: int
+
+
+class OpenOrderResult(Result):
+    """An open order of an agent.
+
+    Attributes:
+        quantity: Of a limit order; None for an exit, which sells all that is held.
+        filled: Base units so far.
+        level: The bid at which an exit fires, or the limit; None for a time exit.
+        distance_pct: From the bid to the level in percent.
+        due: When it expires, or when a time exit fires.
+    """
+
+    order_id: str
+    product_id: str
+    order_type: str
+    action: str
+    quantity: WireDecimal | None
+    filled: WireDecimal
+    level: WireDecimal | None
+    distance_pct: WireDecimal | None
+    due: Utc | None
+
+
 class AgentStanding(Result):
     """An agent: its account, its turns, and what they cost.
 
@@ -76,6 +140,9 @@ class AgentStanding(Result):
         latency_cost_usd: Loss from the price seen to the best price at the fill.
         skipped_snapshots: Snapshots that were skipped for newer ones.
         gates: When it is asked, and how often it was not.
+        risk: Its limits of risk, and what they did.
+        exits: Its exits.
+        orders: Its open orders.
         tokens_estimated: True if the tokens of some calls are estimates.
         calls_of_unknown_price: Calls that `cost_usd` does not contain.
         judged: Its row in the newest evaluation, or None.
@@ -106,6 +173,9 @@ class AgentStanding(Result):
     turns_aborted: int
     skipped_snapshots: int
     gates: GatesResult
+    risk: RiskResult
+    exits: ExitsResult
+    orders: tuple[OpenOrderResult, ...]
     tokens: int
     tokens_estimated: bool
     cost_usd: WireDecimal | None
