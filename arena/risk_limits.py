@@ -136,7 +136,7 @@ class RiskLimits:
                 found[one.name] = _json_value(value)
         return found
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The limits as JSON with sorted keys; "" for none."""
         found = self.as_json()

@@ -17,7 +17,7 @@ class RiskLimitsSet(Message):
     """The limits of an agent from now on, appended before the first order that they govern.
 
     Attributes:
-        limits: The limits by name, as `trading_tools.risk.limits` writes them; {} for none.
+        limits: The limits by name, as `arena.risk_limits` writes them; {} for none.
         preset: The preset that they started from; "" for none.
         lift: True if a breach that stopped buys is lifted, too.
         by, reason: Of the request; "" for settings from files.

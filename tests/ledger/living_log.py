@@ -8,6 +8,7 @@ from itertools import count
 from arena.accounts import Shard
 from arena.ids import derive
 from arena.messages import OpenAccount
+from arena.risk_limits import RiskLimits
 from tests.ledger.audit.contest_log import COMMANDS, EVENTS, ROSTER, TICKERS, ContestLog
 from tests.ledger.wallet_log import NOW, WalletArena
 from tests.trading_tools.helpers import product, ticker, tool_call
@@ -17,7 +18,6 @@ from trading_tools.orders.marks import Checked
 from trading_tools.orders.watch import OrderWatch
 from trading_tools.quotes import MarketState
 from trading_tools.registry import load_catalogue
-from trading_tools.risk.limits import RiskLimits
 from trading_tools.risk.requests import LimitSettings
 from trading_tools.rules import TradingRules
 

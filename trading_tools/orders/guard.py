@@ -105,7 +105,7 @@ class AccountGuard:
             equity=account.cash + account.scraped + sum(values.values()),
             positions=values,
             state=self.state,
-            day=f"{self.venue_at:%Y-%m-%d}",
+            day=self.venue_at.date().isoformat(),
             now_ms=int(self.venue_at.timestamp() * 1000),
             cash_step=rules.cash_step,
             min_funds=listing.min_funds,

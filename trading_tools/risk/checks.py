@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from arena.messages.orders import CheckState
 from arena.money import BPS, PRICE_SCALE, SCALE, divide_up, units_text
-from arena.risk_limits import RiskLimits, ScaledLimits
+from arena.risk_limits import REMEMBERED, RiskLimits, ScaledLimits
 from trading_tools.risk.inputs import RiskInputs
 
 RATE_SCALE: Final = PRICE_SCALE * BPS * BPS
@@ -139,7 +139,12 @@ def var_check(inputs: RiskInputs, limits: RiskLimits) -> Check | None:
 
 def exempt_checks(limits: RiskLimits) -> tuple[Check, ...]:
     """The limits in force for an order that reduces risk: none applies."""
-    found = limits.thresholds.items()
+    return _exempt(limits.text)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _exempt(text: str) -> tuple[Check, ...]:
+    found = RiskLimits.from_text(text).thresholds.items()
     return tuple(Check(name, "exempt", threshold) for name, threshold in found)
 
 
