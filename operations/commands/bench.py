@@ -22,7 +22,17 @@ from arena.settings import Settings
 
 DEFAULT_AGENTS = "1,3,10,30"
 TABLE_COLUMNS = 132
-PARTS = ("relay", "floor", "stub", "scripted", "two-tools", "one-process", "page", "indicators")
+PARTS = (
+    "relay",
+    "floor",
+    "stub",
+    "scripted",
+    "two-tools",
+    "one-process",
+    "page",
+    "indicators",
+    "orders",
+)
 WITHOUT_BROKER = {"indicators"}
 PROCESS_EACH_MAX = 10
 """Up to this many agents get their own process; more share one process."""
@@ -120,6 +130,11 @@ def _measure(
                 )
             )
             results["runs"].append(figures)
+        if "orders" in parts:
+            from operations.bench.orders import order_figures
+
+            _print_measuring("the executor, with limits of risk and standing exits")
+            results["orders"] = asyncio.run(order_figures(settings, logs))
         if "page" in parts:
             _print_measuring("the page beside a demo")
             results["page"] = page.measure_page(settings, home, seconds=seconds, viewers=viewers)
@@ -188,7 +203,8 @@ def _print_table(results: dict[str, Any]) -> None:
         table.add_row(*_row(run, results))
     if results["runs"]:
         console.print(table)
-    for line in page_lines(results.get("page", {})) + indicator_lines(results.get("indicators")):
+    lines = page_lines(results.get("page", {})) + indicator_lines(results.get("indicators"))
+    for line in lines + order_lines(results.get("orders")):
         console.print(line)
 
 
@@ -229,6 +245,25 @@ def indicator_lines(found: dict[str, Any] | None) -> list[str]:
         f" {found['bytes_ratio']:.2f} x",
         f"  decoded in {plain_us:.0f} us without, {full_us:.0f} us with:"
         f" {found['decode_ratio']:.2f} x",
+    ]
+
+
+def order_lines(found: dict[str, Any] | None) -> list[str]:
+    """The figures of the executor as text.
+
+    Args:
+        found: The figures of `operations.bench.orders.order_figures`; None for no line.
+    """
+    if found is None:
+        return []
+    off, standard = found["per_s"]["off"], found["per_s"]["standard"]
+    without, exits = found["us_per_ticker"]
+    many = found["exits_per_agent"] * found["agents"]
+    return [
+        f"executor: {off:,} orders/s without limits, {standard:,} with the preset standard:"
+        f" {found['ratio']:.2f} x",
+        f"  CPU per ticker: {without:.1f} us without standing exits, {exits:.1f} us with"
+        f" {many} ({found['exits_per_agent']} of each of {found['agents']} agents)",
     ]
 
 
