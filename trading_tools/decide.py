@@ -270,47 +270,50 @@ def _decide_at(
         )
     except BadTerms as error:
         return replace(refused, outcome=Rejection(RejectReason.BAD_TERMS, str(error)))
-    decided = replace(refused, exits=tuple(exits))
+    risk: Json | None = None
     if guard is not None:
-        stop = stop_level(exits, bid)
-        quantity = to_units(order.quantity)
+        stop, quantity = stop_level(exits, bid), to_units(order.quantity)
         said = guard.assess(
             order.action, order.product_id, quantity, price, stop, listing, resting=stands
         )
-        decided = replace(decided, risk=said.record)
+        risk = said.record
         if not said.quantity:
             outcome = Rejection(RejectReason.RISK_LIMIT, said.detail)
-            return replace(decided, outcome=outcome, exits=())
-        order = replace(order, quantity=from_units(said.quantity))
-        decided = replace(decided, order=order)
-    return _fill_or_stand(account, call, decided, prices, stands=stands)
+            return replace(refused, outcome=outcome, risk=risk)
+        if said.quantity != quantity:
+            order = replace(order, quantity=from_units(said.quantity))
+    filled, is_part = _fill_or_stand(account, call, order, prices, listing, stands=stands)
+    brings = () if isinstance(filled, Rejection) else tuple(exits)
+    return Decision(filled, order, quote, prices.seen, listing, is_part, brings, risk)
 
 
 def _fill_or_stand(
-    account: Account, call: ToolCall, decided: Decision, prices: _Prices, *, stands: bool
-) -> Decision:
-    order, quote, listing, rules = decided.order, prices.quote, decided.listing, prices.rules
-    assert order is not None
+    account: Account,
+    call: ToolCall,
+    order: Order,
+    prices: _Prices,
+    listing: Listing,
+    *,
+    stands: bool,
+) -> tuple[Fill | Rejection | Unfilled, bool]:
+    """Fill what fills at once; the second value is True if a rest stands."""
+    quote, rules, reserved = prices.quote, prices.rules, prices.reserved
     assert quote is not None
-    assert listing is not None
     assert isinstance(order.quantity, Decimal)
-    reserved, seen = prices.reserved, prices.seen
+    now, is_part = order, False
     if order.limit_price is not None:
         limit = to_price_units(order.limit_price)
         refusal = check_funds(account, order, limit, listing, rules, reserved=reserved)
         if refusal is not None:
-            return replace(decided, outcome=refusal, exits=())
+            return refusal, False
         part = 0 if stands else _immediate(order, quote, listing, rules)
         if not part:
-            return replace(decided, outcome=Unfilled("accepted"))
+            return Unfilled("accepted"), False
         is_part = part < to_units(order.quantity)
         now = replace(order, quantity=from_units(part))
-        fill = fill_order(account, call.agent, now, quote, seen, listing, rules, reserved=reserved)
-        return replace(decided, outcome=fill, is_part=is_part)
-    fill = fill_order(account, call.agent, order, quote, seen, listing, rules, reserved=reserved)
-    return replace(
-        decided, outcome=fill, exits=() if isinstance(fill, Rejection) else decided.exits
-    )
+    seen = prices.seen
+    fill = fill_order(account, call.agent, now, quote, seen, listing, rules, reserved=reserved)
+    return fill, is_part
 
 
 def _is_marketable(action: Side, quote: Quote, limit: PriceUnits) -> bool:
