@@ -213,6 +213,7 @@ SHELLS = (
     "operations/bench/indicators.py",
     "operations/bench/kafka_relay.py",
     "operations/bench/load_generator.py",
+    "operations/bench/orders.py",
     "operations/bench/page.py",
     "operations/bench/page_clients.py",
     "operations/bench/processes.py",

@@ -23,8 +23,8 @@ AGENTS_MAX = 1_000
 """How many agents' inboxes are checked per shard."""
 COMMANDS_MAX = 1_000
 """How many commands are searched for names of agents without an account."""
-EVENTS_PER_RECORD = 2
-"""Most events per command or result: an agent's first order also opens its account."""
+EVENTS_PER_RECORD = 1_000
+"""Most events per command or result: an order can bring exits, and fill in many steps."""
 CHECK_TIMEOUT_S = 5.0
 REDECIDED = (
     "the effects of the lost events are undone; orders whose commands are still in account.commands"

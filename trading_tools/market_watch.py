@@ -34,6 +34,8 @@ SNAPSHOTS = topics.SNAPSHOTS.name
 STEPS_MAX = 2_000
 """Tickers that are checked before commands get their turn again."""
 IDLE_S = 5.0
+SEED_RECORDS = 2_000
+"""How many tickers before the check are looked at first for the newest of each product."""
 
 
 class SnapshotEnd(msgspec.Struct, gc=False):
@@ -91,6 +93,8 @@ class MarketWatch:
             # What the price feed reads meanwhile comes after what is read again here.
             earlier = await self._read_again(checked, self._prices.read_to())
             self._tickers.extendleft(reversed(earlier))
+            if self._lock_step:
+                await self._seed_prices(checked)
         start = EARLIEST if self._lock_step else LATEST
         self._reader = await self._node.bus.log_reader(SNAPSHOTS, start=start)
         if self._lock_step and not active:
@@ -220,23 +224,46 @@ class MarketWatch:
             return  # Its readers report it.
         self._arrived.set()
 
+    async def _seed_prices(self, before: dict[int, int]) -> None:
+        """Give the watch the newest ticker of each product before the tickers that it checks.
+
+        Positions are valued by them at the next check, like by the owner before.
+        """
+        products = set(self._prices.market.listings)
+        for partition, end in sorted(before.items()):
+            count, found = SEED_RECORDS, dict[str, Quote]()
+            while end > 0:
+                first = max(0, end - count)
+                quotes = await self._quotes_between(partition, first, end)
+                found = {quote.product_id: quote for quote in quotes}
+                if not first or products <= found.keys():
+                    break
+                count *= 4
+            for quote in found.values():
+                self._watch.seed(quote)
+
+    async def _quotes_between(self, partition: int, first: int, end: int) -> list[Quote]:
+        """The tickers of a partition from one offset to before another, as far as it has them."""
+        found: list[Quote] = []
+        reader = await self._node.bus.partition_reader(TICKERS, partition, EARLIEST)
+        try:
+            reader.seek(TICKERS, partition, max(first, reader.position(TICKERS, partition)))
+            while reader.position(TICKERS, partition) < end:
+                records = await reader.read(timeout_s=IDLE_S)
+                if not records:
+                    break
+                found += self._quotes_in([one for one in records if one.offset < end])
+        finally:
+            await reader.close()
+        return found
+
     async def _read_again(self, since: dict[int, int], until: dict[int, int]) -> list[Quote]:
         """Read the tickers again that the last owner had not checked."""
         found: list[Quote] = []
         for partition, end in sorted(until.items()):
             first = since.get(partition, 0)
-            if first >= end:
-                continue
-            reader = await self._node.bus.partition_reader(TICKERS, partition, EARLIEST)
-            try:
-                reader.seek(TICKERS, partition, max(first, reader.position(TICKERS, partition)))
-                while reader.position(TICKERS, partition) < end:
-                    records = await reader.read(timeout_s=IDLE_S)
-                    if not records:
-                        break
-                    found += self._quotes_in([one for one in records if one.offset < end])
-            finally:
-                await reader.close()
+            if first < end:
+                found += await self._quotes_between(partition, first, end)
         return found
 
 

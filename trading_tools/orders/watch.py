@@ -111,6 +111,13 @@ class OrderWatch:
     def _is_open(self, key: OrderKey) -> bool:
         return self._open_order(key) is not None
 
+    def seed(self, quote: Quote) -> None:
+        """Note the price of a product before the first ticker that is checked."""
+        self.market.quotes.setdefault(quote.product_id, quote)
+        self._last.setdefault(quote.product_id, quote)
+        newest = self.market.newest_at
+        self.market.newest_at = max(quote.event_time, newest or quote.event_time)
+
     def on_quote(self, quote: Quote, now: datetime) -> list[PendingEvent]:
         """Check a ticker: the records of all that it triggers, folded, in order.
 

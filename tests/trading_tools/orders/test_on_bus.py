@@ -8,8 +8,10 @@ import pytest
 
 from arena import topics
 from arena.bus.memory import MemoryBus
-from arena.messages import MarketSnapshot, OrderDecided, Ticker, ToolResult
+from arena.messages import MarketChecked, MarketSnapshot, OrderDecided, Ticker, ToolResult
+from arena.risk_limits import RiskLimits
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
+from trading_tools.risk.requests import LimitSettings
 from trading_tools.rules import TradingRules
 
 BUY = json.dumps({"product_id": "BTC-USD", "quantity": "0.01", "action": "buy", "stop_loss_pct": 3})
@@ -95,3 +97,38 @@ async def _second_snapshot(bus: MemoryBus) -> None:
     await bus.append(topics.TICKERS.name, at("60000", 2), key="BTC-USD")
     await bus.append(topics.TICKERS.name, at("68000", 2), key="BTC-USD")
     await bus.append(topics.SNAPSHOTS.name, snapshot(2, 4), key="test")
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_restarted_owner_values_positions_alike(memory_bus: MemoryBus, restart: bool) -> None:
+    """Also those whose product has had no ticker since the last check."""
+    rules = TradingRules(pacing="lock-step")
+    limits = LimitSettings(RiskLimits.from_json({"max_drawdown_pct": 50}))
+    for product_id in ("BTC-USD", "ETH-USD"):
+        await memory_bus.append(topics.TICKERS.name, product(product_id), key=product_id)
+        found = at("67201", 1).model_copy(update={"product_id": product_id})
+        await memory_bus.append(topics.TICKERS.name, found, key=product_id)
+    await memory_bus.append(topics.SNAPSHOTS.name, snapshot(1, 4), key="test")
+    buy = tool_call("momentum", "execute_trade", BUY.replace("BTC", "ETH"), ticker_offsets={0: 4})
+    async with serving(memory_bus, rules, limits=limits):
+        await memory_bus.append(topics.COMMANDS.name, buy, key="momentum")
+        await read_until(memory_bus, buy.reply_to, ToolResult, 1)
+        if not restart:
+            await _third_snapshot(memory_bus)
+            marks = await read_until(memory_bus, topics.EVENTS.name, MarketChecked, 2)
+    if restart:
+        await _third_snapshot(memory_bus)
+        async with serving(memory_bus, rules, limits=limits):
+            marks = await read_until(memory_bus, topics.EVENTS.name, MarketChecked, 2)
+
+    (mark,) = marks[-1].marks
+    bought = await read_until(memory_bus, topics.EVENTS.name, OrderDecided, 1)
+    worth = Decimal(67201) * Decimal("0.01")
+    assert "2020-01-02" == mark.day
+    assert (bought[0].cash_after or 0) + worth == mark.day_equity, "at the bid, not at cost"
+
+
+async def _third_snapshot(bus: MemoryBus) -> None:
+    """A day later, with a ticker of BTC-USD only."""
+    await bus.append(topics.TICKERS.name, at("67500", 1500), key="BTC-USD")
+    await bus.append(topics.SNAPSHOTS.name, snapshot(1500, 5), key="test")
