@@ -8,6 +8,7 @@ from arena import ids, topics
 from arena.messages import AGENT
 from ledger.audit.checker import Checker, Scope
 from ledger.audit.decoding import (
+    CANCELLED,
     ORDER_CALLS,
     DecodedRecord,
     Json,
@@ -174,6 +175,8 @@ class LineageChecker(Checker):
             self._turn_of[order_id] = event["agent"], event["turn_id"]
         else:
             known = list(self._turn_of.get(order_id, ()))
+        if event.get("cause") == CANCELLED and known:
+            known[1] = event["turn_id"]  # That of the call that cancelled it, with others.
         text = f"the agent and turn of the order, {' and '.join(known) or 'unknown'}"
         found = f"{event['agent']} and {event['turn_id']}"
         self.expect(

@@ -40,7 +40,10 @@ class LivingArena(WalletArena):
 
     Attributes:
         at: Wall and venue time of the newest price.
+        turn_id: The turn of the next calls; "" for the same one as before.
     """
+
+    turn_id = ""
 
     def __init__(self, limits: RiskLimits = LIMITS) -> None:
         """Open the accounts, and publish a first price of each product.
@@ -76,6 +79,8 @@ class LivingArena(WalletArena):
         index = next(self._calls)
         times = {"issued_at": self.at, "deadline_at": self.at + timedelta(seconds=30)}
         ends = {"ticker_offsets": {0: len(self.records[TICKERS])}, "snapshot_id": ""}
+        if self.turn_id:
+            ends["turn_id"] = self.turn_id
         call = tool_call(agent, tool, f"{{{values}}}", index=index, **times, **ends)
         record = self._write(COMMANDS, call, agent)
         self._log(*self._handler.handle(call, record.offset, self.at).appends)

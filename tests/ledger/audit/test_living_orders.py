@@ -11,7 +11,7 @@ from ledger.audit.sources import RecordSource
 from ledger.audit.trace import trace
 from ledger.audit.trace_records import order_ids
 from tests.ledger.audit.contest_log import EVENTS, TICKERS, ContestLog, Json, body_of
-from tests.ledger.living_log import AGENT, BTC, changed, living_log
+from tests.ledger.living_log import AGENT, BTC, OTHER, changed, living_arena, living_log
 
 CHECKED = (1, 2, 3, 4, 5, 6, 7, 9)
 LIMITS = 4
@@ -128,6 +128,23 @@ def test_exit_of_a_closed_position_is_reported(sound: ContestLog) -> None:
     found = log.failed()[LIMITS].violations
 
     assert any(f"{BTC} is not held" in one.found for one in found)
+
+
+def test_one_call_may_cancel_orders_of_an_earlier_turn() -> None:
+    """Its records name the turn of the call; one by another agent would be a violation."""
+    arena = living_arena()
+    for price in ("50000", "51000"):
+        arena.buy(OTHER, BTC, "0.1", limit_price=price)
+    arena.turn_id = "a later turn"
+    arena.call(OTHER, "cancel_order", order_id="all")
+    log = arena.log()
+
+    assert () == tuple(log.results()[9].violations)
+    place = log.find(EVENTS, lambda _, b: b.get("cause") == "cancelled" and "by_call" not in b)
+    log.change(EVENTS, place, lambda body: body.update(agent=AGENT))
+    log.rebuild_chain()
+    found = log.results()[9].violations
+    assert any("the agent and turn of the order" in one.expected for one in found)
 
 
 def test_exit_is_traced_to_its_trigger_and_its_entry(sound: ContestLog, tmp_path: Path) -> None:
