@@ -24,6 +24,7 @@ from dashboard.terminal.palette import (
     agent_style,
     change_style,
 )
+from dashboard.terminal.risk_lines import risk_lines
 from dashboard.terminal.screen_body import ScreenBody
 from dashboard.terminal.ui import KeyLimits, Ui
 
@@ -162,7 +163,7 @@ def _figures(row: AgentRow, width: int) -> list[Text]:
         work.append(f"saved {saved}   ")
     work.append(f"{'~' * row.estimated}{text.short_count(row.tokens)} tokens")
     accounts = [_account_line(one) for one in row.currencies]
-    return [fit(one, width) for one in (worth, *accounts, work)]
+    return [fit(one, width) for one in (worth, *accounts, work, *risk_lines(row.risk))]
 
 
 def _account_line(one: CurrencyRow) -> Text:

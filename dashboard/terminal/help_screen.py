@@ -42,6 +42,10 @@ TERMS = (
         "the venue accepts no market orders in it now, or has closed it; valued at its last bid",
     ),
     ("held", "market time since entry, weighted by quantity"),
+    (
+        "risk",
+        "on the screen of an agent: its limits as bars, value and limit; SELLS ONLY after a breach",
+    ),
     ("rej", "rejected orders, each with its reason in the trades pane"),
     ("ranks", "possible ranks by the judge's newest evaluation; a wide range is undecided"),
     ("interim", "the season is not over: claims are made only at planned looks"),

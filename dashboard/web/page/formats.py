@@ -19,12 +19,13 @@ from arena.page.formats import (
     stamp,
 )
 from dashboard import text
-from dashboard.model.results import GatesResult
+from dashboard.model.results import GatesResult, RiskResult
 
 __all__ = [
     "UNKNOWN",
     "at_ms",
     "bps",
+    "by_limit",
     "clean",
     "clock",
     "cost",
@@ -98,6 +99,12 @@ def not_asked(gates: GatesResult) -> str:
 def gates_saved(gates: GatesResult) -> str:
     """An estimate of what the gates saved, in words."""
     return saved_text(gates.calls_saved_estimate, gates.usd_saved_estimate)
+
+
+def by_limit(risk: RiskResult) -> str:
+    """Orders that limits rejected, with their counts by limit: "2 (max_symbol_exposure_pct 2)"."""
+    named = ", ".join(f"{limit} {count:,}" for limit, count in risk.rejected.items())
+    return f"{sum(risk.rejected.values()):,}" + (f" ({named})" if named else "")
 
 
 def shown_model(model: str, scripted: bool | None) -> str:

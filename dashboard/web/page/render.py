@@ -18,7 +18,7 @@ FILTERS = (
     formats.pct, formats.share, formats.interval, formats.ranks, formats.money, formats.gain,
     formats.quantity, formats.price, formats.cost, formats.bps, formats.duration, formats.indicator,
     formats.milliseconds, formats.clock, formats.stamp, formats.iso, formats.at_ms,
-    formats.shown_model, formats.span, formats.not_asked, formats.gates_saved,
+    formats.shown_model, formats.span, formats.not_asked, formats.gates_saved, formats.by_limit,
 )  # fmt: skip
 
 TEXT_CHARS_MAX = 20_000
