@@ -3,8 +3,10 @@
 They have keys of their own: "risk/<agent>", or "risk/all" for every agent without its own limits.
 """
 
+from dataclasses import replace
 from typing import Final
 
+from arena.bus.base import Record
 from arena.errors import UsageError
 from arena.ids import check_name
 from arena.messages import RiskRequest
@@ -33,6 +35,31 @@ def scope_of_request(key: bytes | None) -> str | None:
     return text
 
 
+class NewestRequests:
+    """The newest request of each key, and its offset.
+
+    Attributes:
+        found: Key -> offset and request.
+    """
+
+    def __init__(self) -> None:
+        """Start without requests."""
+        self.found: dict[str, tuple[int, RiskRequest]] = {}
+
+    def take(self, record: Record) -> None:
+        """Note a record of `arena.control`; others than requests under their key do nothing."""
+        message = record.message_or_none()
+        if isinstance(message, RiskRequest):
+            key = key_of_request(message.agent)
+            if scope_of_request(record.key) == key:
+                self.found[key] = record.offset, message
+
+    def newest_offset(self, agent: str) -> int:
+        """Offset of the newest request that concerns an agent; -1 for none."""
+        keys = (key_of_request(agent), ALL_KEY)
+        return max((self.found[key][0] for key in keys if key in self.found), default=-1)
+
+
 def limits_asked(request: RiskRequest, base: RiskLimits) -> RiskLimits | None:
     """The limits that a request asks for; None if it leaves those of the files in force.
 
@@ -46,8 +73,6 @@ def limits_asked(request: RiskRequest, base: RiskLimits) -> RiskLimits | None:
     if request.reset or (request.limits is None and not request.preset):
         return None
     values = dict(request.limits or {})
-    if request.preset:
-        values["preset"] = request.preset
-    elif "preset" not in values:
-        values = {**base.as_json(), **values}
-    return RiskLimits.from_json(values, "the request")
+    if request.preset or "preset" in values:
+        return RiskLimits.from_json({**values, "preset": request.preset or values["preset"]}, "")
+    return replace(RiskLimits.from_json({**base.as_json(), **values}, ""), preset=base.preset)

@@ -16,7 +16,7 @@ import typer
 from pydantic import JsonValue
 
 from arena import topics
-from arena.bus.base import Bus, Record
+from arena.bus.base import Bus
 from arena.errors import ArenaError, UsageError
 from arena.halt_command import require_agent
 from arena.halt_confirmation import HaltConfirmation, append_and_confirm, newest_heartbeats
@@ -28,7 +28,7 @@ from arena.read_topic import for_each_record
 from arena.risk_flags import checked, with_risk_flags
 from arena.risk_limit_values import PRESET_KEY
 from arena.risk_log import read_risk_log
-from arena.risk_requests import RISK_IGNORED, key_of_request
+from arena.risk_requests import RISK_IGNORED, NewestRequests, key_of_request
 from arena.risk_settings import RiskValues
 from arena.run_lookup import ArenaLocation, find_arena
 from arena.unknown_names import check_agent_name, unknown_name
@@ -180,8 +180,8 @@ async def _ask(location: ArenaLocation, asked: _Asked, wait_s: float, *, as_json
     try:
         if request.agent is not None:
             await require_agent(bus, request.agent)
-        before = await _newest_request(bus, request.agent)
-        request = merged_request(request, asked.values, before)
+        before = (await _read_requests(bus)).found.get(key_of_request(request.agent))
+        request = merged_request(request, asked.values, before[1] if before else None)
         confirmation = await append_and_confirm(bus, request, wait_s)
         await _require_obeyed(bus, key_of_request(request.agent))
     finally:
@@ -229,16 +229,10 @@ async def _require_obeyed(bus: Bus, key: str) -> None:
             )
 
 
-async def _newest_request(bus: Bus, agent: str | None) -> RiskRequest | None:
-    found: dict[str, RiskRequest] = {}
-
-    def take(record: Record) -> None:
-        message = record.message_or_none()
-        if isinstance(message, RiskRequest):
-            found[key_of_request(message.agent)] = message
-
-    await for_each_record(bus, topics.CONTROL, take)
-    return found.get(key_of_request(agent))
+async def _read_requests(bus: Bus) -> NewestRequests:
+    newest = NewestRequests()
+    await for_each_record(bus, topics.CONTROL, newest.take)
+    return newest
 
 
 def _print_request(
@@ -275,10 +269,10 @@ async def _show(location: ArenaLocation, agent: str | None, *, as_json: bool) ->
     await bus.start()
     try:
         log = await read_risk_log(bus)
-        market = await read_market(bus)
+        market, requests = await read_market(bus), await _read_requests(bus)
     finally:
         await bus.close()
-    document = show_document(log, market, agent)
+    document = show_document(log, market, requests, agent)
     if as_json:
         print(json.dumps(document, indent=2))
         return

@@ -12,6 +12,7 @@ from arena.open_orders import AgentOrders
 from arena.plural import counted
 from arena.risk_limits import RiskLimits
 from arena.risk_log import RiskLog
+from arena.risk_requests import NewestRequests
 from arena.risk_state import RiskState, account_name
 from arena.unknown_names import unknown_name
 from trading_tools.orders.reserved import open_buys
@@ -25,12 +26,15 @@ DETAILS_SHOWN = 5
 Document = dict[str, JsonValue]
 
 
-def show_document(log: RiskLog, market: MarketState, agent: str | None) -> Document:
+def show_document(
+    log: RiskLog, market: MarketState, requests: NewestRequests, agent: str | None
+) -> Document:
     """The limits in force of every account, and how far it is from them.
 
     Args:
         log: The fold of the account log.
         market: The newest quotes.
+        requests: The requests for other limits.
         agent: One agent, or None for all.
 
     Raises:
@@ -43,7 +47,11 @@ def show_document(log: RiskLog, market: MarketState, agent: str | None) -> Docum
     for shard in log.shards.values():
         for name in sorted(shard.accounts):
             if agent in (None, name):
-                found += _accounts(shard, name, market)
+                newest = requests.newest_offset(name)
+                for one in _accounts(shard, name, market):
+                    applied = one["request_offset"]
+                    waits = newest > (-1 if applied is None else applied)
+                    found.append(one | {"request_waits": waits})
     return {"accounts": found}
 
 
@@ -57,7 +65,9 @@ def show_lines(document: Document) -> Iterator[str]:
         source = {"arena": "[risk] or flags", "agent": "its own table", "request": "a request"}
         where = source.get(str(account["set_by"]), "never set")
         stopped = f"; only sells {account['only_sells']}" if account["only_sells"] else ""
-        yield f"{account['account']}: {preset}set by {where}{stopped}"
+        waits = "; a newer request applies from its next order on"
+        more = waits if account["request_waits"] else ""
+        yield f"{account['account']}: {preset}set by {where}{stopped}{more}"
         for one in _list(account["limits"]):
             now = f"now {one['now']}" if one["now"] else "now unknown"
             left = f", {one['left']} left" if one["left"] else ""
@@ -100,7 +110,7 @@ def report_lines(document: Document) -> Iterator[str]:
             yield f"  {counted(len(details) - DETAILS_SHOWN, 'more order')} in --json"
 
 
-def _accounts(shard: Shard, agent: str, market: MarketState) -> Iterator[Document]:
+def _accounts(shard: Shard, agent: str, market: MarketState) -> Iterator[dict[str, Any]]:
     owned = [("", shard.accounts[agent]), *sorted(shard.wallets.get(agent, {}).items())]
     orders = shard.standing.get(agent) or AgentOrders()
     for currency, account in owned:
@@ -116,7 +126,7 @@ def _account(
     state: RiskState,
     orders: AgentOrders,
     market: MarketState,
-) -> Document:
+) -> dict[str, Any]:
     limits, bids = RiskLimits.from_text(state.limits), market.bids()
     at = market.newest_at
     now_ms = int(at.timestamp() * 1000) if at else 0

@@ -9,12 +9,15 @@ import pytest
 from pydantic import JsonValue
 
 from arena import topics
+from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
 from arena.halt_confirmation import append_and_confirm
 from arena.messages import RiskRequest, ToolResult
 from arena.risk_limits import RiskLimits
 from arena.risk_log import RiskLog, read_risk_log
+from arena.risk_requests import NewestRequests
+from arena.wire import encode
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
 from trading_tools.cli_risk import _require_obeyed, merged_request
 from trading_tools.quotes import MarketState
@@ -78,15 +81,23 @@ async def test_the_report_counts_what_limits_did(memory_bus: MemoryBus) -> None:
 async def test_limits_in_force_are_shown_with_their_distance(memory_bus: MemoryBus) -> None:
     """Each limit has its value now and what is left; vetoes are listed as they were set."""
     log, market = await traded(memory_bus)
-    document = show_document(log, market, "mo")
+    document = show_document(log, market, NewestRequests(), "mo")
     text = "\n".join(show_lines(document))
 
-    assert "mo: set by [risk] or flags" in text
+    assert "mo: set by [risk] or flags\n" in text
+    asked = NewestRequests()
+    encoded = encode(request(lift=True))
+    for key, offset in ((b"risk/mo", 4), (b"risk/bo", 5)):
+        asked.take(Record("", 0, offset, 0, key, encoded.value, dict(encoded.headers)))
+    waits = show_document(log, market, asked, "mo")
+    assert "mo: set by [risk] or flags; a newer request applies from its next order on" == (
+        next(iter(show_lines(waits)))
+    )
     assert "max_symbol_exposure_pct              40  now 30.06, 9.94 left  ok" in text
     assert "max_daily_loss_pct                    5  now 0.19, 4.81 left  ok" in text
     assert "veto_products                  DOGE-USD" in text
     with pytest.raises(UsageError, match="there is no agent 'bo'"):
-        show_document(log, market, "bo")
+        show_document(log, market, NewestRequests(), "bo")
 
 
 async def test_an_arena_without_limits_says_so(memory_bus: MemoryBus) -> None:
@@ -95,7 +106,7 @@ async def test_an_arena_without_limits_says_so(memory_bus: MemoryBus) -> None:
     log = await read_risk_log(memory_bus)
 
     assert ["no account has limits yet: they are set before an agent's first order"] == [
-        *show_lines(show_document(log, MarketState(), None))
+        *show_lines(show_document(log, MarketState(), NewestRequests(), None))
     ]
     assert ["no order was measured by limits yet"] == [*report_lines(log.report.document())]
 

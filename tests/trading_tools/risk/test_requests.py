@@ -46,6 +46,7 @@ def test_a_request_adds_limits_to_those_of_the_files() -> None:
     found = settings()
 
     assert found.note(request("mo", limits={"max_symbol_exposure_pct": 5}), 7) == ""
+    assert found.limits_for("mo").limits.preset == "cautious"
 
     mo = found.limits_for("mo")
     assert ("request", "5", "80", 7) == (
