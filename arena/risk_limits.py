@@ -201,7 +201,7 @@ PRESETS: Final[Mapping[str, Mapping[str, JsonValue]]] = {
         "max_symbol_exposure_pct": 50,
         "max_portfolio_exposure_pct": 98,
         "max_position_risk_pct": 5,
-        "max_trades_per_day": 200,
+        "max_trades_per_day": 1_000,
         "loss_streak_max": 10,
         "loss_streak_cooldown_s": 300,
         "max_daily_loss_pct": 10,

@@ -83,17 +83,16 @@ class AccountGuard:
     ) -> RiskInputs:
         account, rules = self.own.account, self.own.rules
         bids, values = valued(self.own, self.market)
-        buys = [
-            order
-            for order in open_buys(self.orders.open.values(), self.own.wallet)
-            if order.order_id != self.without
-        ]
+        buys: list[OpenOrder] = []
+        if self.orders.open:
+            found = open_buys(self.orders.open.values(), self.own.wallet)
+            buys = [order for order in found if order.order_id != self.without]
         quote = self.market.quotes.get(product_id)
         if quote is not None and quote.usable:
             bids.setdefault(product_id, quote.bid)
-        best = None
+        best, buy = None, action == "buy"
         if quote is not None and quote.usable:
-            best = quote.ask if action == "buy" else quote.bid
+            best = quote.ask if buy else quote.bid
         return RiskInputs(
             action=action,
             product_id=product_id,
@@ -110,10 +109,10 @@ class AccountGuard:
             cash_step=rules.cash_step,
             min_funds=listing.min_funds,
             reserved=reserved_cash(buys, rules) if buys else 0,
-            reserved_by_product=_notionals(buys),
+            reserved_by_product=_notionals(buys) if buys else {},
             bids=bids,
             resting=resting,
-            stop_price=stop or _standing_stop(self.orders, product_id),
+            stop_price=stop or (_standing_stop(self.orders, product_id) if buy else None),
             best=best,
         )
 
