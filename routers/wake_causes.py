@@ -82,7 +82,8 @@ class WakeCauses:
     def _cause_of(self, record: Record) -> WakeCause | None:
         message, reason = record.message_or_none(), None
         if isinstance(message, OrderDecided):
-            filled = message.outcome == "filled" and message.agent == self._agent
+            moved = message.outcome in ("filled", "part_filled")
+            filled = moved and message.agent == self._agent
             own = message.turn_id == ids.turn_id(self._agent, message.snapshot_id)
             reason = AskedFor.FILL if filled and not own else None
         elif isinstance(message, Halt | Resume) and message.agent in (None, self._agent):

@@ -56,6 +56,7 @@ from operations.commands.message_format_risk import (
     checked_text,
     intent_text,
     limits_set_text,
+    lived_text,
     request_text,
     tripped_text,
 )
@@ -253,10 +254,15 @@ def _(message: OrderDecided) -> str:
     )
     if message.outcome == "rejected":
         return f"{order} rejected {message.reason}: {message.detail}"
+    lived = message.order_type != "market" or message.outcome != "filled"
+    if lived:
+        order = f"{message.agent} {lived_text(message)}"
+    if message.outcome not in ("filled", "part_filled"):
+        return order
     unit = message.currency or _unit_of(message.postings)
     wallet = f" {message.currency}" if message.currency else ""
     return (
-        f"{order} filled at {format_number(message.price)}"
+        f"{order}{'' if lived else ' filled'} at {format_number(message.price)}"
         f"  fee {format_cash(message.fee, unit)}{wallet}"
         f"  cash {format_cash(message.cash_after, unit)}{wallet}"
         f"  position {format_number(message.position_after)}"

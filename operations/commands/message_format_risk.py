@@ -2,7 +2,14 @@
 
 from collections.abc import Mapping
 
-from arena.messages import MarketChecked, RiskLimitsSet, RiskRequest, RiskTripped, TradeIntent
+from arena.messages import (
+    MarketChecked,
+    OrderDecided,
+    RiskLimitsSet,
+    RiskRequest,
+    RiskTripped,
+    TradeIntent,
+)
 
 
 def limits_text(limits: Mapping[str, object], preset: str) -> str:
@@ -55,3 +62,17 @@ def intent_text(message: TradeIntent) -> str:
     limit = "" if message.limit_price is None else f" at {message.limit_price:f}"
     order = f"{message.action}{quantity} {message.product_id}"
     return f"{message.agent} {order} ({message.order_type}{limit})"
+
+
+def lived_text(message: OrderDecided) -> str:
+    """The order and the outcome of a step of an order that lives: "sell all SOL-USD stop loss"."""
+    quantity = "all" if message.quantity is None else f"{message.quantity:f}"
+    kind = "" if message.order_type == "market" else f" {message.order_type.replace('_', ' ')}"
+    terms, level = message.terms, ""
+    if terms is not None and (price := terms.trigger_price or terms.limit_price) is not None:
+        level = f" at {price:f}"
+    elif terms is not None and terms.trailing_pct is not None:
+        level = f" of {terms.trailing_pct:f} %"
+    step = message.outcome.replace("_", " ")
+    why = f" ({message.cause.replace('_', ' ')})" if message.cause not in ("", step) else ""
+    return f"{message.action or 'trade'} {quantity} {message.product_id}{kind}{level} {step}{why}"

@@ -192,7 +192,7 @@ def effective_events(records: list[TopicRecord], findings: Findings) -> list[Jso
         findings.expect(
             body["epoch"] <= chain.epoch, f"@{raw.offset}: a later epoch than the current one"
         )
-        if raw.kind == "StateDigest":
+        if raw.kind in ("StateDigest", "MarketChecked"):
             if chain.follows(body, steps=0):
                 chain.link(raw.value)
                 findings.counts["state_digests"] += 1

@@ -41,10 +41,11 @@ def test_every_fill_is_a_trade_and_only_refusals_are_rejections(fold: AccountsFo
 
 def test_exit_belongs_to_the_last_checked_snapshot_and_to_no_turn(fold: AccountsFold) -> None:
     """It happened between two snapshots, long after its entry; no call of a turn asked for it."""
-    exits = [r for r in _rows(fold) if isinstance(r.event, FilledOrder) and r.event.is_exit]
+    rows = [(r, r.event) for r in _rows(fold) if isinstance(r.event, FilledOrder)]
+    exits = [(row, fill) for row, fill in rows if fill.is_exit]
 
-    assert {"take_profit", "trailing_stop", "time_exit"} == {r.event.order_type for r in exits}
-    assert all(row.snapshot_id.startswith("s") and not row.is_asked for row in exits)
+    assert {"take_profit", "trailing_stop", "time_exit"} == {f.order_type for _, f in exits}
+    assert all(row.snapshot_id.startswith("s") and not row.is_asked for row, _ in exits)
     assert 0 < sum(isinstance(row.event, PlacedOrder) for row in _rows(fold))
 
 

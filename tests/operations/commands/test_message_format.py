@@ -11,6 +11,7 @@ from arena.messages import (
     Halt,
     MarketSnapshot,
     Message,
+    OrderDecided,
     Product,
     ProductView,
     Resume,
@@ -19,6 +20,7 @@ from operations.commands.message_format import describe
 from tests.dashboard.model.test_verdict import WORDS, judged
 from tests.dashboard.scenario import Scenario
 from tests.ledger.audit.contest_log import EVENTS, ROSTER
+from tests.ledger.living_log import living_arena
 from tests.ledger.wallet_log import WalletArena
 
 AT = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
@@ -142,3 +144,19 @@ def test_evaluation_shows_its_verdict_and_no_ranking() -> None:
 
     assert f"after 3 snapshots (90% intervals, 1 warning): {WORDS}" == line
     assert "first" not in line
+
+
+def test_steps_of_orders_say_what_became_of_them() -> None:
+    """Each outcome and type of order has its words; only a refusal is called rejected."""
+    records = living_arena().records[EVENTS]
+    orders = [m for r in records if isinstance(m := r.message(), OrderDecided)]
+    lines = [describe(order) for order in orders]
+
+    for order, line in zip(orders, lines, strict=True):
+        assert (" rejected " in line) == (order.outcome == "rejected")
+        if order.outcome != "rejected":
+            assert order.outcome.replace("_", " ") in line
+        assert "None" not in line
+    assert any("sell all BTC-USD stop loss at" in line for line in lines)
+    assert any("trailing stop of 4 % accepted (armed)" in line for line in lines)
+    assert any("take profit cancelled" in line or "filled (triggered) at" in line for line in lines)
