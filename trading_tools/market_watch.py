@@ -89,9 +89,13 @@ class MarketWatch:
         checked = self._handler.shard.checked
         active = self._watch.is_active
         self._prices.watchers.append(self._take)
+        ends = self._prices.read_to()
+        # A topic that ends before that was cut, or deleted and created again.
+        checked = {p: offset if offset <= ends.get(p, 0) else 0 for p, offset in checked.items()}
+        self._watch.note_end(ends)
         if active:
             # What the price feed reads meanwhile comes after what is read again here.
-            earlier = await self._read_again(checked, self._prices.read_to())
+            earlier = await self._read_again(checked, ends)
             self._tickers.extendleft(reversed(earlier))
             if self._lock_step:
                 await self._seed_prices(checked)

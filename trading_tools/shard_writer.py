@@ -250,7 +250,7 @@ class ShardWriter:
                 continue
             prices_current = await waits.catch_up(message)
             await self._check_market()
-            while prices_current and await self._watch.is_behind(message):
+            while prices_current and await self._is_snapshot_due(message):
                 await waits.snapshot()
                 await self._check_market()
             await self._send_pending_reads_before(message)
@@ -273,6 +273,11 @@ class ShardWriter:
             await self._record(message, record.offset, handled)
         await self._settle()
         await self._keep_checkpoint()
+
+    async def _is_snapshot_due(self, message: Message) -> bool:
+        """True if, in lock-step, a command that is not late waits for its snapshot."""
+        late = isinstance(message, ToolCall) and self._node.clock.now() > message.deadline_at
+        return not late and await self._watch.is_behind(message)
 
     async def _keep_checkpoint(self) -> None:
         """If a checkpoint is due: append the digest of the accounts, then save them."""

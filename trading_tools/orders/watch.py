@@ -6,10 +6,10 @@ on fills at the first fresh one. At the end of each snapshot the equity of accou
 loss is measured, and the check is noted in the log (`MarketChecked`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 import orjson
 
@@ -110,6 +110,22 @@ class OrderWatch:
 
     def _is_open(self, key: OrderKey) -> bool:
         return self._open_order(key) is not None
+
+    def note_end(self, ends: Mapping[int, int]) -> None:
+        """Watch the orders that were placed after the end of `market.tickers`.
+
+        The topic was cut, or deleted and created again: every ticker in it is newer than they are.
+
+        Args:
+            ends: Partition -> offset after its last record.
+        """
+        for partition, later in list(self._future.items()):
+            other = [entry for entry in later if entry[0] >= ends.get(partition, 0)]
+            self._future[partition] = [entry for entry in later if entry not in other]
+            heapify(self._future[partition])
+            for _, key in other:
+                if (order := self._open_order(key)) is not None:
+                    self._add(key, order)
 
     def seed(self, quote: Quote) -> None:
         """Note the price of a product before the first ticker that is checked."""

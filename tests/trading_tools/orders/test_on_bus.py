@@ -132,3 +132,21 @@ async def _third_snapshot(bus: MemoryBus) -> None:
     """A day later, with a ticker of BTC-USD only."""
     await bus.append(topics.TICKERS.name, at("67500", 1500), key="BTC-USD")
     await bus.append(topics.SNAPSHOTS.name, snapshot(1500, 5), key="test")
+
+
+async def test_exit_fires_in_a_topic_that_was_created_again(memory_bus: MemoryBus) -> None:
+    """Its place in the lost topic says nothing about the new one."""
+    for _ in range(20):
+        for message in (product(), ticker("67201.10", "67203.55")):
+            await memory_bus.append(topics.TICKERS.name, message, key="BTC-USD")
+    call = tool_call("momentum", "execute_trade", BUY)
+    async with serving(memory_bus):
+        await memory_bus.append(topics.COMMANDS.name, call, key="momentum")
+        await read_until(memory_bus, call.reply_to, ToolResult, 1)
+    memory_bus.cluster.logs[topics.TICKERS.name, 0].clear()
+    for message in (product(), ticker("60000", "60002")):
+        await memory_bus.append(topics.TICKERS.name, message, key="BTC-USD")
+    async with serving(memory_bus):
+        events = await read_until(memory_bus, topics.EVENTS.name, OrderDecided, 3)
+
+    assert ("stop_loss", "filled") == (events[-1].order_type, events[-1].outcome)
