@@ -14,9 +14,10 @@ from arena.risk_state import RiskState
 from trading_tools.risk.value_at_risk import ValueAtRisk
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: one is made for every order, and a frozen one takes four times as long.
+@dataclass(slots=True)
 class RiskInputs:
-    """An order, the account before it, and the market.
+    """An order, the account before it, and the market; it is not changed after it was made.
 
     Attributes:
         quantity: As asked for, a multiple of `base_step`.
