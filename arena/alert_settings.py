@@ -17,6 +17,7 @@ ALERT_KINDS = (
     "feed-silent",
     "broker-silent",
     "drawdown",
+    "loss-limit",
     "drift",
     "budget",
     "contest-ended",

@@ -16,6 +16,7 @@ from arena.kill_switch import ActiveHalt, key_of
 from arena.liveness import CONNECTOR, ROUTERS
 from arena.messages import Cause, Heartbeat
 from arena.products import split_key
+from dashboard.alerts.breaches import LOSS_LIMIT, breach_ended, find_breaches
 from dashboard.alerts.contest_end import contest_end
 from dashboard.alerts.drawdowns import DrawdownFold, drawdown_text
 from dashboard.alerts.drifts import RECONCILE, DriftFold, DriftSeen, is_over
@@ -114,6 +115,8 @@ def find_ended(situation: Situation, subjects: Mapping[str, datetime]) -> list[E
                 words = _feed_ended(situation, name, at)
             case "broker-silent":
                 words = _broker_ended(situation, at)
+            case "loss-limit":
+                words = breach_ended(situation.view, name)
             case "drift":
                 holding = situation.drifts.holding(comparisons)
                 over = name not in holding and _is_compared(situation, name, at, comparisons)
@@ -350,6 +353,7 @@ _FINDERS = {
     "dead": _dead,
     "feed-silent": _feed,
     "drawdown": _drawdowns,
+    LOSS_LIMIT: lambda situation: find_breaches(situation.view),
     "drift": _drifts,
     "budget": _budgets,
     "contest-ended": _contest,

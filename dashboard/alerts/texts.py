@@ -40,6 +40,7 @@ TITLES = {
     "feed-silent": "feed silent",
     "broker-silent": "broker silent",
     "drawdown": "drawdown",
+    "loss-limit": "sells only",
     "drift": "books drift",
     "budget": "budget spent",
     "contest-ended": "contest ended",
@@ -50,6 +51,7 @@ RESOLVED_TITLES = {
     "feed-silent": "feed back",
     "broker-silent": "broker back",
     "drift": "books agree",
+    "loss-limit": "buys again",
 }
 
 
