@@ -30,7 +30,7 @@ def lives(event: OrderEvent) -> bool:
     """True for a step of an order that can have several, or that brings such orders."""
     if event.outcome == "rejected":
         return False
-    return event.order_type != "market" or event.step > 0 or bool(event.exits)
+    return event.order_type != "market" or event.step > 0 or bool(event.exits or event.cause)
 
 
 def follows(event: OrderEvent, orders: AgentOrders | None) -> bool:
@@ -74,7 +74,9 @@ def fold_step(
             order.exits = []
     if event.outcome in CLOSING and order is not None:
         del orders.open[event.order_id]
-        _close(event, orders, order, realised, sold_cost)
+        _close(event, orders, order.filled, realised, sold_cost)
+    elif event.cause and order is None:  # The executor sold by itself, after a breach.
+        _close(event, orders, read_units(event.quantity or "0"), realised, sold_cost)
     if event.is_fill and event.product_id not in account.positions:
         _drop_unarmed(orders, event.product_id)
 
@@ -146,18 +148,18 @@ def _unarmed(event: OrderEvent, wanted: ExitRead) -> OpenOrder:
 
 
 def _close(
-    event: OrderEvent, orders: AgentOrders, order: OpenOrder, realised: int, sold_cost: int
+    event: OrderEvent, orders: AgentOrders, quantity: int, realised: int, sold_cost: int
 ) -> None:
     used = event.used
     closed = ClosedOrder(
         order_id=event.order_id,
         product_id=event.product_id,
         order_type=event.order_type,
-        action=order.action,
+        action=event.action or "sell",
         status=event.outcome,
         reason=event.reason or "",
         cause=event.cause,
-        quantity=order.filled,
+        quantity=quantity,
         price=_price(event.price),
         realised=realised,
         realised_pct=realised * SCALE // sold_cost if sold_cost else 0,

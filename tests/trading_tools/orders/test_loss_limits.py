@@ -56,6 +56,8 @@ def test_drawdown_allows_sells_only_until_lifted(flatten: bool) -> None:
     assert 1 == kinds.count("RiskTripped")
     assert "MarketChecked" == kinds[-1]
     assert flatten == ({} == room.shard.accounts[AGENT].positions)
+    told = [(c.order_type, c.cause, c.quantity > 0) for c in room.orders.closed]
+    assert flatten == (("market", "flatten:max_drawdown_pct", True) in told), "the agent hears it"
     refused = room.buy("1").reply
     assert refused is not None
     assert "max_drawdown_pct" in refused.text
