@@ -14,6 +14,7 @@ import orjson
 
 from arena import ids, topics
 from arena.bus.base import Record
+from arena.messages.orders import EXIT_TYPES
 from dashboard.model.results.trace import Algorithm, Trace, TraceCheck, TracePart, TraceStep
 
 BEFORE, ORDER, COMMAND, TURN = "previous event", "order", "command", "turn"
@@ -107,16 +108,28 @@ Comparison = tuple[str, str, Algorithm, str, tuple[TracePart, ...], TracePart]
 
 
 def _comparisons(records: Mapping[str, Record], bodies: Bodies) -> Iterator[Comparison]:
-    yield from _of_order(records, bodies[ORDER])
-    yield from _of_command(records)
-    yield from _of_turn(bodies)
+    placed = _placing_id(bodies)
+    yield from _of_order(records, bodies[ORDER], placed)
+    yield from _of_command(records, placed)
+    yield from _of_turn(bodies, placed)
     yield from _of_reply(bodies)
     yield from _of_snapshot(records, bodies)
     for side in ("bid", "ask"):
         yield _same(USED, f"{side} used", at(ORDER, "used", side), at(USED, f"best_{side}"))
 
 
-def _of_order(records: Mapping[str, Record], order: Json) -> Iterator[Comparison]:
+def _placing_id(bodies: Bodies) -> TracePart:
+    """The id of the order that a call placed: of an exit, that of the order that brought it."""
+    order, command = bodies[ORDER], bodies.get(COMMAND, {})
+    is_exit = order.get("order_type") in EXIT_TYPES
+    if is_exit and command.get("call_id") not in (None, order["order_id"]):
+        return at(COMMAND, "call_id")
+    return at(ORDER, "order_id")
+
+
+def _of_order(
+    records: Mapping[str, Record], order: Json, placed: TracePart
+) -> Iterator[Comparison]:
     what, expected = "digest of the log before it", at(ORDER, "prev")
     if BEFORE in records:
         parts = (at(BEFORE, "prev"), TracePart(step=BEFORE))
@@ -130,21 +143,25 @@ def _of_order(records: Mapping[str, Record], order: Json) -> Iterator[Comparison
         "uuid5",
         ID_SEPARATOR,
         names,
-        at(ORDER, "order_id"),
+        placed,
     )
+    if placed.step == COMMAND:
+        brought = (literal("exit"), placed, at(ORDER, "order_type"))
+        what = "id from the order that brought it"
+        yield ORDER, what, "uuid5", ID_SEPARATOR, brought, at(ORDER, "order_id")
 
 
-def _of_command(records: Mapping[str, Record]) -> Iterator[Comparison]:
+def _of_command(records: Mapping[str, Record], placed: TracePart) -> Iterator[Comparison]:
     if (record := records.get(COMMAND)) is not None:
         place = literal(f"{record.partition}@{record.offset}")
         named = (at(ORDER, "source", "partition"), at(ORDER, "source", "offset"))
         yield COMMAND, "place that the event names", "text", "@", named, place
-    yield _same(COMMAND, "order", at(COMMAND, "call_id"), at(ORDER, "order_id"))
+    yield _same(COMMAND, "order", at(COMMAND, "call_id"), placed)
     yield _same(COMMAND, "turn", at(COMMAND, "turn_id"), at(ORDER, "turn_id"))
     yield _same(COMMAND, "snapshot", at(COMMAND, "snapshot_id"), at(ORDER, "snapshot_id"))
 
 
-def _of_turn(bodies: Bodies) -> Iterator[Comparison]:
+def _of_turn(bodies: Bodies, placed: TracePart) -> Iterator[Comparison]:
     order, turn = bodies[ORDER], bodies.get(TURN, {})
     names = (literal("turn"), at(TURN, "agent"), at(TURN, "snapshot_id"))
     yield TURN, "id from agent and snapshot", "uuid5", ID_SEPARATOR, names, at(TURN, "turn_id")
@@ -152,7 +169,7 @@ def _of_turn(bodies: Bodies) -> Iterator[Comparison]:
     if turn.get("messages"):
         yield TURN, "prompt", "sha256", PROMPT_SEPARATOR, _prompt(TURN), at(TURN, "prompt_sha256")
         named = at(TURN, "rounds", order["round"], "tool_call_ids", order["index"])
-        yield _same(TURN, "order that its round names", named, at(ORDER, "order_id"))
+        yield _same(TURN, "order that its round names", named, placed)
 
 
 def _of_reply(bodies: Bodies) -> Iterator[Comparison]:
