@@ -262,6 +262,7 @@ def order_lines(found: dict[str, Any] | None) -> list[str]:
     return [
         f"executor: {off:,} orders/s without limits, {standard:,} with the preset standard:"
         f" {found['ratio']:.2f} x",
+        f"  CPU per order: {found['cpu_us']['off']} us and {found['cpu_us']['standard']} us",
         f"  CPU per ticker: {without:.1f} us without standing exits, {exits:.1f} us with"
         f" {many} ({found['exits_per_agent']} of each of {found['agents']} agents)",
     ]
