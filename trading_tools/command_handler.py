@@ -6,18 +6,16 @@ caller appends the events in order and sends a reply only when every event befor
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Literal
+from datetime import datetime
 
 from arena import ids
 from arena.account_state import OrderOutcome
-from arena.accounts import Shard, unix_us
+from arena.accounts import Shard
 from arena.kill_switch import KillSwitch
-from arena.messages import Message, OpenAccount, ToolCall, ToolResult
+from arena.messages import Message, OpenAccount, ToolCall
 from arena.topics import partition_of
 from trading_tools import envelope
 from trading_tools.account_records import records_of
-from trading_tools.arguments import quoted
 from trading_tools.context import (
     AccountContext,
     AccountRequest,
@@ -26,6 +24,14 @@ from trading_tools.context import (
     SetExits,
 )
 from trading_tools.events import PendingEvent, account_opened
+from trading_tools.handled_command import (
+    HandledCommand,
+    is_ahead,
+    issued_ahead,
+    too_late,
+    too_old,
+    unknown_tool,
+)
 from trading_tools.orders.accounts import Settlement
 from trading_tools.orders.desk import Desk
 from trading_tools.orders.guard import AccountGuard, guard_of_account
@@ -39,45 +45,6 @@ from trading_tools.risk.candles import CandleFigures
 from trading_tools.risk.requests import LimitSettings
 from trading_tools.rules import TradingRules
 from trading_tools.schema import InvalidArguments
-
-TOO_OLD = "too_old"
-"""Reason for refusing an order that may have been decided so long ago that its id is forgotten."""
-ISSUED_AHEAD = "issued_ahead"
-"""Reason for refusing an order whose issue time is long after the time of its record."""
-ISSUED_AHEAD_MAX = timedelta(hours=1)
-"""Issue times are kept to recognise copies: one from far in the future would make every later order
-of its agent look like a copy until then."""
-MICROSECOND = timedelta(microseconds=1)
-CommandKind = Literal[
-    "opened",
-    "filled",
-    "rejected",
-    "accepted",
-    "part_filled",
-    "cancelled",
-    "duplicate",
-    "read",
-    "refused",
-]
-
-
-@dataclass(slots=True)
-class HandledCommand:
-    """The outcome of a command.
-
-    Attributes:
-        kind: The outcome in one word; a duplicate was decided before.
-        reason: The reason of a rejection or refusal.
-        appends: Events for the log, already folded into the shard.
-        reply: The reply for the agent's inbox, or None if it is too late for one.
-        dead_letter_reason: Why the command goes to the dead letters; "" if it does not.
-    """
-
-    kind: CommandKind
-    reason: str = ""
-    appends: list[PendingEvent] = field(default_factory=list)
-    reply: ToolResult | None = None
-    dead_letter_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,17 +138,17 @@ class CommandHandler:
         assert isinstance(message, ToolCall)
         tool = self.tools.get(message.tool)
         if tool is None:
-            return self._unknown_tool(message)
+            return unknown_tool(message, self.tools)
         if tool.places_order:
             known = self.shard.orders.get(message.call_id)
             if known is not None:
                 return self._repeat_reply(message, known, now)
-            if _is_ahead(message, written_ms):
-                return self._issued_ahead(message, now)
+            if is_ahead(message, written_ms):
+                return issued_ahead(message, now)
             if self._may_be_decided_already(message):
-                return self._too_old(message, now)
+                return too_old(message, now)
         if not tool.places_order and now > message.deadline_at:
-            return self._too_late(message)
+            return too_late(message)
         opening = self._open_implied_account(message, offset, now)
         topic_state = _TopicState(prices_current, control_unknown)
         handled = self._run(tool, message, offset, now, topic_state)
@@ -217,35 +184,6 @@ class CommandHandler:
             return HandledCommand("duplicate", reply=forgotten_order_result(call, known))
         portfolio = self._portfolio(call.agent)
         return HandledCommand("duplicate", reply=order_result(call, event, portfolio))
-
-    def _unknown_tool(self, call: ToolCall) -> HandledCommand:
-        names = ", ".join(self.tools)
-        text = f"There is no account tool {quoted(call.tool)}; there are {names}."
-        return HandledCommand(
-            "refused", "unknown_tool", reply=failed_result(call, "unknown_tool", text)
-        )
-
-    def _too_late(self, call: ToolCall) -> HandledCommand:
-        text = f"{call.tool} was not run: its deadline had passed."
-        return HandledCommand("refused", "expired", reply=failed_result(call, "expired", text))
-
-    def _too_old(self, call: ToolCall, now: datetime) -> HandledCommand:
-        issued = f"it was issued at {call.issued_at.isoformat(timespec='milliseconds')}"
-        why = f"{issued}, before orders of {call.agent} that are decided and no longer remembered"
-        dead_letter_reason = f"the order {call.call_id} may have been decided before: {why}"
-        return _refuse(
-            call, TOO_OLD, f"{why}. Nothing was traded; order again.", dead_letter_reason, now
-        )
-
-    def _issued_ahead(self, call: ToolCall, now: datetime) -> HandledCommand:
-        issued = f"it says it was issued at {call.issued_at.isoformat(timespec='seconds')}"
-        hours = ISSUED_AHEAD_MAX.total_seconds() / 3600
-        why = f"{issued}, more than {hours:g} h after the broker had it"
-        text = f"{why}. Nothing was traded; the clock of the agent's router has to be set."
-        dead_letter_reason = (
-            f"the order {call.call_id} is refused: {why}; set the clock of its router"
-        )
-        return _refuse(call, ISSUED_AHEAD, text, dead_letter_reason, now)
 
     def desk(
         self,
@@ -373,7 +311,8 @@ class CommandHandler:
                 decided = [desk.set_exits(call, request, source)]
             else:
                 decided = [desk.order(call, request, source)]
-        event = self.shard.recent[-1]
+        event = decided[-1].event
+        assert event is not None, "a decision is an order's event"
         followed = [] if self.commands_only else desk.follow_up(call.agent)
         return HandledCommand(
             event["outcome"],
@@ -381,20 +320,3 @@ class CommandHandler:
             [*records, *decided, *followed],
             order_result(call, event, self._portfolio(call.agent), len(decided)),
         )
-
-
-def _is_ahead(call: ToolCall, written_ms: int) -> bool:
-    """True if an order's issue time is too far after the time of its record."""
-    if written_ms <= 0:
-        return False
-    return unix_us(call.issued_at) - 1_000 * written_ms > ISSUED_AHEAD_MAX // MICROSECOND
-
-
-def _refuse(
-    call: ToolCall, reason: str, text: str, dead_letter_reason: str, now: datetime
-) -> HandledCommand:
-    """Refuse an order without an event, with a reply if it is not too late for one."""
-    reply = None
-    if now <= call.deadline_at:
-        reply = failed_result(call, reason, f"{call.tool} was not run: {text}")
-    return HandledCommand("refused", reason, reply=reply, dead_letter_reason=dead_letter_reason)

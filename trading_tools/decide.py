@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from arena.account_log import ExitRead
 from arena.account_state import Account
@@ -51,8 +51,7 @@ from trading_tools.suggested_quantity import QuantitySuggestion, position_quanti
 __all__ = ["Decision", "Fill", "Guard", "Rejection", "control_unknown_since", "decide"]
 
 
-@dataclass(frozen=True, slots=True)
-class RiskOutcome:
+class RiskOutcome(NamedTuple):
     """What limits of risk say about an order.
 
     Attributes:

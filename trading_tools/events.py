@@ -4,7 +4,7 @@ An order event is written as JSON directly: building and dumping the pydantic mo
 as much. A contract test checks that both are equal, byte for byte.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -26,6 +26,7 @@ from arena.messages import (
     ToolCall,
 )
 from arena.money import decimal_text, from_units, price_text, units_text
+from arena.newest_events import Event
 from arena.wire import Headers, encode, headers_of
 from trading_tools.context import Share
 from trading_tools.decide import Decision
@@ -57,6 +58,7 @@ class PendingEvent:
         key: The agent, or the shard for an epoch or digest.
         value: The record's value.
         headers: The record's headers.
+        event: The value, decoded, of an `OrderDecided`; None for other types.
     """
 
     offset: int
@@ -64,6 +66,7 @@ class PendingEvent:
     key: str
     value: bytes
     headers: Headers
+    event: Event | None = field(default=None, compare=False)
 
 
 def utc_text(value: datetime) -> str:
@@ -209,7 +212,7 @@ def order_decided(
     }
     headers = headers_of(OrderDecided, turn=origin.turn_id)
     value = orjson.dumps(event)
-    return PendingEvent(shard.next_offset, "OrderDecided", origin.agent, value, headers)
+    return PendingEvent(shard.next_offset, "OrderDecided", origin.agent, value, headers, event)
 
 
 # Any: JSON values, in the order of the fields of `OrderDecided`.

@@ -66,14 +66,14 @@ class IntentOutbox:
             await self._send_again(shard, missing)
         await self.settle()
 
-    async def send(self, events: Iterable[tuple[int, bytes]]) -> None:
+    async def send(self, events: Iterable[tuple[int, Event]]) -> None:
         """Send the intents of events that were acked.
 
         Args:
-            events: Offset and value of `OrderDecided` events.
+            events: Offset and body of `OrderDecided` events.
         """
-        for offset, value in events:
-            intent = intent_of(orjson.loads(value), self._shard, offset)
+        for offset, event in events:
+            intent = intent_of(event, self._shard, offset)
             if intent is None:
                 continue
             self._sent.append(
@@ -125,7 +125,7 @@ class IntentOutbox:
                 if not records:
                     return
                 await self.send(
-                    (record.offset, record.value)
+                    (record.offset, orjson.loads(record.value))
                     for record in records
                     if record.value is not None and record.value in missing
                 )

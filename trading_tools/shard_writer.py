@@ -26,10 +26,11 @@ from arena.liveness import COMMANDS_LOST, COMMANDS_UNPROVEN, EVENTS_LOST, EVENTS
 from arena.messages import Message, ToolCall, ToolResult
 from arena.node import Node
 from arena.tasks import run_until_first_ends, wait_for_tasks
-from trading_tools.command_handler import CommandHandler, CommandKind, HandledCommand
+from trading_tools.command_handler import CommandHandler
 from trading_tools.command_start import find_start
 from trading_tools.command_waits import CommandWaits, ShardReleased
 from trading_tools.events import PendingEvent
+from trading_tools.handled_command import CommandKind, HandledCommand
 from trading_tools.inbox_check import check_inboxes
 from trading_tools.intents import IntentOutbox
 from trading_tools.kill_switch import KillSwitchFeed
@@ -367,7 +368,7 @@ class ShardWriter:
         fault_point("acked_no_intent")
         await self._intents.settle()
         await self._intents.send(
-            (append.offset, append.value) for append, _ in unacked if append.kind == "OrderDecided"
+            (append.offset, append.event) for append, _ in unacked if append.event is not None
         )
 
     def _count(self, message: Message, offset: int, handled: HandledCommand) -> None:

@@ -12,8 +12,9 @@ from arena.messages import Heartbeat, OpenAccount, OrderDecided, ToolCall
 from arena.money import to_units
 from arena.wire import encode
 from tests.trading_tools.helpers import product, ticker, tool_call
-from trading_tools.command_handler import ISSUED_AHEAD, TOO_OLD, CommandHandler, HandledCommand
+from trading_tools.command_handler import CommandHandler
 from trading_tools.events import epoch_of
+from trading_tools.handled_command import ISSUED_AHEAD, TOO_OLD, HandledCommand
 from trading_tools.quotes import MarketState
 from trading_tools.registry import load_catalogue
 from trading_tools.rules import TradingRules

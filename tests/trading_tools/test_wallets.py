@@ -11,9 +11,10 @@ from arena.messages import OrderDecided, Portfolio, Rules, ToolResult
 from arena.money import to_units
 from arena.wire import encode
 from tests.trading_tools.helpers import product, ticker, tool_call
-from trading_tools.command_handler import CommandHandler, HandledCommand
+from trading_tools.command_handler import CommandHandler
 from trading_tools.events import epoch_of
 from trading_tools.executor import check_currency
+from trading_tools.handled_command import HandledCommand
 from trading_tools.quotes import MarketState
 from trading_tools.registry import load_catalogue
 from trading_tools.rules import TradingRules

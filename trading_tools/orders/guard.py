@@ -18,9 +18,11 @@ from trading_tools.risk.candles import CandleFigures, with_candles
 from trading_tools.risk.inputs import RiskInputs
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AccountGuard:
     """The limits of one account; see `trading_tools.decide.Guard`.
+
+    One is made for every order, so it is not frozen: that would take longer to make.
 
     Attributes:
         limits: The limits in force.

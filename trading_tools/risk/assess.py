@@ -6,9 +6,8 @@ breach it later. Sells reduce risk: they are approved always.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from arena.messages.orders import ValueAtRiskBasis
 from arena.money import PRICE_SCALE, price_text, units_text
@@ -32,8 +31,7 @@ SEARCH_POINTS: Final = 16
 """Quantities that are tried for a value at risk that passes, before the largest is searched."""
 
 
-@dataclass(frozen=True, slots=True)
-class Assessment:
+class Assessment(NamedTuple):
     """What risk says about an order.
 
     Attributes:

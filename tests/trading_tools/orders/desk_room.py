@@ -12,8 +12,9 @@ from arena.newest_events import Event
 from arena.open_orders import AgentOrders
 from arena.wire import encode
 from tests.trading_tools.helpers import product, tool_call
-from trading_tools.command_handler import CommandHandler, HandledCommand
+from trading_tools.command_handler import CommandHandler
 from trading_tools.events import PendingEvent, epoch_of
+from trading_tools.handled_command import HandledCommand
 from trading_tools.orders.marks import Checked
 from trading_tools.orders.watch import OrderWatch
 from trading_tools.quotes import MarketState, Quote, quote_of

@@ -7,7 +7,7 @@ import pytest
 
 from arena.money import to_units
 from tests.trading_tools.orders.desk_room import AGENT, SOL, START, DeskRoom, outcomes
-from trading_tools.command_handler import HandledCommand
+from trading_tools.handled_command import HandledCommand
 
 
 @pytest.fixture
