@@ -15,6 +15,8 @@ from dashboard.model.accounts_view import AccountsView
 DIGITS = 2
 HUNDRED = Decimal(100)
 NO_STATE = RiskState()
+NOT_USED_UP = 0.99
+"""How much of a limit of losses in a row is used when its pause is over: one more stops buys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class LimitRow:
     """One limit that can be measured now.
 
     Attributes:
-        value, threshold: Percent, or numbers of buys.
+        value, threshold: Percent, numbers of buys or losses, or seconds.
         used: How much of the limit is used, 1 at the limit; for least cash how near it is.
     """
 
@@ -98,7 +100,9 @@ def risk_row(
     until_ms = tripped.tripped_until_ms
     return RiskRow(
         preset=(state.preset or "custom") if state.limits else "",
-        limits=limit_rows(state, account, bids) if account and state.limits else (),
+        limits=limit_rows(state, account, bids, orders=accounts.orders_of(agent), now=now)
+        if account and state.limits
+        else (),
         tripped=tripped.tripped,
         until=datetime.fromtimestamp(until_ms / 1000, UTC) if until_ms else None,
         counts=accounts.risk.get(agent) or RiskCounts(),
@@ -141,38 +145,92 @@ def is_tripped(state: RiskState, now: datetime | None) -> bool:
 
 
 def limit_rows(
-    state: RiskState, account: Account, bids: dict[str, PriceUnits]
+    state: RiskState,
+    account: Account,
+    bids: dict[str, PriceUnits],
+    *,
+    orders: AgentOrders,
+    now: datetime | None,
 ) -> tuple[LimitRow, ...]:
-    """The limits of an account that its present figures can be compared with."""
+    """The limits of a main account that its present figures can be compared with.
+
+    Args:
+        state: Its limits, and what they are measured against.
+        account: The account.
+        bids: Product -> best bid.
+        orders: The agent's open orders; limit buys count as exposure and reserve cash.
+        now: Venue time; None before the first snapshot.
+    """
     limits = RiskLimits.from_text(state.limits)
-    values = [
-        notional_units(at.quantity, bids[product]) if product in bids else at.cost
+    values = {
+        product: notional_units(at.quantity, bids[product]) if product in bids else at.cost
         for product, at in account.positions.items()
-    ]
-    equity = account.cash + account.scraped + sum(values)
+    }
+    equity = account.cash + account.scraped + sum(values.values())
     if equity <= 0:
         return ()
-    largest = max(values, default=0)
+    reserved = _reserved(orders)
+    exposed = {p: values.get(p, 0) + reserved.get(p, 0) for p in {**values, **reserved}}
+    most, total = max(exposed.values(), default=0), sum(exposed.values())
     found = [
-        _row(
-            "max_symbol_exposure_pct",
-            limits.max_symbol_exposure_pct,
-            largest,
-            equity,
-        ),
-        _row("max_portfolio_exposure_pct", limits.max_portfolio_exposure_pct, sum(values), equity),
+        _row("max_symbol_exposure_pct", limits.max_symbol_exposure_pct, most, equity),
+        _row("max_portfolio_exposure_pct", limits.max_portfolio_exposure_pct, total, equity),
         _loss("max_daily_loss_pct", limits.max_daily_loss_pct, state.day_equity, equity),
         _loss("max_drawdown_pct", limits.max_drawdown_pct, state.peak_equity, equity),
+        _trades(limits, state, now),
+        _streak(limits, state, now),
+        _cooldown(limits, state, now),
     ]
-    if limits.max_trades_per_day is not None:
-        most, made = Decimal(limits.max_trades_per_day), Decimal(state.entries_today)
-        used = state.entries_today / limits.max_trades_per_day
-        found.append(LimitRow("max_trades_per_day", made, most, used))
     if limits.min_cash_pct:
-        share = _percent(account.cash, equity)
+        share = _percent(account.cash - sum(reserved.values()), equity)
         used = min(1.0, _share(limits.min_cash_pct, share)) if share > 0 else 1.0
         found.append(LimitRow("min_cash_pct", share, limits.min_cash_pct, used))
     return tuple(one for one in found if one is not None)
+
+
+def _reserved(orders: AgentOrders) -> dict[str, int]:
+    """Product -> what the main account's open limit buys are worth at their limits."""
+    found: dict[str, int] = {}
+    for one in orders.open.values():
+        if (one.order_type, one.action, one.currency) == ("limit", "buy", ""):
+            worth = notional_units(one.remaining, one.limit)
+            found[one.product_id] = found.get(one.product_id, 0) + worth
+    return found
+
+
+def _trades(limits: RiskLimits, state: RiskState, now: datetime | None) -> LimitRow | None:
+    most = limits.max_trades_per_day
+    if most is None:
+        return None
+    today = now is None or f"{now:%Y-%m-%d}" == state.day
+    made = state.entries_today if today else 0
+    return LimitRow("max_trades_per_day", Decimal(made), Decimal(most), made / most)
+
+
+def _streak(limits: RiskLimits, state: RiskState, now: datetime | None) -> LimitRow | None:
+    """Sells at a loss in a row; at the limit, but not used up, once buys are possible again."""
+    most, pause_s = limits.loss_streak_max, limits.loss_streak_cooldown_s
+    if most is None or pause_s is None:
+        return None
+    losses, stopped = state.losses_in_a_row, _seconds_since_loss(state, now) < pause_s
+    used = losses / most if losses < most or stopped else NOT_USED_UP
+    return LimitRow("loss_streak_max", Decimal(losses), Decimal(most), used)
+
+
+def _cooldown(limits: RiskLimits, state: RiskState, now: datetime | None) -> LimitRow | None:
+    """Seconds since the newest sell at a loss; 1 is used until buys are possible again."""
+    pause_s = limits.cooldown_after_loss_s
+    if pause_s is None or not state.last_loss_ms:
+        return None
+    passed_s = _seconds_since_loss(state, now)
+    used = 1.0 if passed_s < pause_s else 0.0
+    return LimitRow("cooldown_after_loss_s", Decimal(passed_s), Decimal(pause_s), used)
+
+
+def _seconds_since_loss(state: RiskState, now: datetime | None) -> int:
+    """Whole seconds of venue time since the newest sell at a loss."""
+    now_ms = int(now.timestamp() * 1000) if now else 0
+    return max(0, now_ms - state.last_loss_ms) // 1000
 
 
 def _loss(name: str, threshold: Decimal | None, start: int, equity: int) -> LimitRow | None:

@@ -176,7 +176,7 @@ class TradeRow:
         price: Price of the fill.
         move_bps: Change from `seen` to `price`; positive is up.
         against: True if that change cost the agent.
-        latency_ms: Wall time from issuing the order to the decision.
+        latency_ms: Wall time from issuing the order to the decision; None for later steps.
         notional: Value of the fill.
         fee: Fee of the fill.
         words: Reason of a rejection; "" for a fill.
@@ -196,7 +196,7 @@ class TradeRow:
     price: Decimal | None
     move_bps: Decimal | None
     against: bool
-    latency_ms: float
+    latency_ms: float | None
     notional: int | None
     fee: int | None
     words: str

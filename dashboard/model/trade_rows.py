@@ -51,7 +51,7 @@ def trade_row(
         price=fill_price,
         move_bps=move,
         against=move is not None and move != 0 and (move > 0) == (event["action"] == "buy"),
-        latency_ms=(at - issued_at).total_seconds() * 1000,
+        latency_ms=None if event.get("step") else (at - issued_at).total_seconds() * 1000,
         notional=_units(event["notional"]) if filled else None,
         fee=_units(event["fee"]) if filled else None,
         words="" if filled else _words(event),

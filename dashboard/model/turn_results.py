@@ -163,8 +163,9 @@ def trade(event: Mapping[str, Any], currency: str = DEFAULT_CURRENCY) -> Trade:
         slippage=order.slippage,
         realised=order.realised,
         currency=order.currency or currency,
-        latency_ms=(order.at - order.issued_at).total_seconds() * 1000,
+        latency_ms=None if order.step else (order.at - order.issued_at).total_seconds() * 1000,
         reason=order.detail or str(order.reason or "") if order.outcome == "rejected" else "",
+        step=order.step,
         order_type=order.order_type,
         cause=order.cause,
     )

@@ -268,11 +268,15 @@ def _fill_cells(row: TradeRow, product: str, time: str) -> list[Text]:
         Text("→" if row.filled else " ", style=QUIET),
         Text(text.price(row.price) if row.filled else ""),
         moved if row.filled else Text(""),
-        Text(f"{row.latency_ms:,.0f}" if row.filled else ""),
+        Text(_latency(row) if row.filled else ""),
         Text(f"{text.money(row.notional, row.digits)} {row.unit}".rstrip() if row.filled else ""),
         Text(f"{text.money(row.fee, row.digits)} {row.unit}".rstrip() if row.filled else ""),
         Text(venue if row.filled else "", style=QUIET),
     ]
+
+
+def _latency(row: TradeRow) -> str:
+    return "-" if row.latency_ms is None else f"{row.latency_ms:,.0f}"
 
 
 def _refused(row: TradeRow, line: Text, width: int) -> Text:

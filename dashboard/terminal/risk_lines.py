@@ -16,6 +16,8 @@ SHORT = {
     "max_drawdown_pct": "drawdown",
     "max_trades_per_day": "buys",
     "min_cash_pct": "least cash",
+    "loss_streak_max": "losses",
+    "cooldown_after_loss_s": "pause s",
 }
 
 

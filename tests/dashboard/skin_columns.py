@@ -174,6 +174,7 @@ def screen_trade(one: Trade) -> Row:
     if one.outcome == "rejected":
         return (*what, f"rejected: {one.reason}")
     prices = text.price(one.seen), text.price(one.price)
+    assert one.latency_ms is not None
     return (*what, *prices, text.bps(one.move_bps), f"{one.latency_ms:,.0f}")
 
 

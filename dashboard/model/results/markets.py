@@ -57,7 +57,8 @@ class Trade(Result):
         at: Wall time of the decision; `venue_time` is that of its price.
         seen: Price in the agent's snapshot; `price` is the price paid or got.
         move_bps: Change from `seen` to `price`; positive is up.
-        latency_ms: Wall time from issuing the order to the decision.
+        step: Number of the step, from 0 in each order.
+        latency_ms: Wall time from issuing the order to the decision; None for later steps.
         outcome: What the step made of the order; accepted and cancelled orders moved no money.
         reason: Why it was rejected; "" for other outcomes.
         cause: Why the executor took the step without a call, such as "triggered"; "" otherwise.
@@ -80,8 +81,9 @@ class Trade(Result):
     slippage: WireDecimal | None
     realised: WireDecimal | None
     currency: str
-    latency_ms: float
+    latency_ms: float | None
     reason: str
+    step: int
     order_type: OrderType
     cause: str
 

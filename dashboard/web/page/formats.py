@@ -19,7 +19,7 @@ from arena.page.formats import (
     stamp,
 )
 from dashboard import text
-from dashboard.model.results import GatesResult, RiskResult
+from dashboard.model.results import GatesResult, RiskResult, Trade
 
 __all__ = [
     "UNKNOWN",
@@ -39,6 +39,7 @@ __all__ = [
     "minus",
     "money",
     "not_asked",
+    "order_words",
     "pct",
     "price",
     "quantity",
@@ -47,6 +48,7 @@ __all__ = [
     "shown_model",
     "span",
     "stamp",
+    "step_words",
 ]  # fmt: skip
 
 
@@ -105,6 +107,23 @@ def by_limit(risk: RiskResult) -> str:
     """Orders that limits rejected, with their counts by limit: "2 (max_symbol_exposure_pct 2)"."""
     named = ", ".join(f"{limit} {count:,}" for limit, count in risk.rejected.items())
     return f"{sum(risk.rejected.values()):,}" + (f" ({named})" if named else "")
+
+
+def order_words(one: Trade) -> str:
+    """An order without its product: "buy 0.4", "sell stop loss all"."""
+    if one.order_type == "market":
+        return f"{one.action} {quantity(one.quantity)}"
+    kind = one.order_type.replace("_", " ")
+    sells_all = one.quantity is None and one.order_type != "limit"
+    return f"{one.action} {kind} {'all' if sells_all else quantity(one.quantity)}"
+
+
+def step_words(one: Trade) -> str:
+    """What became of a step that neither filled nor was rejected: "cancelled: replaced"."""
+    if one.outcome not in ("accepted", "cancelled", "expired"):
+        return ""
+    why = one.cause.replace("_", " ")
+    return one.outcome + (f": {why}" if why not in ("", one.outcome) else "")
 
 
 def shown_model(model: str, scripted: bool | None) -> str:

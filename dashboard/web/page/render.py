@@ -19,6 +19,7 @@ FILTERS = (
     formats.quantity, formats.price, formats.cost, formats.bps, formats.duration, formats.indicator,
     formats.milliseconds, formats.clock, formats.stamp, formats.iso, formats.at_ms,
     formats.shown_model, formats.span, formats.not_asked, formats.gates_saved, formats.by_limit,
+    formats.order_words, formats.step_words,
 )  # fmt: skip
 
 TEXT_CHARS_MAX = 20_000

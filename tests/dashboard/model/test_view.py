@@ -139,7 +139,7 @@ def test_trades_show_the_price_seen_and_the_price_paid() -> None:
     assert trade.seen is not None
     assert trade.price is not None
     assert trade.move_bps == round((trade.price / trade.seen - 1) * 10_000, 2)
-    assert (7.0, trade.price > trade.seen) == (round(trade.latency_ms, 6), trade.against)
+    assert (7.0, trade.price > trade.seen) == (round(trade.latency_ms or 0, 6), trade.against)
 
 
 def test_rejection_shows_reason_and_detail() -> None:
