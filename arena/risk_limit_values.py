@@ -68,7 +68,7 @@ def checked_table(values: Mapping[str, JsonValue], presets: Presets, where: str 
 
 
 def _checked(values: Mapping[str, JsonValue], presets: Presets) -> Arguments:
-    preset = _preset(values.get(PRESET_KEY, ""), presets)
+    preset = _preset(values[PRESET_KEY], presets) if PRESET_KEY in values else ""
     given = dict(presets.get(preset, {}))
     given.update((name, value) for name, value in values.items() if name != PRESET_KEY)
     if SHARE_NAME in given:
@@ -104,8 +104,6 @@ def limit_names() -> tuple[str, ...]:
 
 
 def _preset(value: JsonValue, presets: Presets) -> str:
-    if value == "":
-        return ""
     if not isinstance(value, str) or value not in presets:
         names = listed(closest_first(str(value)[:80], presets))
         raise LimitFault(

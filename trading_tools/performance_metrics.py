@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from arena.account_state import Account
 from arena.money import SCALE, units_text
+from arena.plural import counted
 from arena.trade_history import FILLS_REMEMBERED, TradeRow
 from trading_tools.account_records import AccountRecords
 from trading_tools.context import Answer
@@ -43,7 +44,7 @@ def performance(records: AccountRecords, window_s: int | None) -> Answer:
     main, *others = parts
     value: Figures = main[1] | ({"wallets": dict(others)} if others else {})
     span = "all remembered fills" if window_s is None else f"the last {duration(window_s)}"
-    lines = [f"Over {span} (at most {FILLS_REMEMBERED}):"]
+    lines = [f"Over {span} (of at most {FILLS_REMEMBERED} fills):"]
     lines += [f"{unit}: {_text(figures, unit)}" for unit, figures in parts]
     return Answer("\n".join(lines), value)
 
@@ -102,12 +103,23 @@ def _text(figures: Figures, unit: str) -> str:
         value = figures[name]
         return "unknown" if value is None else form.format(value)
 
+    def one_of(name: str, none: str) -> str:
+        value = figures[name]
+        return none if value is None else f"{name.replace('_', ' ')} {value:+.2f}"
+
+    if not figures["closed_trades"]:
+        return (
+            f"equity {figures['equity']} {unit}, {shown('total_return_pct', '{:+.2f}')} % since the"
+            f" start; no closed trade, {counted(int(str(figures['fills'])), 'fill')}; deepest fall"
+            f" {shown('max_drawdown_pct')} %; fees so far {figures['fees']} {unit}."
+        )
     return (
         f"equity {figures['equity']} {unit}, {shown('total_return_pct', '{:+.2f}')} % since the"
-        f" start; {figures['closed_trades']} closed trades of {figures['fills']} fills, realised"
+        f" start; {counted(int(str(figures['closed_trades'])), 'closed trade')} of"
+        f" {counted(int(str(figures['fills'])), 'fill')}, realised"
         f" {figures['realised']}; win rate {shown('win_rate_pct', '{:.1f}')} %, profit factor"
-        f" {shown('profit_factor')}, per trade {shown('expectancy', '{:+.2f}')} {unit}, best"
-        f" {shown('biggest_win', '{:+.2f}')}, worst {shown('biggest_loss', '{:+.2f}')}; deepest"
+        f" {shown('profit_factor')}, per trade {shown('expectancy', '{:+.2f}')} {unit},"
+        f" {one_of('biggest_win', 'no win')}, {one_of('biggest_loss', 'no loss')}; deepest"
         f" fall {shown('max_drawdown_pct')} %, Sharpe {shown('sharpe_per_trade')} and Sortino"
         f" {shown('sortino_per_trade')} per closed trade; fees so far {figures['fees']} {unit}."
     )

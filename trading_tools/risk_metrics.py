@@ -53,6 +53,8 @@ def measured(records: AccountRecords, wallet: str, account: Account) -> Figures:
         "largest_position_pct": _percent(values.get(largest, 0), equity),
         "positions_without_stop": list(unprotected),
     }
+    if buys := sum(_open_buys(records, wallet).values()):
+        found["open_buys_pct"] = _percent(buys, equity)
     state = records.risk_of(wallet)
     found["limits"] = [] if state is None else [*_limits(records, wallet, account, values, state)]
     if state is not None and state.tripped:
@@ -94,7 +96,7 @@ def _limits(
     """Every limit in force with its value now; of several products, the one nearest to it."""
     limits = RiskLimits.from_text(state.limits) if state.limits else RiskLimits()
     found: dict[str, tuple[Check, str]] = {}
-    for product_id in values or ("",):
+    for product_id in {**values, **_open_buys(records, wallet)} or ("",):
         inputs = _inputs(records, wallet, account, values, state, product_id)
         checks = checks_of(inputs, limits)
         risk_of_day = var_check(inputs, limits)
@@ -138,11 +140,7 @@ def _inputs(
 ) -> RiskInputs:
     """A buy of nothing."""
     bids = {p: bid for p in values if (bid := records.bid(p)) is not None}
-    buys = open_buys(records.orders.open.values(), wallet)
-    by_product: dict[str, int] = {}
-    for order in buys:
-        worth = notional_units(order.remaining, order.limit)
-        by_product[order.product_id] = by_product.get(order.product_id, 0) + worth
+    by_product = _open_buys(records, wallet)
     levels = [order.level for order in _stops(records, product_id)]
     return RiskInputs(
         action="buy",
@@ -164,6 +162,15 @@ def _inputs(
     )
 
 
+def _open_buys(records: AccountRecords, wallet: str) -> dict[str, int]:
+    """Product -> what its open limit buys are worth at their limits."""
+    found: dict[str, int] = {}
+    for order in open_buys(records.orders.open.values(), wallet):
+        worth = notional_units(order.remaining, order.limit)
+        found[order.product_id] = found.get(order.product_id, 0) + worth
+    return found
+
+
 def _text(figures: Figures, unit: str) -> str:
     equity = to_digits(from_units(_units(figures["equity"])), 2)
     lines = [
@@ -175,6 +182,9 @@ def _text(figures: Figures, unit: str) -> str:
             f"Largest position {figures['largest_position']}: {figures['largest_position_pct']} %;"
             f" concentration {figures['concentration']} (1 is a single position)."
         )
+    if "open_buys_pct" in figures:
+        open_buys_pct = figures["open_buys_pct"]
+        lines.append(f"Open limit buys: {open_buys_pct} % more, if they fill; limits count them.")
     without = figures["positions_without_stop"]
     if isinstance(without, list) and without:
         lines.append(f"Without a stop: {', '.join(map(str, without))}.")

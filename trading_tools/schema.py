@@ -99,7 +99,7 @@ class Signature:
 
     def _explain(self, error: ValidationError) -> str:
         fields = self.model.model_fields
-        names = ", ".join(fields) or "none"
+        names = ", ".join(fields)
         needed = ", ".join(name for name, field in fields.items() if field.is_required())
         found = error.errors(include_url=False, include_context=False)
         parts = []
@@ -108,7 +108,8 @@ class Signature:
             if one["type"] == "missing":
                 parts.append(f"{quoted(name)} is missing: give {needed}")
             elif one["type"] == "extra_forbidden":
-                parts.append(f"{quoted(name)} is no argument: give only {names}")
+                known = f"give only {names}" if names else "the tool takes none"
+                parts.append(f"{quoted(name)} is no argument: {known}")
             else:
                 reason = one["msg"].removeprefix("Value error, ")
                 parts.append(f"{name} was {quoted(one['input'])}: {_lower_first(reason)}")

@@ -70,6 +70,8 @@ def test_an_agents_flag_adds_to_the_arenas() -> None:
     ("risk", "limits", "words"),
     [
         ("nope", {}, "the presets are"),
+        ("", {}, "unknown preset ''; the presets are"),
+        ('{"preset": ""}', {}, "unknown preset ''; the presets are"),
         ("[1]", {}, "the presets are"),
         ('{"max": ', {}, "--risk is not JSON"),
         ("missing.json", {}, "cannot read missing.json"),

@@ -147,5 +147,35 @@ def test_performance_of_nothing_is_unknown() -> None:
         value["win_rate_pct"],
         value["sharpe_per_trade"],
     )
-    assert text.startswith("Over the last 1h00m (at most 128):")
-    assert "win rate unknown %" in text
+    assert text.startswith("Over the last 1h00m (of at most 128 fills):")
+    assert "since the start; no closed trade, 0 fills; deepest fall 0.00 %" in text
+    assert "unknown" not in text
+
+
+def test_performance_without_a_win_says_so() -> None:
+    """One trade at a loss is the biggest loss; there is no best trade of unknown profit."""
+    room = DeskRoom()
+    room.tick("139.9", "140")
+    room.buy("50", stop_loss_pct=2)
+    room.tick("130", "130.1")
+    text, _ = asked(room, "get_performance_metrics")
+
+    assert "1 closed trade of 2 fills" in text
+    assert "no win, biggest loss -" in text
+
+
+def test_open_limit_buys_are_exposure() -> None:
+    """The product nearest to its limit may be one that is only ordered so far."""
+    room = DeskRoom(limits=LimitSettings(RiskLimits.of_preset("standard")))
+    room.tick("139.9", "140")
+    room.buy("300", limit_price="130")
+    text, value = asked(room, "get_risk_metrics")
+    limits = value["limits"]
+
+    assert isinstance(limits, list)
+    symbol = next(
+        one for one in limits if isinstance(one, dict) and one["limit"] == "max_symbol_exposure_pct"
+    )
+    assert (SOL, "39", "11") == (symbol["product_id"], symbol["value"], symbol["distance"])
+    assert "39.00" == value["open_buys_pct"]
+    assert "Open limit buys: 39.00 % more, if they fill; limits count them." in text
