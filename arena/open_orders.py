@@ -35,7 +35,8 @@ class OpenOrder:
         expires_ms: When it expires; 0 for never.
         exits_ms: When a time exit fires; 0 for other types.
         parent: Order id of the entry, or id of the call, that brought an exit.
-        placed_partition, placed_offset: Place of the product's newest ticker when it was placed.
+        placed_partition, placed_offset: Place of the product's newest ticker when it was placed,
+            or, of a limit order, of the ticker of its newest fill.
         currency: Currency of the wallet; "" for the main account.
         turn_id, round, index, snapshot_id, source, issued_at: Of the call that placed it; `source`
             is its offset in `account.commands`.

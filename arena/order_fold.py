@@ -127,6 +127,7 @@ def _opened(event: OrderEvent, unarmed: OpenOrder | None) -> OpenOrder:
 
 def _unarmed(event: OrderEvent, wanted: ExitRead) -> OpenOrder:
     """An exit that has no record of its own yet: the executor appends it next."""
+    used = event.used
     return OpenOrder(
         order_id=wanted.order_id,
         product_id=event.product_id,
@@ -137,6 +138,8 @@ def _unarmed(event: OrderEvent, wanted: ExitRead) -> OpenOrder:
         trailing_pct=wanted.trailing_pct or "",
         exits_ms=unix_ms(wanted.exits_at) if wanted.exits_at else 0,
         parent=event.order_id,
+        placed_partition=used.partition if used else 0,
+        placed_offset=used.offset if used else -1,
         currency=event.currency,
         turn_id=event.turn_id,
         round=event.round,

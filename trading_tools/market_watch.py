@@ -25,7 +25,7 @@ from trading_tools.command_handler import CommandHandler
 from trading_tools.events import PendingEvent
 from trading_tools.kill_switch import KillSwitchFeed
 from trading_tools.orders.marks import Checked
-from trading_tools.orders.watch import OrderWatch
+from trading_tools.orders.watch import OrderWatch, Place
 from trading_tools.prices import PriceFeed
 from trading_tools.quotes import Quote, quote_of
 
@@ -120,9 +120,17 @@ class MarketWatch:
             for record in await self._reader.read(timeout_s=IDLE_S):
                 self._take_snapshot(record)
 
-    def take_over(self) -> list[PendingEvent]:
+    async def take_over(self) -> list[PendingEvent]:
         """The steps that are due after another owner's crash, folded."""
-        return self._watch.take_over(self._node.clock.now())
+        ends, placed = self._prices.read_to(), dict[Place, Quote]()
+        for orders in self._handler.shard.standing.values():
+            for order in orders.open.values():
+                partition, offset = order.placed_partition, order.placed_offset
+                if order.step >= 0 or not 0 <= offset < ends.get(partition, 0):
+                    continue
+                for quote in await self._quotes_between(partition, offset, offset + 1):
+                    placed[quote.partition, quote.offset] = quote
+        return self._watch.take_over(self._node.clock.now(), placed)
 
     def note_orders(self, agent: str) -> None:
         """Watch the orders that a command placed."""
@@ -188,7 +196,10 @@ class MarketWatch:
     def _end_snapshots(self, now: datetime) -> list[PendingEvent]:
         records: list[PendingEvent] = []
         while self._snapshots and self._prices.covers(self._snapshots[0].ticker_offsets):
-            records += self._watch.on_snapshot(_checked(self._snapshots.popleft()), now)
+            end = self._snapshots.popleft()
+            # Later tickers are checked, too: the highest bids of trailing stops include them.
+            end.ticker_offsets = {**end.ticker_offsets, **self._prices.read_to()}
+            records += self._watch.on_snapshot(_checked(end), now)
         return records
 
     def _tickers_before(self, offsets: dict[int, int]) -> list[Quote]:

@@ -28,6 +28,7 @@ from trading_tools.orders.steps import (
     StepMaker,
     due_step,
 )
+from trading_tools.orders.terms import stop_of
 from trading_tools.quotes import Quote
 from trading_tools.replay_prices import Event
 
@@ -108,7 +109,7 @@ def _fill_limit(
             order.product_id,
             asked,
             order.limit,
-            None,
+            stop_of(order),
             desk.market.listings[order.product_id],
             resting=True,
         )

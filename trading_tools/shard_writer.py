@@ -137,7 +137,7 @@ class ShardWriter:
         commands: asyncio.Future[list[Record]] | None = None
         try:
             with contextlib.suppress(ShardReleased):
-                await self._append_all(self._watch.take_over())
+                await self._append_all(await self._watch.take_over())
                 while should_serve():
                     commands = commands or asyncio.ensure_future(self._next_commands())
                     await self._wait_for(commands)
@@ -324,10 +324,10 @@ class ShardWriter:
     async def _record(self, message: Message, offset: int, handled: HandledCommand) -> None:
         if handled.appends:
             self._dead_lettered_to = max(self._dead_lettered_to, offset)
+        if handled.appends and isinstance(message, ToolCall):
+            self._watch.note_orders(message.agent)  # Before further tickers are read.
         for append in handled.appends:
             await self._append(append)
-        if handled.appends and isinstance(message, ToolCall):
-            self._watch.note_orders(message.agent)
         if handled.reply is not None:
             self._replies.append(handled.reply)
         self._count(message, offset, handled)

@@ -43,12 +43,15 @@ UNREAD = re.compile(r"halted by a record that cannot be read, ([^ ;]+)")
 
 @dataclass(frozen=True, slots=True)
 class _FilledOrder:
+    """A fill; `is_rest` if it is a later step of a limit order, for which no minimum holds."""
+
     location: str
     subject: str
     product_id: str
     quantity: int
     notional: int
     currency: str
+    is_rest: bool
 
 
 @dataclass(slots=True)
@@ -202,6 +205,7 @@ class LimitsChecker(Checker):
             units(event["quantity"]),
             notional,
             self._currency_of(event),
+            event.get("order_type") == "limit" and event.get("step", 0) > 0,
         )
         self._orders.append(order)
 
@@ -249,7 +253,9 @@ class LimitsChecker(Checker):
                 continue
             self.counts["steps"] += 1
             fits = any(
-                order.quantity > 0 and order.quantity % base == 0 and order.notional >= least
+                order.quantity > 0
+                and order.quantity % base == 0
+                and (order.is_rest or order.notional >= least)
                 for base, _, least in listings
             )
             worth = f"{units_text(order.notional)} {order.currency}"

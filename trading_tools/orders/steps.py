@@ -6,7 +6,7 @@ cancelled, before anything else is decided.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple, cast
@@ -168,13 +168,15 @@ class StepMaker:
         listing = self.market.listings[order.product_id]
         own = settlement_in(self.shard, self.rules, agent, order.currency)
         wanted = Order(order.product_id, from_units(quantity), cast("Side", order.action))
+        # The venue's minimum is for the whole order, not for what is left of it.
+        fillable = replace(listing, min_funds=0)
         outcome = fill_order(
             own.account,
             agent,
             wanted,
             quote,
             None,
-            listing,
+            fillable,
             own.rules,
             at_limit=order.limit,
             reserved=reserved,

@@ -8,6 +8,7 @@ from arena import ids
 from arena.account_log import ExitRead
 from arena.messages import ExitType
 from arena.money import PriceUnits, decimal_text, price_text, to_price_units
+from arena.open_orders import OpenOrder
 from trading_tools.context import ExitRequest
 from trading_tools.quotes import Listing
 
@@ -166,3 +167,8 @@ def stop_level(exits: list[ExitRead], bid: PriceUnits) -> PriceUnits | None:
             share = int(Decimal(one.trailing_pct).scaleb(6))
             levels.append(PriceUnits(bid * (PCT - share) // PCT))
     return max(levels, default=None)
+
+
+def stop_of(order: OpenOrder) -> PriceUnits | None:
+    """The level of the stop that a limit order brings with its first fill, or None without one."""
+    return stop_level(order.exits, order.limit)

@@ -7,7 +7,7 @@ loss is measured, and the check is noted in the log (`MarketChecked`).
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 
@@ -28,9 +28,12 @@ from trading_tools.orders.marks import Checked, is_watched, mark_of
 from trading_tools.orders.records import Json, trigger_of
 from trading_tools.orders.reserved import open_buys, reserved_cash
 from trading_tools.orders.steps import EXPIRED, NOT_POSSIBLE
+from trading_tools.orders.terms import stop_of
 from trading_tools.orders.triggers import OrderKey, ProductTriggers
 from trading_tools.quotes import MarketState, Quote
 
+Place = tuple[int, int]
+"""Partition and offset in `market.tickers`."""
 RANKS: dict[str, int] = {kind: rank for rank, kind in enumerate(EXIT_TYPES)}
 
 
@@ -251,8 +254,9 @@ class OrderWatch:
         through = quote.ask < order.limit if buy else quote.bid > order.limit
         listing = self.handler.market.listings.get(order.product_id)
         halted = buy and (not self.may_buy or self.handler.switch.halt_of(agent) is not None)
-        quantity = 0
-        if through and not halted and listing is not None and listing.open:
+        place, quantity = (order.placed_partition, order.placed_offset), 0
+        is_new = place != (quote.partition, quote.offset)  # Its size fills an order once.
+        if through and is_new and not halted and listing is not None and listing.open:
             quantity = self._size_of(order, quote)
         if not quantity:
             self._add_again(key, order)
@@ -268,7 +272,13 @@ class OrderWatch:
         guard = guard_of_account(self.shard, desk.market, desk.venue_at, agent, own)
         if guard is not None and buy:
             said = for_standing(guard, order.order_id).assess(
-                "buy", order.product_id, quantity, order.limit, None, listing, resting=True
+                "buy",
+                order.product_id,
+                quantity,
+                order.limit,
+                stop_of(order),
+                listing,
+                resting=True,
             )
             risk, quantity = said.record, said.quantity
             if not quantity:
@@ -312,10 +322,25 @@ class OrderWatch:
         self.market.listings = self.handler.market.listings
         return self.market
 
-    def take_over(self, now: datetime) -> list[PendingEvent]:
-        """The steps that are due after a crash of another owner, folded."""
-        desk = self.handler.desk(now)
-        return [step for agent in self.shard.standing for step in self._follow_up(desk, agent)]
+    def take_over(self, now: datetime, placed: Mapping[Place, Quote]) -> list[PendingEvent]:
+        """The steps that are due after a crash of another owner, folded.
+
+        Args:
+            now: Wall time.
+            placed: Tickers by place: exits that an entry brought are armed as of its ticker, and
+                at the newest one if that is not among these.
+        """
+        records: list[PendingEvent] = []
+        for agent, orders in self.shard.standing.items():
+            market, quotes = self._market(), dict(self._market().quotes)
+            for order in orders.open.values():
+                place = (order.placed_partition, order.placed_offset)
+                quote = placed.get(place) if order.step < 0 else None
+                if quote is not None and quote.product_id == order.product_id:
+                    quotes[order.product_id] = quote
+            desk = self.handler.desk(now, market=replace(market, quotes=quotes))
+            records += self._follow_up(desk, agent)
+        return records
 
     def on_snapshot(self, checked: Checked, now: datetime) -> list[PendingEvent]:
         """End the check of a snapshot: breaches of limits of loss, and the note of the check.

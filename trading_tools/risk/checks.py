@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from arena.messages.orders import CheckState
-from arena.money import BPS, PRICE_SCALE, SCALE, divide_up, units_text
+from arena.money import AMOUNT_MAX, BPS, PRICE_SCALE, SCALE, divide_up, units_text
 from arena.risk_limits import REMEMBERED, RiskLimits, ScaledLimits
 from trading_tools.risk.inputs import RiskInputs
 
@@ -24,6 +24,9 @@ UNLIMITED: Final = 10**30
 """Stands for the largest quantity that passes, for limits that are not breached."""
 TEXTS_REMEMBERED: Final = 20_000
 """Texts of percentages that are kept: every one from 0 to 100 %, and as many others."""
+SHOWN_MAX: Final = 10**19 - 1
+"""A larger percentage, in hundredths, is shown as this one: records hold 18 digits before the
+point, and an order may ask for any quantity."""
 NEAR_PCT: Final = 80
 """Share of a limit above which an order is near it."""
 
@@ -150,10 +153,10 @@ def _exempt(text: str) -> tuple[Check, ...]:
 
 @lru_cache(maxsize=TEXTS_REMEMBERED)
 def hundredths_text(value: int) -> str:
-    """Hundredths as plain decimal text: 2750 is "27.5"."""
+    """Hundredths as plain decimal text: 2750 is "27.5"; at most `SHOWN_MAX`."""
     if value < 0:
         return f"-{hundredths_text(-value)}"
-    whole, part = divmod(value, 100)
+    whole, part = divmod(min(value, SHOWN_MAX), 100)
     if not part:
         return str(whole)
     return f"{whole}.{part // 10}" if part % 10 == 0 else f"{whole}.{part:02d}"
@@ -256,7 +259,7 @@ def _loss(m: Measures, name: str, threshold: int, start: int) -> Check:
 
 def _notional(inputs: RiskInputs, threshold: int) -> Check:
     name, after = "max_order_notional", divide_up(inputs.quantity * inputs.price, PRICE_SCALE)
-    shown = units_text(threshold), "", units_text(after)
+    shown = units_text(threshold), "", units_text(min(after, AMOUNT_MAX))
     if after > threshold:
         return Check(name, "breached", *shown, "", threshold * PRICE_SCALE // inputs.price)
     return Check(name, "near" if after * 100 > threshold * NEAR_PCT else "ok", *shown)

@@ -103,13 +103,24 @@ class DeskRoom:
         age_s: float = 0,
     ) -> list[Event]:
         """Let a ticker come, some seconds after its time; returns the events that it triggered."""
+        quote = self.note(bid, ask, after_s=after_s, size=size)
+        self.now += timedelta(seconds=age_s)
+        return self.check(quote)
+
+    def note(
+        self, bid: str, ask: str | None = None, *, after_s: float = 1, size: str | None = None
+    ) -> Quote:
+        """Let a ticker come that is checked later."""
         self.now += timedelta(seconds=after_s)
         self.tickers += 1
         found = sol_ticker(bid, ask or str(Decimal(bid) + Decimal("0.1")), self.now, size)
         self.handler.market.note(found, 0, self.tickers)
         quote = quote_of(found, 0, self.tickers)
         self.quotes.append(quote)
-        self.now += timedelta(seconds=age_s)
+        return quote
+
+    def check(self, quote: Quote) -> list[Event]:
+        """Check a ticker; returns the events that it triggered."""
         return self._noted(self.watch.on_quote(quote, self.now))
 
     def snapshot(self) -> list[Event]:
@@ -159,7 +170,8 @@ class DeskRoom:
             0, 1, shard, self.handler.market, self.rules, ACCOUNT_TOOLS, limits=self.limits
         )
         self.watch = OrderWatch(self.handler)
-        events = self._noted(self.watch.take_over(self.now))
+        placed = {(quote.partition, quote.offset): quote for quote in self.quotes}
+        events = self._noted(self.watch.take_over(self.now, placed))
         for quote in self.quotes:
             if quote.offset >= self.shard.checked.get(0, 0):
                 events += self._noted(self.watch.on_quote(quote, self.now))

@@ -147,3 +147,19 @@ def test_records_are_what_pydantic_writes(room: DeskRoom) -> None:
         if record.kind == "OrderDecided":
             message = OrderDecided.model_validate_json(record.value)
             assert record.value.decode() == message.model_dump_json()
+
+
+def test_exits_armed_by_the_next_owner_miss_no_ticker(room: DeskRoom) -> None:
+    """The owner was killed between an entry and its exits; the price fell and came back."""
+    room.buy("10", stop_loss_pct=3, trailing_pct=20)
+    room.lose_last(2)
+    for bid in ("120", "140"):
+        room.note(bid)
+
+    events = room.restart()
+
+    armed, trailing = events[:2]
+    assert [0, 1] == armed["terms"]["placed_after"] == trailing["terms"]["placed_after"]
+    assert "140" == trailing["used"]["bid"]
+    assert ("stop_loss", "filled", "triggered") == outcomes(events)[2]
+    assert 2 == events[2]["trigger"]["offset"]

@@ -6,8 +6,10 @@ from decimal import Decimal
 import pytest
 
 from arena.money import to_units
+from arena.risk_limits import RiskLimits
 from tests.trading_tools.orders.desk_room import AGENT, SOL, START, DeskRoom, outcomes
 from trading_tools.handled_command import HandledCommand
+from trading_tools.risk.requests import LimitSettings
 
 
 @pytest.fixture
@@ -138,3 +140,44 @@ def test_exit_for_what_is_not_held(room: DeskRoom) -> None:
 
     assert "nothing_held: Rejected: nothing held: SOL-USD is not held" in reason(handled)
     assert START < room.now
+
+
+def test_rest_below_the_smallest_order_still_fills(room: DeskRoom) -> None:
+    """The minimum is for the order, not for what a ticker's size left of it."""
+    room.buy("1", limit_price="139")
+
+    first = room.tick("138.5", "138.6", size="0.998")
+    rest = room.tick("138.5", "138.6", size="5")
+
+    assert [("limit", "part_filled", "triggered")] == outcomes(first)
+    assert [("limit", "filled", "triggered")] == outcomes(rest)
+    assert "0.002" == rest[0]["quantity"], "worth 28 cents"
+
+
+def test_size_of_the_newest_ticker_fills_an_order_once(room: DeskRoom) -> None:
+    """Three tickers are checked late: each fill is at the newest one, which offers 1 SOL."""
+    room.buy("10", limit_price="139")
+    late = [room.note(bid, size="1") for bid in ("138.5", "138.4", "138.3")]
+
+    events = [event for quote in late for event in room.check(quote)]
+
+    assert [("limit", "part_filled", "triggered")] == outcomes(events)
+    assert to_units(Decimal(9)) == next(iter(room.orders.open.values())).remaining
+    again = room.tick("138.3", size="1")
+    assert [("limit", "part_filled", "triggered")] == outcomes(again)
+
+
+def test_stop_that_a_limit_order_brings_counts_at_its_fill() -> None:
+    """`require_stop` is met, and the risk of the position is measured with that stop."""
+    limits = RiskLimits.from_json({"require_stop": True, "max_position_risk_pct": 1})
+    room = DeskRoom(limits=LimitSettings(default=limits))
+    room.tick("140")
+    room.buy("10", limit_price="139", stop_loss_pct=2)
+
+    events = room.tick("138.5", "138.6")
+
+    assert [("limit", "filled", "triggered"), ("stop_loss", "accepted", "armed")] == outcomes(
+        events
+    )
+    states = {check["limit"]: check["state"] for check in events[0]["risk"]["checks"]}
+    assert {"require_stop": "ok", "max_position_risk_pct": "ok"} == states

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from arena.messages import MarketChecked, Message, RiskLimitsSet, RiskTripped
+from arena.messages import MarketChecked, Message, OrderDecided, RiskLimitsSet, RiskTripped
 from arena.risk_limits import RiskLimits
 from tests.trading_tools.orders.desk_room import AGENT, SOL, DeskRoom
 from trading_tools.risk.requests import LimitSettings
@@ -98,3 +98,17 @@ def test_records_are_what_pydantic_writes() -> None:
     for record in found:
         message = kinds[record.kind].model_validate_json(record.value)
         assert record.value.decode() == message.model_dump_json()
+
+
+@pytest.mark.parametrize("quantity", ["999999999999999999", "1", "0.00000001"])
+def test_any_quantity_makes_a_record_that_can_be_read(quantity: str) -> None:
+    """An order may ask for far more than a percentage or an amount of a record can hold."""
+    settings = RiskLimits.from_json(
+        {"preset": "cautious", "max_order_notional": "1000", "min_cash_pct": 5}
+    )
+    room = DeskRoom(limits=LimitSettings(default=settings))
+    room.tick("140")
+
+    room.buy(quantity)
+
+    assert OrderDecided.model_validate_json(room.records[-1].value).risk is not None

@@ -150,3 +150,39 @@ async def test_exit_fires_in_a_topic_that_was_created_again(memory_bus: MemoryBu
         events = await read_until(memory_bus, topics.EVENTS.name, OrderDecided, 3)
 
     assert ("stop_loss", "filled") == (events[-1].order_type, events[-1].outcome)
+
+
+async def test_highest_bid_of_a_check_is_of_no_later_ticker(memory_bus: MemoryBus) -> None:
+    """Tickers after a snapshot's end are checked before its record comes: none is read again.
+
+    Otherwise a trailing stop would fire at an early bid, measured from a later high.
+    """
+    for message in (product(), ticker("67201.10", "67203.55")):
+        await memory_bus.append(topics.TICKERS.name, message, key="BTC-USD")
+    order = json.loads(BUY) | {"trailing_pct": 3}
+    del order["stop_loss_pct"]
+    buy = tool_call("momentum", "execute_trade", json.dumps(order))
+    look = tool_call("momentum", "get_portfolio", "{}", index=1)
+    checks: list[MarketChecked] = []
+    async with serving(memory_bus):
+        await memory_bus.append(topics.COMMANDS.name, buy, key="momentum")
+        await read_until(memory_bus, buy.reply_to, ToolResult, 1)
+        for bid in ("67000", "70000"):
+            found = ticker(bid, str(Decimal(bid) + 2))
+            await memory_bus.append(topics.TICKERS.name, found, key="BTC-USD")
+        while not checks or checks[-1].peaks != {buy_exit(checks[-1]): Decimal(70000)}:
+            number = len(checks) + 1
+            await memory_bus.append(topics.SNAPSHOTS.name, snapshot(number, 2), key="test")
+            checks = await read_until(memory_bus, topics.EVENTS.name, MarketChecked, number)
+    async with serving(memory_bus):
+        await memory_bus.append(topics.COMMANDS.name, look, key="momentum")
+        await read_until(memory_bus, buy.reply_to, ToolResult, 2)
+        events = await read_until(memory_bus, topics.EVENTS.name, OrderDecided, 2)
+
+    assert {0: 4} == checks[-1].offsets
+    assert ["filled", "accepted"] == [event.outcome for event in events]
+
+
+def buy_exit(check: MarketChecked) -> str:
+    """The id of the only trailing stop of a check; "" without one."""
+    return next(iter(check.peaks), "")
