@@ -93,6 +93,7 @@ class MarketWatch:
         # A topic that ends before that was cut, or deleted and created again.
         checked = {p: offset if offset <= ends.get(p, 0) else 0 for p, offset in checked.items()}
         self._watch.note_end(ends)
+        self._note_checked(checked)
         if active:
             # What the price feed reads meanwhile comes after what is read again here.
             earlier = await self._read_again(checked, ends)
@@ -104,6 +105,14 @@ class MarketWatch:
         if self._lock_step and not active:
             self._watch.market.quotes = dict(self._prices.market.quotes)
             self._watch.market.newest_at = self._prices.market.newest_at
+
+    def _note_checked(self, offsets: dict[int, int]) -> None:
+        """Continue after the last owner's check: earlier snapshots are not checked again."""
+        own_check = self._handler.checked
+        own_check.offsets = dict(offsets)
+        own_check.snapshot_id, as_of = self._handler.shard.checked_at
+        if as_of:
+            own_check.as_of = datetime.fromisoformat(as_of)
 
     async def close(self) -> None:
         """Stop reading."""

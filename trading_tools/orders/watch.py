@@ -53,7 +53,6 @@ class OrderWatch:
     may_buy: bool = True
     _triggers: dict[str, ProductTriggers] = field(default_factory=dict)
     _times: dict[str, list[tuple[int, OrderKey]]] = field(default_factory=dict)
-    _last: dict[str, Quote] = field(default_factory=dict)
     _waiting: dict[str, dict[OrderKey, Json]] = field(default_factory=dict)
     _future: dict[int, list[tuple[int, OrderKey]]] = field(default_factory=dict)
     _known: set[OrderKey] = field(default_factory=set)
@@ -133,7 +132,6 @@ class OrderWatch:
     def seed(self, quote: Quote) -> None:
         """Note the price of a product before the first ticker that is checked."""
         self.market.quotes.setdefault(quote.product_id, quote)
-        self._last.setdefault(quote.product_id, quote)
         newest = self.market.newest_at
         self.market.newest_at = max(quote.event_time, newest or quote.event_time)
 
@@ -145,7 +143,6 @@ class OrderWatch:
             now: Wall time.
         """
         product_id = quote.product_id
-        self._last[product_id] = quote
         if self.handler.rules.lock_step:
             self.market.quotes[product_id] = quote
             newest = self.market.newest_at
@@ -189,7 +186,7 @@ class OrderWatch:
 
         Args:
             times: The times of one product's orders.
-            quote: The product's newest ticker that was checked; None before the first.
+            quote: The product's newest ticker; None before the first.
             at_ms: Venue time.
             now: Wall time.
         """
@@ -353,12 +350,12 @@ class OrderWatch:
         own_check.offsets, own_check.snapshot_id = dict(checked.offsets), checked.snapshot_id
         own_check.as_of = checked.as_of
         records: list[PendingEvent] = []
-        as_of_ms = int(checked.as_of.timestamp() * 1000)
+        as_of_ms, quotes = int(checked.as_of.timestamp() * 1000), self._market().quotes
         for product_id, times in sorted(self._times.items()):
             if times and times[0][0] <= as_of_ms:
-                records += self._pass_time(times, self._last.get(product_id), as_of_ms, now)
+                records += self._pass_time(times, quotes.get(product_id), as_of_ms, now)
         for product_id in sorted(self._waiting):
-            quote = self._last.get(product_id)
+            quote = quotes.get(product_id)
             if quote is not None:
                 records += self._carry_out(quote, now)
         if not self.is_active:
@@ -399,7 +396,5 @@ class OrderWatch:
         self._wanted = {order.product_id for order in orders.values() if order is not None}
         for product_id in [p for p, one in self._triggers.items() if one.is_empty()]:
             del self._triggers[product_id]
-        for product_id in [p for p in self._last if p not in self._wanted]:
-            del self._last[product_id]
         for product_id in [p for p, times in self._times.items() if not times]:
             del self._times[product_id]

@@ -28,7 +28,7 @@ def forge_all(log: ContestLog) -> None:
         ]
         log.records[topic] = [*flood, *log.records[topic]]
         log.renumber(topic)
-    used = {"partition": [], "offset": {}, "event_time": "soon"}
+    used = {"partition": 7, "offset": 10**12, "event_time": "soon"}
     order = next(r for r in reversed(log.records[EVENTS]) if kind_of(r) == "OrderDecided")
     zombie = body_of(order) | {"owner": "zombie", "used": used}
     append_raw(log, EVENTS, orjson.dumps(zombie), "OrderDecided")

@@ -186,3 +186,32 @@ async def test_highest_bid_of_a_check_is_of_no_later_ticker(memory_bus: MemoryBu
 def buy_exit(check: MarketChecked) -> str:
     """The id of the only trailing stop of a check; "" without one."""
     return next(iter(check.peaks), "")
+
+
+async def test_restarted_owner_checks_no_snapshot_again(memory_bus: MemoryBus) -> None:
+    """Else the equity at the start of the day would be replaced by that of now."""
+    rules = TradingRules(pacing="lock-step")
+    limits = LimitSettings(RiskLimits.from_json({"max_daily_loss_pct": 50}))
+    await memory_bus.append(topics.TICKERS.name, product(), key="BTC-USD")
+    buy = tool_call("momentum", "execute_trade", BUY, ticker_offsets={0: 2})
+    await memory_bus.append(topics.TICKERS.name, at("67201", 1), key="BTC-USD")
+    await memory_bus.append(topics.SNAPSHOTS.name, snapshot(1, 2), key="test")
+    async with serving(memory_bus, rules, limits=limits):
+        await memory_bus.append(topics.COMMANDS.name, buy, key="momentum")
+        await read_until(memory_bus, buy.reply_to, ToolResult, 1)
+        for number, minutes in ((2, 1500), (3, 1501)):
+            await memory_bus.append(
+                topics.TICKERS.name, at(f"6720{number}", minutes), key="BTC-USD"
+            )
+            await memory_bus.append(
+                topics.SNAPSHOTS.name, snapshot(minutes, number + 1), key="test"
+            )
+        await read_until(memory_bus, topics.EVENTS.name, MarketChecked, 3)
+    await memory_bus.append(topics.TICKERS.name, at("67210", 1502), key="BTC-USD")
+    await memory_bus.append(topics.SNAPSHOTS.name, snapshot(1502, 5), key="test")
+    async with serving(memory_bus, rules, limits=limits):
+        checks = await read_until(memory_bus, topics.EVENTS.name, MarketChecked, 4)
+
+    names = [check.snapshot_id for check in checks]
+    assert ["snapshot-1", "snapshot-1500", "snapshot-1501", "snapshot-1502"] == names
+    assert checks[1].marks[0].day_equity == checks[-1].marks[0].day_equity
