@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from arena.account_log import ExitRead
-from arena.money import PriceUnits
+from arena.money import SCALE, PriceUnits
 
 NO_PRICE = PriceUnits(0)
 CLOSED_REMEMBERED = 16
@@ -137,5 +137,9 @@ class AgentOrders:
 
 def trailing_level(peak: PriceUnits, trailing_pct: str) -> PriceUnits:
     """The bid at which a trailing stop fires: its distance below the highest bid, rounded down."""
-    share = Decimal(trailing_pct).scaleb(6)
-    return PriceUnits(peak * (10**8 - int(share)) // 10**8)
+    return PriceUnits(peak * (SCALE - pct_units(Decimal(trailing_pct))) // SCALE)
+
+
+def pct_units(pct: Decimal) -> int:
+    """A percentage as a share in units of 10^-8: 1 % is 10^6."""
+    return int(pct.scaleb(6))

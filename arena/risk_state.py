@@ -43,6 +43,11 @@ class RiskState:
     trip_id: str = ""
     flatten: bool = False
 
+    def is_tripped(self, at_ms: int) -> bool:
+        """True if a breach allows sells only, at a venue time in Unix milliseconds."""
+        until_ms = self.tripped_until_ms
+        return bool(self.tripped) and not (until_ms and at_ms >= until_ms)
+
 
 def account_name(agent: str, currency: str = "") -> str:
     """The name of an account: the agent, or "<agent> <currency>" for a wallet."""

@@ -34,6 +34,11 @@ class Encoded:
     headers: Headers
 
 
+def utc_text(moment: datetime) -> str:
+    """An aware UTC datetime as text in messages, such as "2026-11-21T09:12:03.500000Z"."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
 def encode(message: Message) -> Encoded:
     """Encode a message as JSON bytes and headers."""
     headers = headers_of(

@@ -222,10 +222,6 @@ class CommandHandler:
             control_unknown,
         )
 
-    def _fold(self, record: PendingEvent) -> None:
-        event = self.shard.apply(record.kind, record.value, record.offset)
-        assert event is not None, f"own {record.kind} at {record.offset} does not count"
-
     def _open(self, command: OpenAccount, offset: int, now: datetime) -> HandledCommand:
         known = command.agent in self.shard.accounts
         if known or command.call_id in self.shard.orders:
@@ -234,8 +230,7 @@ class CommandHandler:
         record = account_opened(
             self.shard, source, command.call_id, command.agent, self.rules, now, command.scrape
         )
-        self._fold(record)
-        return HandledCommand("opened", appends=[record])
+        return HandledCommand("opened", appends=[record.fold_into(self.shard)])
 
     def _open_implied_account(
         self, call: ToolCall, offset: int, now: datetime
@@ -247,8 +242,7 @@ class CommandHandler:
         source = (self.partition, offset - 1)
         order_id = ids.derive("open-account", call.agent)
         record = account_opened(self.shard, source, order_id, call.agent, self.rules, now)
-        self._fold(record)
-        return [record]
+        return [record.fold_into(self.shard)]
 
     def _run(
         self, tool: Tool, call: ToolCall, offset: int, now: datetime, topic_state: "_TopicState"

@@ -27,7 +27,7 @@ from arena.messages import (
 )
 from arena.money import decimal_text, from_units, price_text, units_text
 from arena.newest_events import Event
-from arena.wire import Headers, encode, headers_of
+from arena.wire import Headers, encode, headers_of, utc_text
 from trading_tools.context import Share
 from trading_tools.decide import Decision
 from trading_tools.fill import Fill, Unfilled
@@ -68,10 +68,11 @@ class PendingEvent:
     headers: Headers
     event: Event | None = field(default=None, compare=False)
 
-
-def utc_text(value: datetime) -> str:
-    """An aware UTC datetime as text in messages, such as "2026-11-21T09:12:03.500000Z"."""
-    return value.isoformat().replace("+00:00", "Z")
+    def fold_into(self, shard: Shard) -> "PendingEvent":
+        """Fold it into its shard, as its owner does before it appends it; returns itself."""
+        event = shard.apply(self.kind, self.value, self.offset)
+        assert event is not None, f"own {self.kind} at {self.offset} does not count"
+        return self
 
 
 def epoch_of(shard: Shard, owner: str, now: datetime, rules: Rules | None = None) -> Epoch:

@@ -57,9 +57,13 @@ def measured(records: AccountRecords, wallet: str, account: Account) -> Figures:
         found["open_buys_pct"] = _percent(buys, equity)
     state = records.risk_of(wallet)
     found["limits"] = [] if state is None else [*_limits(records, wallet, account, values, state)]
-    if state is not None and state.tripped:
+    if state is not None and state.is_tripped(_venue_ms(records)):
         found["only_sells_because_of"] = state.tripped
     return found
+
+
+def _venue_ms(records: AccountRecords) -> int:
+    return int(records.venue_at.timestamp() * 1000)
 
 
 def _concentration(values: Mapping[str, int]) -> float | None:
@@ -154,7 +158,7 @@ def _inputs(
         positions=values,
         state=state,
         day=f"{records.venue_at:%Y-%m-%d}",
-        now_ms=int(records.venue_at.timestamp() * 1000),
+        now_ms=_venue_ms(records),
         reserved=sum(by_product.values()),
         reserved_by_product=by_product,
         bids=bids,

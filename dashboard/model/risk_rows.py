@@ -138,10 +138,8 @@ def _order(one: OpenOrder, bid: PriceUnits | None) -> OrderRow:
 
 
 def is_tripped(state: RiskState, now: datetime | None) -> bool:
-    """True while a breach allows sells only, at a venue time."""
-    until_ms = state.tripped_until_ms
-    over = until_ms and now is not None and now.timestamp() * 1000 >= until_ms
-    return bool(state.tripped) and not over
+    """True while a breach allows sells only, at a venue time; None before the first snapshot."""
+    return state.is_tripped(0 if now is None else int(now.timestamp() * 1000))
 
 
 def limit_rows(

@@ -77,6 +77,24 @@ def test_risk_of_a_position_with_a_stop() -> None:
     assert "max_position_risk_pct', 'state': 'ok', 'threshold': '5', 'value': '0.4" in str(value)
 
 
+def test_risk_says_only_sells_until_the_breach_ends() -> None:
+    """A daily loss stops buys until midnight UTC, also without an order after it."""
+    room = DeskRoom(limits=LimitSettings(RiskLimits.from_json({"max_daily_loss_pct": 5})))
+    room.tick("140")
+    room.buy("300")
+    room.snapshot()
+    room.tick("120")
+    room.snapshot()
+    stopped, value = asked(room, "get_risk_metrics")
+    room.tick("120", after_s=86_400)
+    later, value_later = asked(room, "get_risk_metrics")
+
+    assert "max_daily_loss_pct" == value["only_sells_because_of"]
+    assert "Only sells are allowed now" in stopped
+    assert "only_sells_because_of" not in value_later
+    assert "Only sells" not in later
+
+
 def test_history_lists_fills_with_what_filled_them() -> None:
     """Oldest first; a rejected order is not a fill."""
     room = traded()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from arena.account_state import Account, Position
 from arena.accounts import Shard
 from arena.messages import OrderDecided, QuoteSeen
-from arena.wire import decode, encode
+from arena.wire import decode, encode, utc_text
 from tests.trading_tools.helpers import product, ticker, tool_call
 from trading_tools.context import Order
 from trading_tools.decide import decide
@@ -21,7 +21,6 @@ from trading_tools.events import (
     epoch_of,
     order_decided,
     origin_of_call,
-    utc_text,
 )
 from trading_tools.quotes import MarketState
 from trading_tools.rules import TradingRules

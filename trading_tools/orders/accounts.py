@@ -37,13 +37,12 @@ def settlement_of(
     wallets = shard.wallets.get(agent, {})
     listing = market.listings.get(product_id)
     wallet = listing.quote_currency if listing and listing.quote_currency in wallets else ""
-    # An account that was opened before the rules had a wallet has none.
-    own_rules = rules.with_wallets(wallets).in_currency(wallet)
-    return Settlement(wallet, wallets[wallet] if wallet else shard.accounts[agent], own_rules)
+    return settlement_in(shard, rules, agent, wallet)
 
 
 def settlement_in(shard: Shard, rules: TradingRules, agent: str, wallet: str) -> Settlement:
     """The account of an agent in a currency; "" for the main account."""
     wallets = shard.wallets.get(agent, {})
+    # An account that was opened before the rules had a wallet has none.
     own_rules = rules.with_wallets(wallets).in_currency(wallet)
     return Settlement(wallet, wallets[wallet] if wallet else shard.accounts[agent], own_rules)

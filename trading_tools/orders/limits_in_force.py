@@ -40,9 +40,9 @@ def apply_limits(
         return []
     records = []
     if needs_mark(shard, checked):
-        records.append(_fold(shard, mark_of(shard, checked, now)))
-    records.append(_fold(shard, _limits_set(shard, agent, wanted, now, lift=wanted.lifts(state))))
-    return records
+        records.append(mark_of(shard, checked, now).fold_into(shard))
+    record = _limits_set(shard, agent, wanted, now, lift=wanted.lifts(state))
+    return [*records, record.fold_into(shard)]
 
 
 def _limits_set(
@@ -67,9 +67,3 @@ def _limits_set(
     )
     encoded = encode(event)
     return PendingEvent(shard.next_offset, "RiskLimitsSet", agent, encoded.value, encoded.headers)
-
-
-def _fold(shard: Shard, record: PendingEvent) -> PendingEvent:
-    event = shard.apply(record.kind, record.value, record.offset)
-    assert event is not None, f"own {record.kind} at {record.offset} does not count"
-    return record

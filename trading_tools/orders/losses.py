@@ -1,14 +1,13 @@
 """Measures accounts with limits of loss at the end of a snapshot, and acts on a breach. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from arena import ids
-from arena.messages import RiskTripped
+from arena.messages import AccountMark, RiskTripped
 from arena.money import from_units
 from arena.risk_limits import RiskLimits
-from arena.risk_state import RiskState
 from arena.wire import encode
 from trading_tools.events import PendingEvent
 from trading_tools.orders.accounts import settlement_in
@@ -16,8 +15,6 @@ from trading_tools.orders.desk import Desk
 from trading_tools.orders.guard import equity_of
 from trading_tools.orders.marks import Checked
 
-Mark = tuple[str, str, int, int]
-"""Account, UTC day, equity when the day was first seen, and highest equity; units of 10^-8."""
 HUNDREDTHS = 10_000
 
 
@@ -28,48 +25,43 @@ class _Equity:
     now: int
 
 
-class LossLimits:
-    """Limits of daily loss and drawdown: after a breach an account may only sell."""
+def measure_losses(
+    name: str, checked: Checked, desk: Desk
+) -> tuple[AccountMark | None, list[PendingEvent]]:
+    """Measure an account by its limits of daily loss and drawdown; a breach allows sells only.
 
-    def measure(
-        self, name: str, checked: Checked, desk: Desk
-    ) -> tuple[list[Mark], list[PendingEvent]]:
-        """Measure an account.
+    Args:
+        name: The account, as in `Shard.risk`.
+        checked: How far the market was checked.
+        desk: Makes records of this moment.
 
-        Args:
-            name: The account, as in `Shard.risk`.
-            checked: How far the market was checked.
-            desk: Makes records of this moment.
-
-        Returns:
-            The account's equities, if they matter, and the records of a breach, folded.
-        """
-        state = desk.shard.risk[name]
-        limits = RiskLimits.from_text(state.limits)
-        if not limits.measures_losses and not state.tripped:
-            return [], []
-        agent, _, currency = name.partition(" ")
-        own = settlement_in(desk.shard, desk.rules, agent, currency)
-        equity = equity_of(own, desk.market)
-        day = f"{checked.as_of:%Y-%m-%d}"
-        known = state.day == day and state.day_equity > 0
-        found = _Equity(
-            state.day_equity if known else equity, max(state.peak_equity, equity), equity
-        )
-        records: list[PendingEvent] = []
-        if not is_tripped(state, checked.as_of):
-            breach = _breach(limits, found)
-            if breach is not None:
-                records.append(desk.fold(_tripped(desk, name, breach, found, checked)))
-        if state.flatten and is_tripped(state, checked.as_of):
-            records += _flatten(desk, agent, currency)
-        return [(name, day, found.day_equity, found.peak)], records
-
-
-def is_tripped(state: RiskState, at: datetime) -> bool:
-    """True while a breach allows sells only."""
-    until_ms = state.tripped_until_ms
-    return bool(state.tripped) and not (until_ms and at.timestamp() * 1000 >= until_ms)
+    Returns:
+        The account's equities, None if they do not matter, and the records of a breach, folded.
+    """
+    state = desk.shard.risk[name]
+    limits = RiskLimits.from_text(state.limits)
+    if not limits.measures_losses and not state.tripped:
+        return None, []
+    agent, _, currency = name.partition(" ")
+    equity = equity_of(settlement_in(desk.shard, desk.rules, agent, currency), desk.market)
+    day = f"{checked.as_of:%Y-%m-%d}"
+    known = state.day == day and state.day_equity > 0
+    found = _Equity(state.day_equity if known else equity, max(state.peak_equity, equity), equity)
+    mark = AccountMark(
+        account=name,
+        day=day,
+        day_equity=from_units(found.day_equity),
+        peak_equity=from_units(found.peak),
+    )
+    records: list[PendingEvent] = []
+    at_ms = int(checked.as_of.timestamp() * 1000)
+    if not state.is_tripped(at_ms):
+        breach = _breach(limits, found)
+        if breach is not None:
+            records.append(desk.fold(_tripped(desk, name, breach, found, checked)))
+    if state.flatten and state.is_tripped(at_ms):
+        records += _flatten(desk, agent, currency)
+    return mark, records
 
 
 def _breach(limits: RiskLimits, equity: _Equity) -> tuple[str, Decimal, Decimal] | None:

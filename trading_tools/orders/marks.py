@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from arena.accounts import Shard
 from arena.messages import AccountMark, MarketChecked, Trigger
-from arena.money import PriceUnits, from_price_units, from_units
+from arena.money import PriceUnits, from_price_units
 from arena.wire import encode
 from trading_tools.context import Order, SetExits
 from trading_tools.events import PendingEvent
@@ -44,11 +44,7 @@ def is_watched(shard: Shard) -> bool:
 
 def needs_mark(shard: Shard, checked: Checked) -> bool:
     """True if a check must be noted before the shard gets its first order or limit to check."""
-    return bool(checked.snapshot_id) and not is_watched(shard) and _is_new(shard, checked)
-
-
-def _is_new(shard: Shard, checked: Checked) -> bool:
-    return shard.checked_at[0] != checked.snapshot_id
+    return checked.snapshot_id not in ("", shard.checked_at[0]) and not is_watched(shard)
 
 
 def first_mark(
@@ -57,13 +53,10 @@ def first_mark(
     """The check to note before a request that may bring the first order to check, folded."""
     if isinstance(request, InvalidArguments):
         return []
-    lives = isinstance(request, SetExits) or request.limit_price or request.exits
-    if not lives or not needs_mark(shard, checked):
+    may_stay_open = isinstance(request, SetExits) or request.limit_price or request.exits
+    if not may_stay_open or not needs_mark(shard, checked):
         return []
-    record = mark_of(shard, checked, now)
-    event = shard.apply(record.kind, record.value, record.offset)
-    assert event is not None, f"own {record.kind} at {record.offset} does not count"
-    return [record]
+    return [mark_of(shard, checked, now).fold_into(shard)]
 
 
 def mark_of(
@@ -71,7 +64,7 @@ def mark_of(
     checked: Checked,
     now: datetime,
     peaks: Mapping[str, PriceUnits] | None = None,
-    marks: Iterable[tuple[str, str, int, int]] = (),
+    marks: Iterable[AccountMark] = (),
     waiting: Mapping[str, Json] | None = None,
 ) -> PendingEvent:
     """The record of a check.
@@ -81,7 +74,7 @@ def mark_of(
         checked: How far it was checked.
         now: Wall time.
         peaks: Order id of a trailing stop -> highest bid since it was placed.
-        marks: Account, UTC day, equity at its start and highest equity, in units of 10^-8.
+        marks: Equities of the accounts under limits of loss.
         waiting: Order id -> what triggered it, of orders that wait for a fresh ticker.
     """
     event = MarketChecked(
@@ -93,15 +86,7 @@ def mark_of(
         snapshot_id=checked.snapshot_id,
         as_of=checked.as_of,
         peaks={one: from_price_units(peak) for one, peak in sorted((peaks or {}).items())},
-        marks=tuple(
-            AccountMark(
-                account=account,
-                day=day,
-                day_equity=from_units(day_equity),
-                peak_equity=from_units(peak_equity),
-            )
-            for account, day, day_equity, peak_equity in marks
-        ),
+        marks=tuple(marks),
         waiting={one: Trigger.model_validate(trigger) for one, trigger in (waiting or {}).items()},
         at=now,
     )

@@ -7,6 +7,7 @@ from typing import Any
 from arena.account_log import ExitRead
 from arena.messages import OrderType
 from arena.money import PriceUnits, price_text
+from arena.wire import utc_text
 from trading_tools.quotes import Quote
 
 Json = dict[str, Any]  # Any: JSON values, in the order of the message's fields
@@ -58,7 +59,7 @@ class StepDetails:
         if self.risk is not None:
             found["risk"] = self.risk
         if self.venue_at is not None:
-            found["venue_at"] = self.venue_at.isoformat().replace("+00:00", "Z")
+            found["venue_at"] = utc_text(self.venue_at)
         return found
 
 
@@ -79,7 +80,7 @@ def trigger_of(quote: Quote, level: PriceUnits) -> Json:
         "bid": quote.bid_text,
         "ask": quote.ask_text,
         **({"level": price_text(level)} if level else {}),
-        "event_time": quote.event_time.isoformat().replace("+00:00", "Z"),
+        "event_time": utc_text(quote.event_time),
     }
 
 

@@ -17,6 +17,7 @@ from arena.messages import OrderType, RejectReason, Side
 from arena.money import from_units, price_text, units_text
 from arena.open_orders import AgentOrders, OpenOrder
 from arena.risk_state import account_name
+from arena.wire import utc_text
 from trading_tools.context import Order, Share
 from trading_tools.decide import Decision
 from trading_tools.events import Origin, PendingEvent, order_decided
@@ -218,7 +219,7 @@ class StepMaker:
         order_id = ids.derive("flatten", state.trip_id, product_id)
         if order_id in self.shard.orders:
             order_id = ids.derive("flatten", state.trip_id, product_id, self.shard.seq)
-        origin = Origin((self.partition, -1), order_id, agent, "", 0, 0, "", _text(self.now))
+        origin = Origin((self.partition, -1), order_id, agent, "", 0, 0, "", utc_text(self.now))
         return order_decided(
             self.shard,
             origin,
@@ -264,7 +265,7 @@ def terms_of(order: OpenOrder, quote: Quote | None) -> Json:
     if order.trailing_pct:
         found["trailing_pct"] = order.trailing_pct
     if order.exits_ms:
-        found["exits_at"] = _text(datetime.fromtimestamp(order.exits_ms / 1000, UTC))
+        found["exits_at"] = utc_text(datetime.fromtimestamp(order.exits_ms / 1000, UTC))
     if order.parent:
         found["parent"] = order.parent
     if quote is not None:
@@ -309,7 +310,3 @@ def _why_closed(orders: AgentOrders, product_id: str) -> str:
 
 def _type(order: OpenOrder) -> OrderType:
     return cast("OrderType", order.order_type)
-
-
-def _text(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")

@@ -1,19 +1,19 @@
 """Turns the exits that an agent asked for into the terms of orders, or into a refusal. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from arena import ids
 from arena.account_log import ExitRead
 from arena.messages import ExitType
-from arena.money import PriceUnits, decimal_text, price_text, to_price_units
-from arena.open_orders import OpenOrder
+from arena.money import SCALE, PriceUnits, decimal_text, price_text, to_price_units
+from arena.open_orders import OpenOrder, pct_units, trailing_level
+from arena.wire import utc_text
 from trading_tools.context import ExitRequest
 from trading_tools.quotes import Listing
-
-PCT = 10**8
-"""Percent are turned into shares of 10^-8: 1 % is 10^6."""
 
 
 class BadTerms(ValueError):
@@ -46,58 +46,34 @@ def exits_of(
     Raises:
         BadTerms: A level is on the wrong side of the bid.
     """
-    return list(_exits(request, order_id, entry, bid, listing.quote_increment, at))
+    step, found = listing.quote_increment, list[ExitRead]()
 
+    def add(order_type: ExitType) -> ExitRead:
+        found.append(ExitRead(order_id=exit_id(order_id, order_type), order_type=order_type))
+        return found[-1]
 
-def _exits(
-    request: ExitRequest,
-    order_id: str,
-    entry: PriceUnits,
-    bid: PriceUnits,
-    step: PriceUnits,
-    at: datetime | None,
-) -> Iterator[ExitRead]:
     stop = _level(request.stop_loss_price, request.stop_loss_pct, entry, step, up=False)
     if stop is not None:
         _check_stop(stop, request, bid)
-        yield _exit(order_id, "stop_loss", trigger_price=price_text(stop))
+        add("stop_loss").trigger_price = price_text(stop)
     take = _level(request.take_profit_price, request.take_profit_pct, entry, step, up=True)
     if take is not None:
         _check_take(take, request, bid)
-        yield _exit(order_id, "take_profit", trigger_price=price_text(take))
+        add("take_profit").trigger_price = price_text(take)
     if request.trailing_pct is not None:
-        trailing = decimal_text(request.trailing_pct.normalize())
-        yield _exit(order_id, "trailing_stop", trailing_pct=trailing)
+        add("trailing_stop").trailing_pct = decimal_text(request.trailing_pct.normalize())
     if request.exit_after_s is not None:
-        after_s = request.exit_after_s
+        time_exit = add("time_exit")
         if at is None:
-            yield _exit(order_id, "time_exit", exit_after_s=after_s)
+            time_exit.exit_after_s = request.exit_after_s
         else:
-            yield _exit(order_id, "time_exit", exits_at=due_text(at, after_s))
-
-
-def _exit(
-    order_id: str,
-    order_type: ExitType,
-    *,
-    trigger_price: str | None = None,
-    trailing_pct: str | None = None,
-    exits_at: str | None = None,
-    exit_after_s: int | None = None,
-) -> ExitRead:
-    return ExitRead(
-        order_id=exit_id(order_id, order_type),
-        order_type=order_type,
-        trigger_price=trigger_price,
-        trailing_pct=trailing_pct,
-        exits_at=exits_at,
-        exit_after_s=exit_after_s,
-    )
+            time_exit.exits_at = due_text(at, request.exit_after_s)
+    return found
 
 
 def due_text(at: datetime, after_s: int) -> str:
     """A venue time some seconds after another one, as text in messages."""
-    return (at + timedelta(seconds=after_s)).isoformat().replace("+00:00", "Z")
+    return utc_text(at + timedelta(seconds=after_s))
 
 
 def exits_at_fill(exits: Iterable[ExitRead], at: datetime) -> list[ExitRead]:
@@ -105,11 +81,7 @@ def exits_at_fill(exits: Iterable[ExitRead], at: datetime) -> list[ExitRead]:
     return [
         one
         if one.exit_after_s is None
-        else ExitRead(
-            order_id=one.order_id,
-            order_type=one.order_type,
-            exits_at=due_text(at, one.exit_after_s),
-        )
+        else replace(one, exits_at=due_text(at, one.exit_after_s), exit_after_s=None)
         for one in exits
     ]
 
@@ -121,8 +93,8 @@ def _level(
     if price is not None:
         units = to_price_units(price)
     elif pct is not None:
-        share = int(pct.scaleb(6))
-        units = PriceUnits(entry * (PCT + share if up else PCT - share) // PCT)
+        share = pct_units(pct)
+        units = PriceUnits(entry * (SCALE + share if up else SCALE - share) // SCALE)
     else:
         return None
     whole = units // step * step
@@ -162,10 +134,7 @@ def stop_level(exits: list[ExitRead], bid: PriceUnits) -> PriceUnits | None:
         for one in exits
         if one.order_type == "stop_loss" and one.trigger_price is not None
     ]
-    for one in exits:
-        if one.trailing_pct is not None:
-            share = int(Decimal(one.trailing_pct).scaleb(6))
-            levels.append(PriceUnits(bid * (PCT - share) // PCT))
+    levels += [trailing_level(bid, one.trailing_pct) for one in exits if one.trailing_pct]
     return max(levels, default=None)
 
 

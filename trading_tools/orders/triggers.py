@@ -13,7 +13,7 @@ from decimal import Decimal
 from heapq import heappop, heappush
 
 from arena.money import PriceUnits
-from arena.open_orders import NO_PRICE, OpenOrder, trailing_level
+from arena.open_orders import NO_PRICE, OpenOrder, pct_units, trailing_level
 
 OrderKey = tuple[str, str]
 """Agent and order id."""
@@ -77,7 +77,7 @@ class ProductTriggers:
             self.trailing.insert(place, _TrailingGroup(order.peak))
             place += 1
         group = self.trailing[place - 1]
-        distance = int(Decimal(order.trailing_pct).scaleb(6))
+        distance = pct_units(Decimal(order.trailing_pct))
         heappush(group.members, (distance, key, order.trailing_pct))
         group.update_level()
 

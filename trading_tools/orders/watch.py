@@ -14,7 +14,7 @@ from heapq import heapify, heappop, heappush
 import orjson
 
 from arena.accounts import Shard
-from arena.messages import EXIT_TYPES, RejectReason
+from arena.messages import EXIT_TYPES, AccountMark, RejectReason
 from arena.money import PriceUnits, cash_notional_units
 from arena.open_orders import NO_PRICE, OpenOrder
 from trading_tools.command_handler import CommandHandler
@@ -23,7 +23,7 @@ from trading_tools.fill import Rejection
 from trading_tools.orders.accounts import settlement_in
 from trading_tools.orders.desk import Desk
 from trading_tools.orders.guard import for_standing, guard_of_account
-from trading_tools.orders.losses import LossLimits, Mark
+from trading_tools.orders.losses import measure_losses
 from trading_tools.orders.marks import Checked, is_watched, mark_of
 from trading_tools.orders.records import Json, trigger_of
 from trading_tools.orders.reserved import open_buys, reserved_cash
@@ -58,7 +58,6 @@ class OrderWatch:
     _known: set[OrderKey] = field(default_factory=set)
     _wanted: set[str] = field(default_factory=set)
     _read_to: dict[int, int] = field(default_factory=dict)
-    _losses: LossLimits = field(default_factory=LossLimits)
 
     def __post_init__(self) -> None:
         """Start with the orders that are open."""
@@ -361,10 +360,11 @@ class OrderWatch:
         if not self.is_active:
             self._forget_closed()
             return records
-        marks: list[Mark] = []
+        marks: list[AccountMark] = []
         for name in sorted(self.shard.risk):
-            mark, breaches = self._losses.measure(name, checked, self._desk(now))
-            marks += mark
+            mark, breaches = measure_losses(name, checked, self._desk(now))
+            if mark is not None:
+                marks.append(mark)
             records += breaches
             for agent in {record.key for record in breaches}:
                 self.note_orders(agent)

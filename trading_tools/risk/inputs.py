@@ -82,5 +82,4 @@ class RiskInputs:
     @property
     def tripped(self) -> str:
         """The limit of loss whose breach still allows sells only; "" if there is none."""
-        until_ms = self.state.tripped_until_ms
-        return "" if until_ms and self.now_ms >= until_ms else self.state.tripped
+        return self.state.tripped if self.state.is_tripped(self.now_ms) else ""

@@ -142,7 +142,7 @@ def _account(
     )
     known = {one.limit for one in measured}
     until_ms = state.tripped_until_ms
-    tripped = bool(state.tripped) and not (until_ms and now_ms >= until_ms)
+    tripped = state.is_tripped(now_ms)
     until = f"until {utc_words(until_ms)}" if until_ms else "until `arena risk lift`"
     return {
         "account": name,
