@@ -73,13 +73,18 @@ class Account:
     deeds: list[OrderRecord] = field(default_factory=list)
     forgotten_us: int = 0
 
-    def equity(self, bids: dict[str, PriceUnits]) -> int:
+    def values(self, bids: Mapping[str, PriceUnits]) -> dict[str, int]:
+        """Product -> value of the position at the bid; at its cost without a bid."""
+        return {
+            product_id: position.cost
+            if (bid := bids.get(product_id)) is None
+            else notional_units(position.quantity, bid)
+            for product_id, position in self.positions.items()
+        }
+
+    def equity(self, bids: Mapping[str, PriceUnits]) -> int:
         """All cash plus positions at the bid; a position without a bid counts at its cost."""
-        value = self.cash + self.scraped
-        for product_id, position in self.positions.items():
-            bid = bids.get(product_id)
-            value += position.cost if bid is None else notional_units(position.quantity, bid)
-        return value
+        return self.cash + self.scraped + sum(self.values(bids).values())
 
 
 class OrderOutcome(NamedTuple):

@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from arena.account_log import ExitRead
-from arena.money import SCALE, PriceUnits
+from arena.money import SCALE, PriceUnits, notional_units
 
 NO_PRICE = PriceUnits(0)
+STOP_TYPES = ("stop_loss", "trailing_stop")
 CLOSED_REMEMBERED = 16
 """Number of closed orders that are kept per agent, to tell it what happened since its last turn."""
 OPEN_ORDERS_MAX = 200
@@ -133,6 +134,21 @@ class AgentOrders:
     def of_product(self, product_id: str) -> Iterator[OpenOrder]:
         """The open orders of a product, in the order in which they were placed."""
         return (order for order in self.open.values() if order.product_id == product_id)
+
+    def buy_notionals(self, currency: str) -> dict[str, int]:
+        """Product -> notional of the open limit buys of an account; "" for the main account."""
+        found: dict[str, int] = {}
+        for order in self.open.values():
+            if order.is_exit or order.action != "buy" or order.currency != currency:
+                continue
+            notional = notional_units(order.remaining, order.limit)
+            found[order.product_id] = found.get(order.product_id, 0) + notional
+        return found
+
+    def stop_level(self, product_id: str) -> PriceUnits | None:
+        """The highest level at which a stop sells the position; None without a stop."""
+        stops = (one for one in self.of_product(product_id) if one.order_type in STOP_TYPES)
+        return max((one.level for one in stops), default=None)
 
 
 def trailing_level(peak: PriceUnits, trailing_pct: str) -> PriceUnits:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from arena.account_state import Account
 from arena.accounts import Shard
 from arena.currency import DEFAULT_CURRENCY
-from arena.money import PriceUnits, notional_units
+from arena.money import PriceUnits
 from arena.open_orders import AgentOrders
 from arena.risk_state import RiskState, account_name
 from arena.trade_history import TradeRow
-from trading_tools.quotes import MarketState, Quote
+from trading_tools.quotes import MarketState
 from trading_tools.rules import TradingRules
 
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,9 +26,9 @@ class AccountRecords:
         main: The main account.
         wallets: Further currency -> account in it.
         history: The newest fills, oldest first.
-        orders: The orders that live.
+        orders: Its open orders, and the newest closed ones.
         risk: Account name -> state of its limits.
-        quotes: Product -> newest quote.
+        bids: Product -> newest bid; without products that have no usable quote.
         venue_at: Venue time of the newest price.
     """
 
@@ -39,7 +39,7 @@ class AccountRecords:
     history: Sequence[TradeRow] = ()
     orders: AgentOrders = field(default_factory=AgentOrders)
     risk: Mapping[str, RiskState] = field(default_factory=dict)
-    quotes: Mapping[str, Quote] = field(default_factory=dict)
+    bids: Mapping[str, PriceUnits] = field(default_factory=dict)
     venue_at: datetime = UNIX_EPOCH
 
     def accounts(self) -> list[tuple[str, Account]]:
@@ -53,24 +53,6 @@ class AccountRecords:
     def risk_of(self, wallet: str) -> RiskState | None:
         """The state of an account's limits; None if it has none."""
         return self.risk.get(account_name(self.agent, wallet))
-
-    def bid(self, product_id: str) -> PriceUnits | None:
-        """The newest usable bid of a product."""
-        quote = self.quotes.get(product_id)
-        return quote.bid if quote is not None and quote.usable else None
-
-    def values(self, account: Account) -> dict[str, int]:
-        """Product -> value of the position at its bid, or at cost without one."""
-        found = {}
-        for product_id, position in sorted(account.positions.items()):
-            bid = self.bid(product_id)
-            worth = position.cost if bid is None else notional_units(position.quantity, bid)
-            found[product_id] = worth
-        return found
-
-    def equity(self, account: Account) -> int:
-        """Cash, set-aside profit and positions."""
-        return account.cash + account.scraped + sum(self.values(account).values())
 
 
 def records_of(
@@ -93,6 +75,6 @@ def records_of(
         history=shard.history.get(agent, ()),
         orders=shard.standing.get(agent) or AgentOrders(),
         risk=shard.risk,
-        quotes=market.quotes,
+        bids=market.bids(),
         venue_at=market.newest_at or now,
     )

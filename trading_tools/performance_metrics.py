@@ -64,7 +64,7 @@ def measured(records: AccountRecords, account: Account, rows: Sequence[TradeRow]
     from arena.metrics import trades
 
     closed = [row for row in rows if row.action == "sell"]
-    equity = records.equity(account)
+    equity = account.equity(records.bids)
     booked = [row.booked for row in closed]
     first = closed[0].booked - closed[0].realised if closed else equity
     values = np.array([first, *booked, equity], dtype=np.float64) / SCALE

@@ -4,25 +4,25 @@ Limits are measured by the functions that check orders, for a buy of nothing: so
 those that the next order starts from.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from pydantic import JsonValue
 
 from arena.account_state import Account
-from arena.money import PriceUnits, from_units, notional_units, to_digits, units_text
-from arena.open_orders import OpenOrder
+from arena.money import from_units, to_digits, units_text
 from arena.risk_limits import RiskLimits
-from arena.risk_state import RiskState
 from trading_tools.account_records import AccountRecords
 from trading_tools.context import Answer
-from trading_tools.orders.reserved import open_buys
-from trading_tools.risk.checks import Check, checks_of, var_check
-from trading_tools.risk.inputs import RiskInputs
+from trading_tools.risk.checks import Check
+from trading_tools.risk.limit_distances import MeasuredAccount
 
-STOPS = ("stop_loss", "trailing_stop")
 PER_PRODUCT = ("max_symbol_exposure_pct", "max_position_risk_pct")
-NO_VALUE_AT_RISK = "value at risk is measured when an order is checked"
+UNKNOWN = {
+    "max_position_risk_pct": "no stop is set",
+    "max_var_pct": "value at risk is measured when an order is checked",
+}
+"""Limit -> why it is unknown without an order."""
 
 Figures = dict[str, JsonValue]
 
@@ -39,10 +39,10 @@ def risk_metrics(records: AccountRecords) -> Answer:
 
 def measured(records: AccountRecords, wallet: str, account: Account) -> Figures:
     """The figures of one account; percentages are of its equity."""
-    values = records.values(account)
-    equity, exposure = records.equity(account), sum(values.values())
+    values = dict(sorted(account.values(records.bids).items()))
+    equity, exposure = account.equity(records.bids), sum(values.values())
     largest = max(values, key=lambda product: values[product], default="")
-    unprotected = [p for p in values if not _stops(records, p)]
+    unprotected = [p for p in values if records.orders.stop_level(p) is None]
     found: Figures = {
         "equity": units_text(equity),
         "exposure_pct": _percent(exposure, equity),
@@ -53,17 +53,19 @@ def measured(records: AccountRecords, wallet: str, account: Account) -> Figures:
         "largest_position_pct": _percent(values.get(largest, 0), equity),
         "positions_without_stop": list(unprotected),
     }
-    if buys := sum(_open_buys(records, wallet).values()):
-        found["open_buys_pct"] = _percent(buys, equity)
+    buys = records.orders.buy_notionals(wallet)
+    if buys:
+        found["open_buys_pct"] = _percent(sum(buys.values()), equity)
+    found["limits"] = []
     state = records.risk_of(wallet)
-    found["limits"] = [] if state is None else [*_limits(records, wallet, account, values, state)]
-    if state is not None and state.is_tripped(_venue_ms(records)):
+    if state is None:
+        return found
+    day, now_ms = f"{records.venue_at:%Y-%m-%d}", int(records.venue_at.timestamp() * 1000)
+    now = MeasuredAccount(account, wallet, state, records.orders, records.bids, day, now_ms)
+    found["limits"] = _limits(now, [*(values | buys)])
+    if state.is_tripped(now_ms):
         found["only_sells_because_of"] = state.tripped
     return found
-
-
-def _venue_ms(records: AccountRecords) -> int:
-    return int(records.venue_at.timestamp() * 1000)
 
 
 def _concentration(values: Mapping[str, int]) -> float | None:
@@ -86,27 +88,12 @@ def _share(part: int, whole: int) -> str | None:
     return str(to_digits(Decimal(part) / Decimal(whole), 4)) if whole > 0 else None
 
 
-def _stops(records: AccountRecords, product_id: str) -> list[OpenOrder]:
-    return [one for one in records.orders.of_product(product_id) if one.order_type in STOPS]
-
-
-def _limits(
-    records: AccountRecords,
-    wallet: str,
-    account: Account,
-    values: Mapping[str, int],
-    state: RiskState,
-) -> list[JsonValue]:
+def _limits(now: MeasuredAccount, products: Sequence[str]) -> list[JsonValue]:
     """Every limit in force with its value now; of several products, the one nearest to it."""
-    limits = RiskLimits.from_text(state.limits) if state.limits else RiskLimits()
+    limits = RiskLimits.from_text(now.state.limits)
     found: dict[str, tuple[Check, str]] = {}
-    for product_id in {**values, **_open_buys(records, wallet)} or ("",):
-        inputs = _inputs(records, wallet, account, values, state, product_id)
-        checks = checks_of(inputs, limits)
-        risk_of_day = var_check(inputs, limits)
-        if risk_of_day is not None:
-            checks = (*checks, risk_of_day._replace(detail=NO_VALUE_AT_RISK))
-        for check in checks:
+    for product_id in products or ("",):
+        for check in now.checks(limits, product_id):
             known = found.get(check.limit)
             if known is None or _value(check) > _value(known[0]):
                 found[check.limit] = check, product_id
@@ -129,49 +116,8 @@ def _limit_value(check: Check, product_id: str) -> JsonValue:
     if check.limit in PER_PRODUCT and product_id:
         found["product_id"] = product_id
     if check.detail:
-        no_stop = check.limit == "max_position_risk_pct" and check.state == "unknown"
-        found["detail"] = "no stop is set" if no_stop else check.detail
-    return found
-
-
-def _inputs(
-    records: AccountRecords,
-    wallet: str,
-    account: Account,
-    values: Mapping[str, int],
-    state: RiskState,
-    product_id: str,
-) -> RiskInputs:
-    """A buy of nothing."""
-    bids = {p: bid for p in values if (bid := records.bid(p)) is not None}
-    by_product = _open_buys(records, wallet)
-    levels = [order.level for order in _stops(records, product_id)]
-    return RiskInputs(
-        action="buy",
-        product_id=product_id,
-        quantity=0,
-        price=bids.get(product_id, PriceUnits(1)),
-        fee_bps=Decimal(0),
-        base_step=1,
-        cash=account.cash,
-        equity=records.equity(account),
-        positions=values,
-        state=state,
-        day=f"{records.venue_at:%Y-%m-%d}",
-        now_ms=_venue_ms(records),
-        reserved=sum(by_product.values()),
-        reserved_by_product=by_product,
-        bids=bids,
-        stop_price=max(levels, default=None),
-    )
-
-
-def _open_buys(records: AccountRecords, wallet: str) -> dict[str, int]:
-    """Product -> what its open limit buys are worth at their limits."""
-    found: dict[str, int] = {}
-    for order in open_buys(records.orders.open.values(), wallet):
-        worth = notional_units(order.remaining, order.limit)
-        found[order.product_id] = found.get(order.product_id, 0) + worth
+        unknown = check.state == "unknown"
+        found["detail"] = UNKNOWN.get(check.limit, check.detail) if unknown else check.detail
     return found
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from arena.account_state import Account
-from arena.money import PriceUnits, from_units, notional_units, to_digits
+from arena.money import PriceUnits, from_units, to_digits
 from arena.open_orders import AgentOrders, OpenOrder
 from arena.risk_limits import RiskLimits
 from arena.risk_report import ExitCounts, RiskCounts
@@ -160,14 +160,10 @@ def limit_rows(
         now: Venue time; None before the first snapshot.
     """
     limits = RiskLimits.from_text(state.limits)
-    values = {
-        product: notional_units(at.quantity, bids[product]) if product in bids else at.cost
-        for product, at in account.positions.items()
-    }
-    equity = account.cash + account.scraped + sum(values.values())
+    values, equity = account.values(bids), account.equity(bids)
     if equity <= 0:
         return ()
-    reserved = _reserved(orders)
+    reserved = orders.buy_notionals("")
     exposed = {p: values.get(p, 0) + reserved.get(p, 0) for p in {**values, **reserved}}
     most, total = max(exposed.values(), default=0), sum(exposed.values())
     found = [
@@ -184,16 +180,6 @@ def limit_rows(
         used = min(1.0, _share(limits.min_cash_pct, share)) if share > 0 else 1.0
         found.append(LimitRow("min_cash_pct", share, limits.min_cash_pct, used))
     return tuple(one for one in found if one is not None)
-
-
-def _reserved(orders: AgentOrders) -> dict[str, int]:
-    """Product -> what the main account's open limit buys are worth at their limits."""
-    found: dict[str, int] = {}
-    for one in orders.open.values():
-        if (one.order_type, one.action, one.currency) == ("limit", "buy", ""):
-            worth = notional_units(one.remaining, one.limit)
-            found[one.product_id] = found.get(one.product_id, 0) + worth
-    return found
 
 
 def _trades(limits: RiskLimits, state: RiskState, now: datetime | None) -> LimitRow | None:

@@ -1,6 +1,7 @@
 """The output of `arena risk show` and `arena risk report`: JSON documents and lines. Pure."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import JsonValue
@@ -15,10 +16,9 @@ from arena.risk_log import RiskLog
 from arena.risk_requests import NewestRequests
 from arena.risk_state import RiskState, account_name
 from arena.unknown_names import unknown_name
-from trading_tools.orders.reserved import open_buys
 from trading_tools.quotes import MarketState
 from trading_tools.risk.checks import utc_words
-from trading_tools.risk.standing import limits_now, standing_stops
+from trading_tools.risk.limit_distances import MeasuredAccount, limits_now
 
 NO_LIMITS = "no account has limits yet: they are set before an agent's first order"
 DETAILS_SHOWN = 5
@@ -130,15 +130,9 @@ def _account(
     limits, bids = RiskLimits.from_text(state.limits), market.bids()
     at = market.newest_at
     now_ms = int(at.timestamp() * 1000) if at else 0
+    day = f"{at:%Y-%m-%d}" if at else state.day
     measured = limits_now(
-        account,
-        state,
-        limits,
-        bids=bids,
-        day=f"{at:%Y-%m-%d}" if at else state.day,
-        now_ms=now_ms,
-        open_buys=open_buys(orders.open.values(), currency),
-        stops=standing_stops(orders),
+        MeasuredAccount(account, currency, state, orders, bids, day, now_ms), limits
     )
     known = {one.limit for one in measured}
     until_ms = state.tripped_until_ms
@@ -152,17 +146,7 @@ def _account(
         "equity": f"{from_units(account.equity(bids)):f}",
         "tripped": state.tripped if tripped else "",
         "only_sells": f"{until} ({state.tripped})" if tripped else "",
-        "limits": [
-            {
-                "limit": one.limit,
-                "state": one.state,
-                "threshold": one.threshold,
-                "now": one.now,
-                "left": one.left,
-                "detail": one.detail,
-            }
-            for one in measured
-        ],
+        "limits": [asdict(one) for one in measured],
         "others": {k: v for k, v in limits.as_json().items() if k not in known},
     }
 
