@@ -84,7 +84,7 @@ class OpenedEvent(LogEvent, gc=False, kw_only=True):
 
 
 class TermsRead(msgspec.Struct, gc=False, kw_only=True):
-    """Terms of an order that lives; prices and quantities are decimal texts."""
+    """Terms of a limit order or an exit; prices and quantities are decimal texts."""
 
     quantity: str | None = None
     limit_price: str | None = None
@@ -185,7 +185,7 @@ class MarkRead(msgspec.Struct, gc=False, kw_only=True):
 
 
 class MarketCheckedEvent(LogEvent, gc=False, kw_only=True):
-    """The owner checked all standing orders and limits up to the end of a snapshot."""
+    """The owner checked all open orders and limits up to the end of a snapshot."""
 
     offsets: dict[int, int]
     snapshot_id: str

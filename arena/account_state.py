@@ -151,7 +151,7 @@ def accounts_digest(
     Args:
         accounts: Agent -> its main account.
         wallets: Agent -> currency -> its account in a further currency.
-        standing: Agent -> its orders that live; those without open orders change nothing.
+        standing: Agent -> its orders; agents without open ones change nothing.
     """
     rows = [_digest_row(agent, account) for agent, account in sorted(accounts.items())]
     rows += [

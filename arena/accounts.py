@@ -100,11 +100,11 @@ class Shard:
         orders: Decided orders by id, the newest `ORDERS_REMEMBERED`.
         recent: The newest order events, unchanged.
         counted, ignored: Number of records with an effect, and without.
-        standing: Agent -> its orders that live; agents without any are absent.
+        standing: Agent -> its limit orders and exits; agents that had none are absent.
         risk: Account name -> the state of its limits; accounts without limits are absent.
         history: Agent -> its newest fills, oldest first.
         checked: Partition of `market.tickers` -> offset before which every ticker was checked
-            against the standing orders; empty before the first check.
+            against the open orders; empty before the first check.
         checked_at: Id and venue time of the snapshot that ends there.
         passed_over: Offset -> SHA-256 of the value of a record that an operator named in
             `arena.control`; set by the caller, not part of the state.
@@ -293,8 +293,7 @@ class Shard:
             note_trade(self.history, event, settled_in, realised, sold_cost)
         elif event.outcome == "rejected":
             settled_in.rejections += 1
-        lives = order_fold.lives(event)
-        if lives or (event.agent in self.standing and event.is_fill):
+        if order_fold.changes_orders(event) or (event.agent in self.standing and event.is_fill):
             orders = self.standing.setdefault(event.agent, AgentOrders())
             order_fold.fold_step(event, orders, settled_in, realised, sold_cost)
         if self.risk:

@@ -67,7 +67,7 @@ class WalletsImage(ShardImage, array_like=True):
 
 
 class OrdersImage(WalletsImage, array_like=True):
-    """The stored form of a shard with fills, orders that live, limits or a check of them."""
+    """The stored form of a shard with fills, limit orders and exits, limits or a check of them."""
 
     standing: dict[str, AgentOrders] = {}
     risk: dict[str, RiskState] = {}

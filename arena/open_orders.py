@@ -92,7 +92,7 @@ class OpenOrder:
 
 
 class ClosedOrder(NamedTuple):
-    """The end of an order that lived.
+    """How an order was closed: a limit order, an exit, or a sale after a breach.
 
     Attributes:
         status: "filled", "cancelled", "expired" or "rejected".
@@ -121,7 +121,7 @@ class ClosedOrder(NamedTuple):
 
 @dataclass(slots=True)
 class AgentOrders:
-    """The orders of an agent that live.
+    """An agent's limit orders and exits.
 
     Attributes:
         open: Open orders by id, in the order in which they were placed.

@@ -1,4 +1,4 @@
-"""Folds the steps of orders that live into the open orders of their agent. Pure."""
+"""Folds the steps of limit orders and exits into the orders of their agent. Pure."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -26,8 +26,8 @@ CLOSING = frozenset({"filled", "rejected", "cancelled", "expired"})
 NO_TERMS = TermsRead()
 
 
-def lives(event: OrderEvent) -> bool:
-    """True for a step of an order that can have several, or that brings such orders."""
+def changes_orders(event: OrderEvent) -> bool:
+    """True for a step that opens, changes or closes a limit order or an exit, or that flattens."""
     if event.outcome == "rejected":
         return False
     return event.order_type != "market" or event.step > 0 or bool(event.exits or event.cause)

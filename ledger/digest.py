@@ -2,7 +2,7 @@
 
 It covers the rows of `journal`, `entries`, `fills` and `positions` in the order of their keys;
 entries with the name and unit of their account instead of its number; the currencies of fills that
-are not settled in the main account; and steps of orders that live. Books of the same log have
+are not settled in the main account; and steps of limit orders and exits. Books of the same log have
 the same digest on either engine, no matter how often they were rebuilt. Rows are streamed.
 """
 
@@ -23,7 +23,7 @@ ROWS_READ = 5_000
 WALLETS = "wallets"
 """Fills that are settled in a further currency; without any, the digest does not depend on them."""
 STEPS = "steps"
-"""Steps of orders that live; without any, the digest does not depend on them."""
+"""Steps of limit orders and exits; without any, the digest does not depend on them."""
 LATER = ("step", "order_type", "cause")
 """Columns of `journal` that only those steps have."""
 
@@ -70,14 +70,14 @@ def _queries(currency: str) -> list[tuple[str, Select[Any]]]:
     place = (journal.c.shard, journal.c.log_offset)
     always = [column for column in journal.c if column.name not in LATER]
     later = [journal.c[name] for name in LATER]
-    lives = or_(journal.c.step > 0, journal.c.order_type != "", journal.c.cause != "")
+    has_steps = or_(journal.c.step > 0, journal.c.order_type != "", journal.c.cause != "")
     return [
         ("journal", select(*always).order_by(*place)),
         ("entries", named.order_by(entries.c.shard, entries.c.log_offset, entries.c.leg)),
         ("fills", select(*amounts).order_by(*key)),
         ("positions", select(positions).order_by(positions.c.shard, positions.c.log_offset)),
         (WALLETS, further.order_by(*key)),
-        (STEPS, select(*place, *later).where(lives).order_by(*place)),
+        (STEPS, select(*place, *later).where(has_steps).order_by(*place)),
     ]
 
 

@@ -111,7 +111,7 @@ journal = _table(
     CheckConstraint("length(head) = 32", name="head"),
 )
 """One row per event of `account.events` that counted. `kind` is epoch, digest, checked, opened,
-limits_set, tripped, or the outcome of a step of an order: an order that lives has one row per step.
+limits_set, tripped, or the outcome of a step of an order: limit orders and exits have several.
 `legs` is the number of its entries; `head` is the digest of the chain after it; `order_type` is ""
 for a market order, `cause` says why the executor took a step that no command asked for."""
 

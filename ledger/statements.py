@@ -187,7 +187,7 @@ def unbalanced(connection: Connection, limit: int = 20) -> list[tuple[int, int, 
 def journal_sheet(connection: Connection, limit: int | None = None) -> Sheet:
     """Return the newest journal rows with their entries, oldest first.
 
-    Step, type and cause are shown if a row is of an order that lives.
+    Step, type and cause are shown if a row is of a limit order or an exit.
     """
     newest = _newest(select(journal.c.shard, journal.c.log_offset), journal.c, limit).subquery()
     rows = connection.execute(
@@ -234,8 +234,8 @@ def journal_sheet(connection: Connection, limit: int | None = None) -> Sheet:
     )
     widths = _widths(columns)
     lines = [join_amounts(widths, row) for row in rows]
-    lives = any(any(line[-3:]) for line in lines)
-    shown = len(columns) if lives else len(columns) - 3
+    has_steps = any(any(line[-3:]) for line in lines)
+    shown = len(columns) if has_steps else len(columns) - 3
     return Sheet("journal", columns[:shown], [line[:shown] for line in lines])
 
 

@@ -3,7 +3,7 @@
 The user message has a fixed form, because people, models and the scripted rules all read it:
 
     # Market as of 2026-11-21T09:30:00Z (BTC-USD, ETH-USD)
-    ## Since your last turn    absent if no order that lives was closed (`routers.prompt_account`)
+    ## Since your last turn    absent if no order was closed since (`routers.prompt_account`)
     ## Your account            absent until the agent's first portfolio or trade
     ## Tickers                 CSV, one line per product
     ## Indicators              if the strategy shows "indicators" (`routers.prompt_indicators`)

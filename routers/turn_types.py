@@ -31,7 +31,7 @@ from routers.strategy import Strategy
 
 SMALL_EXITS = ("stop_loss_pct", "take_profit_pct", "trailing_pct", "exit_after")
 """The optional arguments of `execute_trade` in compact and tiny prompts, in their order. Such
-prompts offer exits with an entry, and no other order that lives."""
+prompts offer exits with an entry, and nothing else of these."""
 
 
 class Now(NamedTuple):
@@ -109,7 +109,7 @@ class ResolvedAgent:
 def _shown_schema(offer: ToolOffered, strategy: Strategy, form: PromptForm) -> ToolSchema:
     """The schema of a tool for prompts of a size; without arguments that a strategy does not use.
 
-    The optional arguments of `execute_trade` are for strategies with orders that live. A small
+    The optional arguments of `execute_trade` are for strategies that use them. A small
     prompt has no room for all of them, nor for their descriptions.
     """
     parameters = dict(offer.parameters)

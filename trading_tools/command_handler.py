@@ -68,7 +68,7 @@ class CommandHandler:
         tools: The account tools by name.
         switch: The kill switch: whose orders are halted.
         limits: Which limits of risk each agent is to have; None leaves those in the log.
-        checked: How far standing orders and limits were checked against the market.
+        checked: How far open orders and limits were checked against the market.
         candles: Those of the handled command's snapshot; None if no limit needs them.
         commands_only: True in a replay: steps that follow a command, and settings, are in the log.
     """

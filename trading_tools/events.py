@@ -191,7 +191,7 @@ def order_decided(
         now: Wall time of the decision.
         prices_at: The time for the age of the price, if it is not `now`.
         wallet: Currency of the wallet that the order is settled in; "" for the main account.
-        details: What an order that lives, or one under limits, has besides.
+        details: What a limit order, an exit, or an order under limits has besides.
     """
     event = {
         "epoch": shard.epoch,

@@ -135,7 +135,7 @@ def fill_order(
         seen: The prices in the agent's snapshot, for the cost of latency.
         listing: The trading rules of the product.
         rules: Fees and slippage.
-        at_limit: The limit of a standing order that the market traded through: it fills exactly
+        at_limit: The limit of a resting order that the market traded through: it fills exactly
             there.
         reserved: Cash that open orders reserve.
     """

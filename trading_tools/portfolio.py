@@ -59,7 +59,7 @@ class PortfolioView:
         equity: Cash, set-aside profit and positions.
         currency: The currency of all amounts.
         wallets: The accounts in further currencies.
-        orders: The agent's orders that live, of all currencies.
+        orders: The agent's limit orders and exits, of all currencies.
     """
 
     cash: int
@@ -142,7 +142,7 @@ def portfolio_of(
         currency: The currency of the account.
         listings: Product -> its listing, for notes about positions that cannot be sold; or None.
         wallets: Further currency -> the agent's account in it; None for none.
-        orders: The agent's orders that live; None for none.
+        orders: The agent's limit orders and exits; None for none.
     """
     holdings = []
     equity = account.cash + account.scraped

@@ -1,4 +1,4 @@
-"""An agent's orders that live, for programs and for models: open ones, and the newest closed ones.
+"""An agent's limit orders and exits, for programs and for models: open and newest closed ones.
 
 Pure. Distances are from the newest bid to the order's level, in percent of the bid.
 """
@@ -88,7 +88,7 @@ class OrderView:
 
 @dataclass(frozen=True, slots=True)
 class OrdersView:
-    """The orders of an agent that live.
+    """An agent's limit orders and exits.
 
     Attributes:
         open: In the order in which they were placed.

@@ -171,7 +171,7 @@ class ShardWriter:
             await asyncio.gather(arrived, return_exceptions=True)
 
     async def _check_market(self) -> None:
-        """Check the market for standing orders and limits, and append what it triggered."""
+        """Check the market for open orders and limits, and append what it triggered."""
         while self._watch.is_due:
             records = self._watch.check()
             fault_point("after_check")

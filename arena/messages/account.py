@@ -157,7 +157,7 @@ def _is_market(value: object) -> bool:
 
 
 class OrderDecided(Message):
-    """One step of an order: a market order has one, an order that lives has several.
+    """One step of an order: a market order has one, a limit order or an exit has several.
 
     Attributes:
         seq: Sequence number of the last event that counted, + 1.
@@ -184,10 +184,10 @@ class OrderDecided(Message):
         currency: Currency of the wallet that the order is settled in; "" for the main account.
         step: 0 for the first record of an order, then 1, 2, ...
         order_type: Type of the order.
-        terms: Terms of an order that lives, in its first record.
+        terms: Terms of a limit order or an exit, in its first record.
         exits: The exits that a filled entry or a call of `set_exit` brings.
         filled_quantity: Sum of all fills so far, for an order of several steps.
-        trigger: The ticker that met the condition of an order that lives.
+        trigger: The ticker that met the condition of a limit order or an exit.
         cause: Why the executor took a step that no command asked for; "" otherwise.
         by_call: Id of the call that cancelled the order, on the last order that it cancels.
         risk: What the risk engine said; None for accounts without limits.

@@ -1,4 +1,4 @@
-"""Parts of an order's records: the terms of an order that lives, its trigger, and what risk said.
+"""Parts of an order's records: terms of a limit order or an exit, its trigger, what risk said.
 
 Prices are in quote units, quantities in base units, percentages in percent: 10 is 10 %.
 """
@@ -20,7 +20,7 @@ OrderStatus = Literal["filled", "rejected", "accepted", "part_filled", "cancelle
 
 
 class OrderTerms(MessagePart):
-    """The terms of an order that lives: a limit order, or an exit of a position.
+    """The terms of a limit order, or of an exit of a position.
 
     Attributes:
         quantity: Of a limit order; None for an exit, which sells all that is held.

@@ -87,7 +87,7 @@ class AccountMark(MessagePart):
 
 
 class MarketChecked(Message):
-    """The owner checked all standing orders and limits of its shard against the market.
+    """The owner checked all open orders and limits of its shard against the market.
 
     It counts like any other event, but moves no money and does not increase the sequence number.
 

@@ -12,7 +12,7 @@ CANCEL_TOOL = "cancel_order"
 DECIDED_TOOLS = (TRADE_TOOL, EXIT_TOOL, CANCEL_TOOL)
 """The tools of which the executor decides every call by an event in the account log."""
 ORDER_TOOLS = (EXIT_TOOL, CANCEL_TOOL, "list_orders")
-"""The tools for orders that live. A strategy that names one of them also sees the arguments of
+"""Tools for limit orders and exits. A strategy that names one of them also sees the arguments of
 `execute_trade` for limits, exits and expiry; to others they are not shown."""
 PORTFOLIO_TOOL = "get_portfolio"
 """The tool that shows an agent its account."""

@@ -77,7 +77,7 @@ class StandingOrder(MessagePart):
 
 
 class OrderClosing(MessagePart):
-    """The end of an order that lived, as the executor reported it.
+    """How an order was closed, as the executor reported it.
 
     Attributes:
         status: "filled", "cancelled", "expired" or "rejected".

@@ -135,7 +135,7 @@ class AccountsView:
         )
 
     def orders_of(self, agent: str) -> AgentOrders:
-        """The orders of an agent that live: open ones, and the newest closed ones."""
+        """An agent's limit orders and exits: open ones, and the newest closed ones."""
         found = (s.standing[agent] for s in self.shards.values() if agent in s.standing)
         return next(found, AgentOrders())
 
@@ -193,7 +193,7 @@ class AccountsView:
     def newest_orders(self, limit: int) -> list[Event]:
         """The newest fills and rejections of all shards, newest first.
 
-        Other steps of orders that live are in `orders_of`.
+        Other steps of limit orders and exits are in `orders_of`.
         """
         newest: list[tuple[datetime, int, int, Event]] = []
         for partition, shard in self.shards.items():

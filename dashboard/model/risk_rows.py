@@ -58,7 +58,7 @@ class OrderRow:
 
 @dataclass(frozen=True, slots=True)
 class RiskRow:
-    """Limits of an agent's main account, what they did, and its orders that live.
+    """Limits of an agent's main account, what they did, and its open orders.
 
     Attributes:
         preset: The preset in force; "custom" for other limits; "" without any.
@@ -85,7 +85,7 @@ def risk_row(
     bids: dict[str, PriceUnits],
     now: datetime | None,
 ) -> RiskRow:
-    """Limits and orders that live of an agent.
+    """Limits and open orders of an agent.
 
     Args:
         accounts: The accounts.

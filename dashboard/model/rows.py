@@ -60,7 +60,7 @@ class AgentRow:
         digits: Decimals of amounts.
         currencies: Its accounts in several currencies, the main one first; () if it has one. The
             amounts above are of the main account, counts are of all.
-        risk: Its limits of risk, and its orders that live.
+        risk: Its limits of risk, and its open orders.
     """
 
     rank: int

@@ -10,7 +10,7 @@ from judge.season import Season
 
 
 def has_risk(season: Season) -> bool:
-    """Return True if an entry was under limits of risk, or placed an order that lives."""
+    """Return True if an entry was under limits of risk, or placed a limit order or an exit."""
     counted = any(one != RiskCounts() for one in season.risk)
     return counted or any(one != ExitCounts() for one in season.exits)
 

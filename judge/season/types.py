@@ -145,7 +145,7 @@ class RejectedOrder:
 
 @dataclass(frozen=True, slots=True)
 class PlacedOrder:
-    """A call that placed orders that live, or cancelled some: neither a fill nor a rejection."""
+    """A call that placed or cancelled limit orders or exits: neither a fill nor a rejection."""
 
     index: int
     seq: int

@@ -3,7 +3,7 @@
 Cash and positions are never negative; an account starts with the cash of the rules, in each
 currency; only a share of a profit is set aside; an order is a multiple of the product's increment,
 worth its minimum and settled in the product's quote currency; and a halted agent gets no fill but
-those that reduce its risk: exits, and sales of limit orders that stand. A halt by an unreadable
+those that reduce its risk: exits, and sales of resting limit orders. A halt by an unreadable
 record has no time: it starts with the first rejection that names it. No order breaches a limit of
 risk (`ledger.audit.risk_limits`), and exits fire when they must (`ledger.audit.exits`).
 """

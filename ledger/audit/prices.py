@@ -62,7 +62,7 @@ class _Fill:
 
     @property
     def at_limit(self) -> PriceUnits | None:
-        """The limit that a standing order filled at, after the market had traded through it."""
+        """The limit that a resting order filled at, after the market had traded through it."""
         return self.limit if self.event.get("cause") == TRIGGERED else None
 
 

@@ -107,7 +107,7 @@ def _prices(found: OrderRecords, files: list[Path]) -> list[TraceStep]:
 
 
 def _life(found: OrderRecords) -> list[TraceStep]:
-    """The other steps of an order that lives."""
+    """The other steps of a limit order or an exit."""
     steps = []
     for number, (record, event) in enumerate(found.steps):
         if record == found.event[0]:
@@ -138,7 +138,7 @@ def _exit(found: OrderRecords) -> TraceStep:
 
 
 def _trigger(found: OrderRecords) -> TraceStep:
-    """The ticker that met the level of an order that lives."""
+    """The ticker that met the level of a limit order or an exit."""
     event = found.event[1]
     assert event.trigger is not None, "the caller checked it"
     if found.trigger is None:

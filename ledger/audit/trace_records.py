@@ -30,13 +30,13 @@ class OrderRecords:
     """The records of one order.
 
     Attributes:
-        event: The event that decides it; of an order that lives, its newest fill, or else its first
-            step. prev: the digest of the log before it.
+        event: The event that decides it; of a limit order or an exit, its newest fill, or else its
+            first step. prev: the digest of the log before it.
         steps: Every event of the order, first to last.
         entry: Of an exit that an entry or a call brought: the records of that order.
         command, turn, reply, call, request, snapshot: The other records, or None.
         seen: The ticker that the snapshot shows. used: the ticker that priced the fill.
-        trigger: The ticker that met the level of an order that lives.
+        trigger: The ticker that met the level of a limit order or an exit.
     """
 
     event: tuple[Record, OrderDecided]

@@ -1,4 +1,4 @@
-"""Measures the executor: orders a second without and with limits of risk, and standing exits.
+"""Measures the executor: orders a second without and with limits of risk, and open exits.
 
 The executor is the normal command, as a process of its own; orders are in the topic before it
 starts. Settings alternate, and each figure is the best of its rounds: other processes only cost.
@@ -37,7 +37,7 @@ EXITS: Final = {"stop_loss_pct": 50, "take_profit_pct": 500, "trailing_pct": 50}
 
 
 async def order_figures(settings: Settings, logs: Path) -> dict[str, Any]:  # Any: for JSON
-    """Measure orders a second with the presets off and standard, and the cost of standing exits.
+    """Measure orders a second with the presets off and standard, and the cost of open exits.
 
     Returns:
         `per_s` and `cpu_us` per order by preset, and the ratio of `per_s`; `us_per_ticker` without

@@ -133,7 +133,7 @@ def _measure(
         if "orders" in parts:
             from operations.bench.orders import order_figures
 
-            _print_measuring("the executor, with limits of risk and standing exits")
+            _print_measuring("the executor, with limits of risk and open exits")
             results["orders"] = asyncio.run(order_figures(settings, logs))
         if "page" in parts:
             _print_measuring("the page beside a demo")
@@ -263,7 +263,7 @@ def order_lines(found: dict[str, Any] | None) -> list[str]:
         f"executor: {off:,} orders/s without limits, {standard:,} with the preset standard:"
         f" {found['ratio']:.2f} x",
         f"  CPU per order: {found['cpu_us']['off']} us and {found['cpu_us']['standard']} us",
-        f"  CPU per ticker: {without:.1f} us without standing exits, {exits:.1f} us with"
+        f"  CPU per ticker: {without:.1f} us without open exits, {exits:.1f} us with"
         f" {many} ({found['exits_per_agent']} of each of {found['agents']} agents)",
     ]
 

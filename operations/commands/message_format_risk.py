@@ -39,7 +39,7 @@ def tripped_text(message: RiskTripped) -> str:
 def checked_text(message: MarketChecked) -> str:
     """The line of a `MarketChecked`."""
     return (
-        "standing orders and limits checked up to the snapshot as of"
+        "open orders and limits checked up to the snapshot as of"
         f" {message.as_of:%Y-%m-%d %H:%M:%S} UTC"
     )
 
@@ -65,7 +65,7 @@ def intent_text(message: TradeIntent) -> str:
 
 
 def lived_text(message: OrderDecided) -> str:
-    """The order and the outcome of a step of an order that lives: "sell all SOL-USD stop loss"."""
+    """Order and outcome of a step of a limit order or an exit: "sell all SOL-USD stop loss"."""
     quantity = "all" if message.quantity is None else f"{message.quantity:f}"
     kind = "" if message.order_type == "market" else f" {message.order_type.replace('_', ' ')}"
     terms, level = message.terms, ""

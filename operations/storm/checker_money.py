@@ -57,7 +57,7 @@ class MarketRecords:
 
 NOT_RECOMPUTED = frozenset({"RiskLimitsSet", "RiskTripped", "MarketChecked"})
 LIVES = ("step", "order_type", "terms", "exits", "cause", "risk")
-"""Fields that only orders that live, and orders under limits of risk, have."""
+"""Fields that only limit orders and exits, and orders under limits of risk, have."""
 LIVING = (
     "a storm sends market orders without exits to executors without limits; this checker does not"
     " recompute others (`arena audit verify` does)"

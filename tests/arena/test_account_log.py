@@ -41,7 +41,7 @@ def _holds(read: object, written: object) -> bool:
     return read == written
 
 
-def _pop_fields_of_orders_that_live(read: dict[str, Any]) -> None:
+def _pop_fields_of_steps(read: dict[str, Any]) -> None:
     """Remove the fields that a market order without limits omits."""
     omitted = {"step": 0, "order_type": "market", "terms": None, "exits": [], "cause": ""}
     omitted["by_call"] = ""
@@ -60,7 +60,7 @@ def test_event_has_fields_of_message(log: Log) -> None:
             assert "" == read.pop("order_id")
         if kind == "OrderDecided":
             assert "" == read.pop("currency")
-            _pop_fields_of_orders_that_live(read)
+            _pop_fields_of_steps(read)
         assert _holds(read, json.loads(value))
 
     assert [EpochEvent, OpenedEvent, OrderEvent, OrderEvent, OrderEvent] == kinds

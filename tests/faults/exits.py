@@ -85,7 +85,7 @@ class ExitFindings:
 
     Attributes:
         wrong: One line for each fault.
-        ends: How orders that live ended.
+        ends: How limit orders and exits ended.
     """
 
     wrong: list[str] = field(default_factory=list)

@@ -51,7 +51,7 @@ async def test_orders_survive_kills_at_every_fault_point(
         "sent_not_acked": 0.05,
         "acked_not_replied": 0.05,
     }
-    # Those of orders that live are in `test_exit_kills`.
+    # Those of limit orders and exits are in `test_exit_kills`.
     assert set(chances) == set(faults.POINTS) - {"after_check", "acked_no_intent"}
     turns = itertools.cycle(chances.items())
 

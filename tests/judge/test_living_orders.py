@@ -1,4 +1,4 @@
-"""The judge's fold of orders that live: exits are trades of the agent, but orders of no turn."""
+"""The judge's fold of exits: they are trades of the agent, but orders of no turn."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.ledger.living_log import AGENT, OTHER, living_arena
 
 @pytest.fixture(scope="module")
 def fold() -> AccountsFold:
-    """The fold of agents whose orders live."""
+    """The fold of agents with limit orders and exits."""
     found = AccountsFold()
     for record in living_arena().records[EVENTS]:
         found.apply(record)

@@ -1,4 +1,4 @@
-"""The records of agents whose orders live, as the executor writes them: limits, exits, cancels."""
+"""Records of agents with limit orders and exits, as the executor writes them."""
 
 from collections.abc import Callable
 from datetime import timedelta

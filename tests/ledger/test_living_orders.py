@@ -1,4 +1,4 @@
-"""Books of orders that live: one journal row per step, one row per fill."""
+"""Books of limit orders and exits: one journal row per step, one row per fill."""
 
 from collections import Counter
 
@@ -21,7 +21,7 @@ from tests.ledger.living_log import AGENT, LivingArena, living_arena
 
 @pytest.fixture(scope="module")
 def arena() -> LivingArena:
-    """The records of agents whose orders live."""
+    """The records of agents with limit orders and exits."""
     return living_arena()
 
 

@@ -140,7 +140,7 @@ def test_phrase_has_the_outcome_of_an_order() -> None:
     assert "asked to buy 0.1 BTC-USD (no answer in time)" == trade_phrase(trade(), None)
 
 
-def test_phrases_of_orders_that_live() -> None:
+def test_phrases_of_limit_orders_and_exits() -> None:
     """A limit order that waits, wholly or in part; exits and cancellations."""
     arguments = '{"product_id": "A-USD", "quantity": "2", "action": "sell", "limit_price": "9"}'
     limit = call("execute_trade", arguments)

@@ -22,7 +22,7 @@ async def market(bus: MemoryBus) -> None:
 
 
 async def test_each_approved_order_is_broadcast_once(memory_bus: MemoryBus) -> None:
-    """Market orders that fill, limit orders that stand, exits that fire; no rejected order."""
+    """Market orders that fill, resting limit orders, exits that fire; no rejected order."""
     await market(memory_bus)
     orders = [
         BUY | {"stop_loss_pct": 3},

@@ -169,7 +169,7 @@ def test_text_is_one_line_per_order() -> None:
 
 
 def test_portfolio_without_orders_is_unchanged() -> None:
-    """Neither key nor line; agents without orders that live do not pay for them."""
+    """Neither key nor line; agents without limit orders and exits do not pay for them."""
     plain = portfolio_of(Account(), market().quotes)
 
     assert plain == portfolio_of(Account(), market().quotes, orders=AgentOrders())

@@ -1,1 +1,1 @@
-"""Orders that live: terms, triggers, and the steps that the executor takes without a command."""
+"""Limit orders and exits: terms, triggers, and steps that the executor takes without a command."""

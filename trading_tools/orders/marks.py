@@ -1,4 +1,4 @@
-"""Notes in the account log how far standing orders and limits were checked against the market.
+"""Notes in the account log how far open orders and limits were checked against the market.
 
 Pure. After a restart the owner continues there, so no ticker is missed and none is checked twice
 against a limit that changes with it.

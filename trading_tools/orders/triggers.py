@@ -1,4 +1,4 @@
-"""Finds the standing orders that a price triggers, without looking at the others. Pure.
+"""Finds the open orders that a price triggers, without looking at the others. Pure.
 
 Per product one heap for each direction in which a price can reach an order. A ticker that triggers
 none compares the top of each heap with the price. Trailing stops are kept in groups with one
@@ -40,7 +40,7 @@ class _TrailingGroup:
 
 @dataclass(slots=True)
 class ProductTriggers:
-    """The standing orders of one product, by the price that triggers them.
+    """The open orders of one product, by the price that triggers them.
 
     Attributes:
         falls: Stop-losses: the highest level first, fire at a bid at or below it.

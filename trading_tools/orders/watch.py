@@ -1,4 +1,4 @@
-"""Checks the standing orders and the limits of a shard against the market, ticker by ticker. Pure.
+"""Checks the open orders and the limits of a shard against the market, ticker by ticker. Pure.
 
 Tickers come in a fixed order; each is compared with the orders that its product has, by price. What
 a ticker triggers becomes a record at once. An order that was triggered by a ticker too old to trade

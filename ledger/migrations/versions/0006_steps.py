@@ -1,4 +1,4 @@
-"""Give journal rows the step, type and cause of an order that lives.
+"""Give journal rows the step, type and cause of a limit order or an exit.
 
 An order in older books has one row, that of a market order, so the columns are empty there.
 """

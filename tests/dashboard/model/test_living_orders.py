@@ -1,4 +1,4 @@
-"""The dashboard's fold of orders that live: every skin shows limits, exits and open orders."""
+"""The dashboard's fold of open orders: every skin shows limits, exits and open orders."""
 
 from decimal import Decimal
 
@@ -22,7 +22,7 @@ from tests.ledger.wallet_log import NOW
 
 @pytest.fixture(scope="module")
 def view() -> ArenaView:
-    """The view of agents whose orders live."""
+    """The view of agents with limit orders and exits."""
     found = ArenaView()
     arena = living_arena()
     for topic in (TICKERS, EVENTS):

@@ -1,4 +1,4 @@
-"""Audit of orders that live: limits of risk, exits, part fills and cancels."""
+"""Audit of limit orders and exits: limits of risk, exits, part fills and cancels."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +19,7 @@ LIMITS = 4
 
 @pytest.fixture(scope="module")
 def sound() -> ContestLog:
-    """The records of agents whose orders live; tests change copies."""
+    """The records of agents with limit orders and exits; tests change copies."""
     return living_log()
 
 

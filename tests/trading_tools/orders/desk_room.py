@@ -1,4 +1,4 @@
-"""A shard with its command handler and its watch, without a bus, for tests of orders that live."""
+"""A shard with command handler and watch, without a bus, for tests of limit orders and exits."""
 
 import json
 from dataclasses import dataclass, field
@@ -86,7 +86,7 @@ class DeskRoom:
 
     @property
     def orders(self) -> AgentOrders:
-        """The agent's orders that live."""
+        """The agent's limit orders and exits."""
         return self.shard.standing.get(AGENT, AgentOrders())
 
     def open_types(self) -> list[str]:

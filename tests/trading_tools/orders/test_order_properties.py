@@ -1,4 +1,4 @@
-"""Orders that live, in random sequences of calls, prices, snapshots and crashes."""
+"""Limit orders and exits, in random sequences of calls, prices, snapshots and crashes."""
 
 import json
 from collections import Counter
