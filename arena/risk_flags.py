@@ -19,7 +19,7 @@ from arena.ids import check_name
 from arena.output import print_note
 from arena.risk_limit_values import SHARE_IS, SHARE_NAME, limit_names, share_note
 from arena.risk_limits import PRESETS, RiskLimits
-from arena.risk_settings import RiskValues, limits_of, merged_values, setting_values
+from arena.risk_settings import RiskValues, merged_values, setting_values
 
 FLAG: Final = "--risk"
 SHARE: Final = SHARE_NAME.lower()
@@ -162,12 +162,12 @@ def read_setting(text: str, where: str) -> RiskValues:
 
 
 def checked(values: Mapping[str, Any], where: str) -> RiskLimits:
-    """The limits of a setting; a converted share is told in a line.
+    """The limits of a setting; prints a line about a converted share.
 
     Raises:
         UsageError: A limit cannot be used.
     """
-    limits = limits_of(values, where)
+    limits = RiskLimits.from_json(values, where)
     if note := share_note(values):
         print_note(note)
     return limits

@@ -13,7 +13,6 @@ from pydantic import JsonValue
 from arena.errors import UsageError
 from arena.money import decimal_text
 from arena.risk_limit_values import PRESET_KEY
-from arena.risk_limits import RiskLimits
 
 RiskValues = dict[str, JsonValue]
 """Limits by name, and the preset that they are added to."""
@@ -65,15 +64,6 @@ def setting_values(text: str, where: str) -> RiskValues:
             remedy='write an object such as {"preset": "standard", "max_daily_loss_pct": 5}',
         )
     return risk_values(found)
-
-
-def limits_of(values: Mapping[str, JsonValue], where: str) -> RiskLimits:
-    """The limits of a setting.
-
-    Raises:
-        UsageError: A limit cannot be used.
-    """
-    return RiskLimits.from_json(values, where)
 
 
 def _json_value(value: object) -> JsonValue:

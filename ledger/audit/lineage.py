@@ -117,7 +117,7 @@ class LineageChecker(Checker):
 
     def _order(self, decoded: DecodedRecord, event: Json) -> None:
         subject = f"order {event['order_id']}, agent {event['agent']}"
-        self._expect_exits(decoded, event, subject)
+        self._expect_exits(event)
         order_id = call_decided_by(event)
         if not order_id:
             self._step(decoded, event, subject)
@@ -153,7 +153,7 @@ class LineageChecker(Checker):
         if not order.faults:
             self._by_call[ids.model_call_id(order.turn_id, order.round)].append(order_id)
 
-    def _expect_exits(self, decoded: DecodedRecord, event: Json, subject: str) -> None:
+    def _expect_exits(self, event: Json) -> None:
         """Note the exits that an order brings, and whose turn each is of."""
         if event.get("step", 0) == 0 and event.get("cause") != "armed":
             self._turn_of[event["order_id"]] = event["agent"], event["turn_id"]

@@ -101,11 +101,6 @@ def _error_text(ended: subprocess.CompletedProcess[str]) -> str:
     return error or f"it ended with {ended.returncode}"
 
 
-def fold_accounts(records: Path) -> dict[int, Shard]:
-    """Fold the account log of exported records: partition -> shard."""
-    return fold_risk(records).shards
-
-
 def fold_risk(records: Path) -> RiskLog:
     """Fold the account log of exported records, with what limits and exits did."""
     log = RiskLog(passed_over_in(records))

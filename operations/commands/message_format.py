@@ -65,11 +65,6 @@ FIELDS_SHOWN = 6
 CENT_DIGITS = 2
 
 
-def format_money(value: Decimal | None) -> str:
-    """An amount with separators and at least cents; "-" for None."""
-    return format_cash(value, DEFAULT_CURRENCY)
-
-
 def format_cash(value: Decimal | None, currency: str) -> str:
     """An amount with separators: at least cents, or all digits of a currency such as BTC."""
     if value is None:

@@ -27,6 +27,7 @@ from operations.commands.supervised_run import LAUNCHER, process_environment
 from operations.specs.arena_spec import ArenaSpec, parse_spec
 from operations.specs.environment_defaults import environment_notes, with_environment_defaults
 from operations.specs.errors import line_of
+from operations.specs.risk import share_notes
 from operations.supervisor.plan import secret_variables
 
 ALLOW = "--allow-plugins"
@@ -67,7 +68,8 @@ def load_spec_for_run(text: str, path: Path, folder: Path, choice: PluginChoice)
     describe = describe_in(folder, plugins.strategy_paths)
     spec = parse_spec(text, path=str(path), describe=describe)
     _check_strategies(spec, plugins, path, folder, allow=choice.allow)
-    for note in environment_notes(spec, os.environ):
+    own_limits = (agent.risk for agent in spec.agents)
+    for note in (*environment_notes(spec, os.environ), *share_notes(spec.risk, own_limits)):
         print_note(note)
     spec = with_environment_defaults(spec, os.environ)
     return LoadedSpec(spec, text, folder, plugins, plugin_files(spec, plugins, folder))

@@ -7,7 +7,8 @@ from arena.environment import HISTORY, INITIAL_CASH, POSITION_SHARE, TOKEN_BUDGE
 from arena.errors import UsageError
 from arena.indicators import MINUTES_MAX
 from arena.risk_limit_values import share_note
-from arena.risk_settings import RiskValues, limits_of
+from arena.risk_limits import RiskLimits
+from arena.risk_settings import RiskValues
 from operations.specs.arena_spec import ArenaSpec
 from operations.specs.tables import ChatNodeTable
 
@@ -104,7 +105,7 @@ def position_risk(environ: Mapping[str, str]) -> RiskValues:
     if not text:
         return {}
     values: RiskValues = {POSITION_SHARE: text}
-    limits_of(values, "")
+    RiskLimits.from_json(values, "")
     return values
 
 

@@ -11,13 +11,13 @@ risk = "cautious"               # a preset, or { max_symbol_exposure_pct = 20 },
 from collections.abc import Iterable, Mapping
 from typing import Annotated
 
-from pydantic import BeforeValidator, JsonValue
+from pydantic import BeforeValidator
 
 from arena.errors import UsageError
 from arena.risk_limit_values import LimitFault, share_note
+from arena.risk_limits import RiskLimits
 from arena.risk_settings import (
     RiskValues,
-    limits_of,
     merged_values,
     risk_values,
     setting_text,
@@ -28,7 +28,7 @@ from operations.specs.errors import Location, SpecFault
 def _setting(value: object) -> RiskValues:
     try:
         values = risk_values(value)
-        limits_of(values, "")
+        RiskLimits.from_json(values, "")
     except LimitFault as fault:
         location = (fault.name,) if isinstance(value, Mapping) else ()
         raise SpecFault(location, str(fault)) from None
@@ -53,7 +53,7 @@ def check_agents_risk(arena: RiskValues, agents: Iterable[tuple[Location, RiskVa
     """
     for location, own in agents:
         try:
-            limits_of(merged_values(arena, own), "")
+            RiskLimits.from_json(merged_values(arena, own), "")
         except UsageError as fault:
             raise SpecFault(location, str(fault)) from None
 
@@ -71,6 +71,12 @@ def risk_flags(arena: RiskValues, agents: Mapping[str, RiskValues]) -> list[str]
     return words
 
 
-def share_notes(settings: Iterable[Mapping[str, JsonValue]]) -> list[str]:
-    """The lines about shares of older settings that were converted, each once."""
-    return [*dict.fromkeys(note for one in settings if (note := share_note(one)))]
+def share_notes(arena: RiskValues, agents: Iterable[RiskValues | None]) -> list[str]:
+    """The lines about shares of older settings that are converted, each once.
+
+    Args:
+        arena: `[risk]`.
+        agents: The agents' own settings; None for an agent without one.
+    """
+    notes = (share_note(one) for one in (arena, *agents) if one)
+    return [note for note in dict.fromkeys(notes) if note]

@@ -6,6 +6,7 @@ from arena.errors import UsageError
 from operations.commands.compete_spec import competition_toml, toml_with_flags, with_risk
 from operations.specs.arena_spec import parse_spec
 from operations.specs.environment_defaults import environment_notes, with_environment_defaults
+from operations.specs.risk import share_notes
 from operations.supervisor.plan import tools_command
 
 SPEC = """\
@@ -99,6 +100,15 @@ def test_a_preset_at_the_top_survives_other_flags() -> None:
     text = 'risk = "cautious"\n' + competition_toml()
 
     assert ["cautious"] == flags(toml_with_flags(text, snapshots=3))
+
+
+def test_shares_in_the_file_are_told_once() -> None:
+    """A line per value says what `MAX_POSITION_SIZE_PCT` is in percent."""
+    share = {"MAX_POSITION_SIZE_PCT": "0.10"}
+    (note,) = share_notes(dict(share), [None, dict(share), {"preset": "cautious"}])
+
+    assert note.endswith("taken as max_symbol_exposure_pct = 10 (percent)")
+    assert [] == share_notes({}, [None])
 
 
 def test_a_share_of_the_environment_counts_without_limits_in_the_file() -> None:
