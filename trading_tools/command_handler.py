@@ -32,9 +32,7 @@ from trading_tools.handled_command import (
     too_old,
     unknown_tool,
 )
-from trading_tools.orders.accounts import Settlement
 from trading_tools.orders.desk import Desk
-from trading_tools.orders.guard import AccountGuard, guard_of_account
 from trading_tools.orders.limits_in_force import apply_limits
 from trading_tools.orders.marks import Checked, first_mark
 from trading_tools.portfolio import PortfolioView, portfolio_of
@@ -45,14 +43,6 @@ from trading_tools.risk.candles import CandleFigures
 from trading_tools.risk.requests import LimitSettings
 from trading_tools.rules import TradingRules
 from trading_tools.schema import InvalidArguments
-
-
-@dataclass(frozen=True, slots=True)
-class _TopicState:
-    """How current the topics are that a decision depends on; see `decide`."""
-
-    prices_current: bool
-    control_unknown: datetime | None
 
 
 @dataclass(slots=True)
@@ -150,8 +140,8 @@ class CommandHandler:
         if not tool.places_order and now > message.deadline_at:
             return too_late(message)
         opening = self._open_implied_account(message, offset, now)
-        topic_state = _TopicState(prices_current, control_unknown)
-        handled = self._run(tool, message, offset, now, topic_state)
+        desk = self.desk(now, prices_current=prices_current, control_unknown=control_unknown)
+        handled = self._run(tool, message, offset, desk)
         handled.appends[:0] = opening
         return handled
 
@@ -204,22 +194,17 @@ class CommandHandler:
         seen = market or self.market
         # In lock-step the age of a price is measured by the market's own clock.
         prices_at = seen.newest_at if self.rules.lock_step else None
-        venue_at = seen.newest_at or now
-
-        def guard_of(agent: str, own: Settlement) -> AccountGuard | None:
-            return guard_of_account(self.shard, seen, venue_at, agent, own, self.candles)
-
         return Desk(
             self.partition,
             self.shard,
             seen,
             self.rules,
             self.switch,
-            guard_of,
             now,
             prices_at,
             prices_current,
             control_unknown,
+            self.candles,
         )
 
     def _open(self, command: OpenAccount, offset: int, now: datetime) -> HandledCommand:
@@ -244,17 +229,15 @@ class CommandHandler:
         record = account_opened(self.shard, source, order_id, call.agent, self.rules, now)
         return [record.fold_into(self.shard)]
 
-    def _run(
-        self, tool: Tool, call: ToolCall, offset: int, now: datetime, topic_state: "_TopicState"
-    ) -> HandledCommand:
+    def _run(self, tool: Tool, call: ToolCall, offset: int, desk: Desk) -> HandledCommand:
         ctx = AccountContext(
             agent=call.agent,
             turn_id=call.turn_id,
             call_id=call.call_id,
             snapshot_id=call.snapshot_id,
-            now=now,
+            now=desk.now,
             _portfolio=lambda: self._portfolio(call.agent),
-            _records=lambda: records_of(self.shard, self.market, self.rules, call.agent, now),
+            _records=lambda: records_of(self.shard, self.market, self.rules, call.agent, desk.now),
         )
         arguments = tool.signature.read(call.arguments)
         outcome = (
@@ -269,7 +252,7 @@ class CommandHandler:
             text = f"{call.tool} was not run: {outcome.reason}."
             reply = failed_result(call, "malformed_arguments", text)
             return HandledCommand("refused", "malformed_arguments", reply=reply)
-        return self._decide(call, outcome, offset, now, topic_state)
+        return self._decide(call, outcome, offset, desk)
 
     def _portfolio(self, agent: str) -> PortfolioView:
         market, shard = self.market, self.shard
@@ -287,20 +270,14 @@ class CommandHandler:
         call: ToolCall,
         request: AccountRequest | InvalidArguments,
         offset: int,
-        now: datetime,
-        topic_state: "_TopicState",
+        desk: Desk,
     ) -> HandledCommand:
         source = (self.partition, offset)
-        desk = self.desk(
-            now,
-            prices_current=topic_state.prices_current,
-            control_unknown=topic_state.control_unknown,
-        )
-        records = apply_limits(self.shard, self.limits, call.agent, self.checked, now)
+        records = apply_limits(self.shard, self.limits, call.agent, self.checked, desk.now)
         if isinstance(request, CancelOrder):
             decided = desk.cancel(call, request, source)
         else:
-            records += first_mark(self.shard, self.checked, now, request)
+            records += first_mark(self.shard, self.checked, desk.now, request)
             if isinstance(request, SetExits):
                 decided = [desk.set_exits(call, request, source)]
             else:

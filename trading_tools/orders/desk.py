@@ -3,7 +3,6 @@
 Each record is folded into the shard as soon as it is made, so the next one sees it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -16,21 +15,21 @@ from arena.money import decimal_text, price_text, to_price_units, units_text
 from arena.open_orders import OPEN_ORDERS_MAX, AgentOrders, OpenOrder
 from trading_tools.arguments import quoted
 from trading_tools.context import ALL_ORDERS, CancelOrder, Order, SetExits
-from trading_tools.decide import Decision, Guard, decide
+from trading_tools.decide import Decision, decide
 from trading_tools.events import PendingEvent, order_decided, origin_of_call
 from trading_tools.fill import Fill, Rejection, Unfilled
 from trading_tools.orders.accounts import Settlement, settlement_of
+from trading_tools.orders.guard import guard_of_account
 from trading_tools.orders.records import MARKET_ORDER, Json, StepDetails, exit_json
 from trading_tools.orders.reserved import open_buys, reserved_cash
 from trading_tools.orders.steps import ALL, StepMaker, due_step
 from trading_tools.orders.terms import BadTerms, due_text, exits_of
 from trading_tools.quotes import MarketState, Quote
 from trading_tools.refusals import refuse_early, refuse_price
+from trading_tools.risk.candles import CandleFigures
 from trading_tools.rules import TradingRules
 from trading_tools.schema import InvalidArguments
 
-GuardOf = Callable[[str, Settlement], Guard | None]
-"""Makes the limits of an agent's account."""
 STEPS_MAX = 4 * OPEN_ORDERS_MAX
 """More steps in a row than an agent's orders can need."""
 
@@ -45,11 +44,11 @@ class Desk:
         market: The newest quotes and listings.
         rules: The rules of the executor.
         switch: The kill switch.
-        guard_of: Makes the limits of an account.
         now: Wall time.
         prices_at: The time for the age of prices, if it is not `now`.
         prices_current: See `decide`.
         control_unknown: See `decide`.
+        candles: Those of the order's snapshot; None if no limit needs them.
     """
 
     partition: int
@@ -57,11 +56,11 @@ class Desk:
     market: MarketState
     rules: TradingRules
     switch: KillSwitch
-    guard_of: GuardOf
     now: datetime
     prices_at: datetime | None = None
     prices_current: bool = True
     control_unknown: datetime | None = None
+    candles: CandleFigures | None = None
 
     @property
     def venue_at(self) -> datetime:
@@ -106,7 +105,9 @@ class Desk:
             halt=self.switch.halt_of(call.agent),
             control_unknown=self.control_unknown,
             reserved=reserved,
-            guard=self.guard_of(call.agent, own),
+            guard=guard_of_account(
+                self.shard, self.market, self.venue_at, call.agent, own, self.candles
+            ),
         )
         new = len(decision.exits) + isinstance(decision.outcome, Unfilled)
         if new and len(orders.open) + new > OPEN_ORDERS_MAX:
