@@ -1,4 +1,4 @@
-"""What an agent must hear before a turn: the exits that fired since its last one. Pure.
+"""What an agent is told before a turn: the exits that fired since its last one. Pure.
 
 An agent with open orders may have lost them, or its position, while it was not asked. So its router
 asks for the portfolio first, with the snapshot's ticker offsets: the executor answers when all

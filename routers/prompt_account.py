@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from arena.currency import DEFAULT_CURRENCY, cash_digits
-from arena.messages import MarketSnapshot, OrderClosing, StandingOrder
+from arena.messages import MarketSnapshot, OrderClosing, PortfolioOrder
 from arena.money import decimal_text, to_digits
 from routers.portfolio import KnownPortfolio, MarkedPortfolio, MarkedPosition, mark
 from routers.prompt_sizes import FULL, PromptForm
@@ -126,7 +126,7 @@ def _order_lines(
         yield f"({more} further orders are not shown)"
 
 
-def _order_line(order: StandingOrder, bid: Decimal | None, *, with_id: bool) -> str:
+def _order_line(order: PortfolioOrder, bid: Decimal | None, *, with_id: bool) -> str:
     amount = "all" if order.quantity is None else decimal_text(order.quantity)
     parts = [f"order: {order.product_id} {order.order_type} {order.action} {amount}"]
     if order.level is not None:

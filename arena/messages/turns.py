@@ -56,7 +56,7 @@ class HeldPosition(MessagePart):
     held_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
-class StandingOrder(MessagePart):
+class PortfolioOrder(MessagePart):
     """An open order as the executor reported it.
 
     Attributes:
@@ -122,7 +122,7 @@ class Portfolio(MessagePart):
     positions: tuple[HeldPosition, ...] = ()
     currency: Currency = CURRENCY_FIELD
     wallets: "tuple[Portfolio, ...]" = Field(default=(), exclude_if=is_empty)
-    orders: tuple[StandingOrder, ...] = Field(default=(), max_length=100, exclude_if=is_empty)
+    orders: tuple[PortfolioOrder, ...] = Field(default=(), max_length=100, exclude_if=is_empty)
     orders_open: int = Field(default=0, exclude_if=is_empty)
 
 
