@@ -72,6 +72,11 @@ class OpenOrder:
     waiting: str = ""
 
     @property
+    def is_placed(self) -> bool:
+        """False for an exit that an entry brought, before its first record."""
+        return self.step >= 0
+
+    @property
     def is_exit(self) -> bool:
         """True for an exit of a position, False for a limit order."""
         return self.order_type != "limit"

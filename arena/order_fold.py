@@ -96,7 +96,7 @@ def note_check(event: MarketCheckedEvent, agents: Iterable[AgentOrders]) -> None
 def _opened(event: OrderEvent, unarmed: OpenOrder | None) -> OpenOrder:
     terms = event.terms or NO_TERMS
     placed = terms.placed_after or (0, -1)
-    if unarmed is not None and unarmed.step >= 0:
+    if unarmed is not None and unarmed.is_placed:
         raise BrokenLog(f"{event.order_id} is accepted twice")
     is_limit = event.order_type == "limit"
     return OpenOrder(
@@ -175,7 +175,7 @@ def _close(
 
 def _drop_unarmed(orders: AgentOrders, product_id: str) -> None:
     """Forget exits that have no record yet, because nothing is held any more."""
-    gone = [one.order_id for one in orders.of_product(product_id) if one.step < 0]
+    gone = [one.order_id for one in orders.of_product(product_id) if not one.is_placed]
     for order_id in gone:
         del orders.open[order_id]
 

@@ -135,7 +135,7 @@ class MarketWatch:
         for orders in self._handler.shard.standing.values():
             for order in orders.open.values():
                 partition, offset = order.placed_partition, order.placed_offset
-                if order.step >= 0 or not 0 <= offset < ends.get(partition, 0):
+                if order.is_placed or not 0 <= offset < ends.get(partition, 0):
                     continue
                 for quote in await self._quotes_between(partition, offset, offset + 1):
                     placed[quote.partition, quote.offset] = quote

@@ -114,7 +114,7 @@ def risk_row(
 def open_orders(orders: AgentOrders, bids: dict[str, PriceUnits]) -> tuple[OrderRow, ...]:
     """The open orders of an agent; exits that have no record yet are left out."""
     return tuple(
-        _order(one, bids.get(one.product_id)) for one in orders.open.values() if one.step >= 0
+        _order(one, bids.get(one.product_id)) for one in orders.open.values() if one.is_placed
     )
 
 

@@ -12,7 +12,7 @@ from arena.accounts import CANCELLED, Shard
 from arena.kill_switch import KillSwitch
 from arena.messages import OrderType, RejectReason, ToolCall
 from arena.money import decimal_text, price_text, to_price_units, units_text
-from arena.open_orders import OPEN_ORDERS_MAX, AgentOrders, OpenOrder
+from arena.open_orders import OPEN_ORDERS_MAX, AgentOrders
 from trading_tools.arguments import quoted
 from trading_tools.context import ALL_ORDERS, CancelOrder, Order, SetExits
 from trading_tools.decide import Decision, decide
@@ -126,12 +126,12 @@ class Desk:
         listing = self.market.listings.get(product_id)
         quote = self.market.quotes.get(product_id)
         wanted = Order(product_id, ALL, "sell")
-        refused = Decision(Unfilled("accepted"), wanted, quote, None, listing)
+        decision = Decision(Unfilled("accepted"), wanted, quote, None, listing)
         refusal = refuse_early(
             call, product_id, self.market, own.rules, self.now, None, self.control_unknown
         ) or self._refuse_exits(call.agent, product_id, own, wanted, quote)
         if refusal is not None:
-            return self._record(call, source, replace(refused, outcome=refusal), own, MARKET_ORDER)
+            return self._record(call, source, replace(decision, outcome=refusal), own, MARKET_ORDER)
         assert listing is not None
         assert quote is not None
         try:
@@ -139,8 +139,8 @@ class Desk:
                 request.exits, call.call_id, quote.bid, quote.bid, listing, self.venue_at
             )
         except BadTerms as error:
-            outcome = Rejection(RejectReason.BAD_TERMS, str(error))
-            return self._record(call, source, replace(refused, outcome=outcome), own, MARKET_ORDER)
+            refusal = Rejection(RejectReason.BAD_TERMS, str(error))
+            return self._record(call, source, replace(decision, outcome=refusal), own, MARKET_ORDER)
         terms = exit_json(first)
         for name in ("order_id", "order_type"):
             del terms[name]
@@ -152,7 +152,7 @@ class Desk:
             exits=tuple(exit_json(one) for one in others),
             venue_at=self.venue_at,
         )
-        return self._record(call, source, refused, own, details)
+        return self._record(call, source, decision, own, details)
 
     def _refuse_exits(
         self, agent: str, product_id: str, own: Settlement, wanted: Order, quote: Quote | None
@@ -170,13 +170,12 @@ class Desk:
     ) -> list[PendingEvent]:
         """Cancel one open order of the agent, or all; a halt does not refuse that."""
         orders = self.shard.standing.get(call.agent, AgentOrders())
-        if request.order_id == ALL_ORDERS:
-            found = [one for one in orders.open.values() if one.step >= 0]
-        else:
-            found = [one for one in (orders.open.get(request.order_id),) if one and one.step >= 0]
+        wanted = request.order_id
+        placed = [one for one in orders.open.values() if one.is_placed]
+        found = [one for one in placed if wanted in (ALL_ORDERS, one.order_id)]
         if not found:
             own = settlement_of(self.shard, self.market, self.rules, call.agent, "")
-            refusal = Rejection(RejectReason.UNKNOWN_ORDER, _unknown(request.order_id, orders))
+            refusal = Rejection(RejectReason.UNKNOWN_ORDER, _unknown(wanted, orders))
             return [self._record(call, source, Decision(refusal), own, MARKET_ORDER)]
         origin = origin_of_call(call, source)
         return [
@@ -271,8 +270,8 @@ def _unknown(order_id: str, orders: AgentOrders) -> str:
     closed = next((one for one in orders.closed if one.order_id == order_id), None)
     if closed is not None:
         return f"order {order_id} is {closed.status} already"
-    armed: list[OpenOrder] = [one for one in orders.open.values() if one.step >= 0]
-    if not armed:
+    placed = [one.order_id for one in orders.open.values() if one.is_placed]
+    if not placed:
         return "no order of yours is open"
-    named = ", ".join(one.order_id for one in armed[:5])
-    return f"{quoted(order_id)} is none of your {len(armed)} open orders, such as {named}"
+    named = ", ".join(placed[:5])
+    return f"{quoted(order_id)} is not one of your {len(placed)} open orders, such as {named}"

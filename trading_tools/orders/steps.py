@@ -285,7 +285,7 @@ def _due_steps(shard: Shard, agent: str, orders: AgentOrders) -> Iterator[DueSte
     newest = {
         (order.product_id, order.order_type): order.order_id
         for order in orders.open.values()
-        if order.is_exit and order.step >= 0
+        if order.is_exit and order.is_placed
     }
     for order in orders.open.values():
         if order.action == "buy":
@@ -294,7 +294,7 @@ def _due_steps(shard: Shard, agent: str, orders: AgentOrders) -> Iterator[DueSte
         account = wallets[order.currency] if order.currency else shard.accounts[agent]
         if order.product_id not in account.positions:
             yield DueStep("cancel", order, _why_closed(orders, order.product_id))
-        elif order.step < 0:
+        elif not order.is_placed:
             yield DueStep("arm", order, ARMED)
         elif order.is_exit and newest[order.product_id, order.order_type] != order.order_id:
             yield DueStep("cancel", order, REPLACED)

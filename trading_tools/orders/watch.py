@@ -88,7 +88,7 @@ class OrderWatch:
             if key in self._known:
                 return
             self._wanted.add(order.product_id)
-            if order.step < 0:
+            if not order.is_placed:
                 continue  # `take_over` arms it.
             self._known.add(key)
             if order.waiting:
@@ -331,7 +331,7 @@ class OrderWatch:
             market, quotes = self._market(), dict(self._market().quotes)
             for order in orders.open.values():
                 place = (order.placed_partition, order.placed_offset)
-                quote = placed.get(place) if order.step < 0 else None
+                quote = None if order.is_placed else placed.get(place)
                 if quote is not None and quote.product_id == order.product_id:
                     quotes[order.product_id] = quote
             desk = self.handler.desk(now, market=replace(market, quotes=quotes))

@@ -94,7 +94,7 @@ def test_cancel_is_told_apart_from_unknown(room: DeskRoom) -> None:
     """One order by its id; an unknown one is rejected with what is open."""
     (record,) = room.buy("1", limit_price="139").appends
     order_id = json.loads(record.value)["order_id"]
-    assert "none of your 1 open orders" in reason(room.call("cancel_order", order_id="abc"))
+    assert "not one of your 1 open orders" in reason(room.call("cancel_order", order_id="abc"))
     assert "cancelled" == room.call("cancel_order", order_id=order_id).kind
     assert "cancelled already" in reason(room.call("cancel_order", order_id=order_id))
     assert "no order of yours is open" in reason(room.call("cancel_order", order_id="all"))
