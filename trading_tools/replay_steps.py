@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from arena.accounts import CANCELLED
 from arena.messages import RejectReason, ToolCall
-from arena.money import to_units
+from arena.money import to_price_units, to_units
 from arena.open_orders import AgentOrders, OpenOrder
 from arena.risk_state import account_name
 from trading_tools.command_handler import CommandHandler
@@ -111,7 +111,6 @@ def _fill_limit(
             order.limit,
             stop_of(order),
             desk.market.listings[order.product_id],
-            resting=True,
         )
         quantity, risk = said.quantity, said.record
     return steps.fill_limit(
@@ -120,15 +119,19 @@ def _fill_limit(
 
 
 def _meets(order: OpenOrder, trigger: Event) -> bool:
-    """True if the ticker that a record names triggers the order.
+    """True if the ticker that a record names triggers the order at the order's own level.
 
     The level of a trailing stop follows from all tickers since it was placed, so it is taken from
-    the record.
+    the record: it is never below the one that the log knows.
     """
     bid, ask = Decimal(trigger["bid"]), Decimal(trigger["ask"])
     if order.order_type == "time_exit":
         return True
     level = Decimal(trigger.get("level", "0"))
+    if order.order_type == "trailing_stop":
+        return bid <= level and to_price_units(level) >= order.level
+    if to_price_units(level) != order.level:
+        return False
     if order.order_type == "take_profit":
         return bid >= level
     if order.order_type == "limit":

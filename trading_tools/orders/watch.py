@@ -274,7 +274,6 @@ class OrderWatch:
                 order.limit,
                 stop_of(order),
                 listing,
-                resting=True,
             )
             risk, quantity = said.record, said.quantity
             if not quantity:

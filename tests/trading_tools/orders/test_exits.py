@@ -6,6 +6,7 @@ import pytest
 
 from arena.messages import OrderDecided
 from tests.trading_tools.orders.desk_room import SOL, DeskRoom, outcomes
+from trading_tools.replay_steps import take_step
 
 
 @pytest.fixture
@@ -163,3 +164,20 @@ def test_exits_armed_by_the_next_owner_miss_no_ticker(room: DeskRoom) -> None:
     assert "140" == trailing["used"]["bid"]
     assert ("stop_loss", "filled", "triggered") == outcomes(events)[2]
     assert 2 == events[2]["trigger"]["offset"]
+
+
+@pytest.mark.parametrize(("level", "same"), [("135.92", True), ("135.93", False), ("138", False)])
+def test_replay_fires_an_exit_at_its_own_level_only(room: DeskRoom, level: str, same: bool) -> None:
+    """A record that names another level is not written again."""
+    room.buy("10", stop_loss_pct=3)
+    (event, *_) = room.tick("135")
+    assert "135.92" == event["trigger"]["level"]
+    before = DeskRoom()
+    before.handler.market = room.handler.market
+    for record in room.records[len(before.records) : -1]:
+        before.shard.apply(record.kind, record.value, record.offset)
+
+    event["trigger"]["level"] = level
+    written = take_step(before.handler, event, None)
+
+    assert same == (written is not None and written.value == room.records[-1].value)

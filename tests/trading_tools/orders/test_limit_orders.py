@@ -181,3 +181,17 @@ def test_stop_that_a_limit_order_brings_counts_at_its_fill() -> None:
     )
     states = {check["limit"]: check["state"] for check in events[0]["risk"]["checks"]}
     assert {"require_stop": "ok", "max_position_risk_pct": "ok"} == states
+
+
+def test_fill_far_above_the_market_is_measured_by_what_it_loses() -> None:
+    """The market fell through the limit by a half: a fill there would lose more than allowed."""
+    limits = RiskLimits.from_json({"max_daily_loss_pct": 5, "on_breach": "adjust"})
+    room = DeskRoom(limits=LimitSettings(default=limits))
+    room.tick("140")
+    room.buy("500", limit_price="139")
+
+    (event,) = room.tick("70")
+
+    assert "adjusted" == event["risk"]["decision"]
+    cash, held = Decimal(event["cash_after"]), Decimal(event["position_after"])
+    assert Decimal(95_000) <= cash + held * 70 < Decimal(95_001)
