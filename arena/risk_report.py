@@ -10,9 +10,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from arena.messages import OrderDecided, RiskTripped
+from arena.messages import OrderDecided, RiskLimitsSet, RiskTripped
 from arena.messages.orders import EXIT_TYPES
 from arena.money import decimal_text
+from arena.risk_limits import RiskLimits
 
 DETAILS_MAX: Final = 50
 """Blocked orders of an agent and day that are listed one by one; the others are counted."""
@@ -42,6 +43,7 @@ class RiskCounts:
         near: Limit -> number of approved orders at more than 80 % of it.
         unknown: Limit -> number of orders for which it could not be measured.
         tripped: Limit of loss -> number of breaches.
+        settings: Limits that were set, in words -> how often; judges and reports count them.
     """
 
     approved: int = 0
@@ -51,12 +53,13 @@ class RiskCounts:
     near: dict[str, int] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
     tripped: dict[str, int] = field(default_factory=dict)
+    settings: dict[str, int] = field(default_factory=dict)
 
     def add(self, other: "RiskCounts") -> None:
         """Add other counts."""
         self.approved += other.approved
         self.adjusted += other.adjusted
-        for name in ("rejected", "cut", "near", "unknown", "tripped"):
+        for name in ("rejected", "cut", "near", "unknown", "tripped", "settings"):
             mine: dict[str, int] = getattr(self, name)
             for limit, count in getattr(other, name).items():
                 mine[limit] = mine.get(limit, 0) + count
@@ -76,7 +79,20 @@ class RiskCounts:
             "near": dict(sorted(self.near.items())),
             "unknown": dict(sorted(self.unknown.items())),
             "tripped": dict(sorted(self.tripped.items())),
+            "settings": dict(self.settings),
         }
+
+
+def setting_words(event: RiskLimitsSet) -> str:
+    """The limits that a record sets: "standard", "standard, changed, by request"."""
+    words = event.preset or "custom"
+    if not event.limits:
+        words = "off"
+    elif event.preset and RiskLimits.of_preset(event.preset).as_json() != event.limits:
+        words += ", changed"
+    if event.set_by == "request":
+        words += ", by request"
+    return f"{words}, breach lifted" if event.lift else words
 
 
 @dataclass(slots=True)
@@ -99,10 +115,12 @@ class RiskReport:
     Attributes:
         days: (agent, UTC day) -> its orders.
         exits: Agent -> its exits.
+        settings: Agent -> the limits that were set for it, in words -> how often.
     """
 
     days: dict[tuple[str, str], RiskDay] = field(default_factory=dict)
     exits: dict[str, ExitCounts] = field(default_factory=dict)
+    settings: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def take(self, event: object) -> None:
         """Count a record that the fold of the account log counted; other messages do nothing."""
@@ -110,6 +128,9 @@ class RiskReport:
             self._note_exit(event)
             if event.risk is not None:
                 self._note_verdict(event)
+        elif isinstance(event, RiskLimitsSet):
+            own, words = self.settings.setdefault(event.agent, {}), setting_words(event)
+            own[words] = own.get(words, 0) + 1
         elif isinstance(event, RiskTripped):
             counts = self._day(event.agent, f"{event.at:%Y-%m-%d}").counts
             counts.tripped[event.limit] = counts.tripped.get(event.limit, 0) + 1
@@ -121,7 +142,7 @@ class RiskReport:
 
     def of_agent(self, agent: str) -> RiskCounts:
         """The sums of an agent."""
-        found = RiskCounts()
+        found = RiskCounts(settings=dict(self.settings.get(agent, {})))
         for (name, _), day in self.days.items():
             if name == agent:
                 found.add(day.counts)

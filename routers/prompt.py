@@ -31,6 +31,7 @@ from arena.messages import (
     PromptSize,
     Rules,
 )
+from arena.messages.tools import ORDER_TOOLS
 from arena.money import decimal_text
 from arena.plural import counted
 from routers.portfolio import KnownPortfolio
@@ -70,6 +71,7 @@ __all__ = [
 
 PROMPT_CHARS_MAX = 60_000
 GAPS_MAX = 12
+ORDERS_FILL = "only your open orders can fill"
 
 NO_CANDLES = "(no candles: the venue has none for this window)"
 LEFT_OUT_NOTE_CHARS = 60
@@ -78,7 +80,7 @@ HOUSE_RULES = """\
 
 How this arena works
 - You are called with the whole market once per snapshot and answer with tool calls or with words.
-  Between two calls nothing happens. Money is simulated, prices and costs are not flattered.
+  Between two calls {between}. Money is simulated, prices and costs are not flattered.
 - Tickers: price is the last trade. A buy pays best_ask, a sell gets best_bid. A product marked
   stale=yes has no live price: it cannot be traded now, the order would be refused.
 - Candles are closed bars in UTC, oldest first, volume in base units. A gap is a bar the venue did
@@ -129,16 +131,20 @@ RULES_BY_SIZE: dict[PromptSize, str] = {
 }
 
 
-def render_system(prompt: str, rules: Rules | None, size: PromptSize = "full") -> str:
+def render_system(
+    prompt: str, rules: Rules | None, size: PromptSize = "full", tools: Collection[str] = ()
+) -> str:
     """Render the system message: a strategy's prompt and the rules that all agents get.
 
     Args:
         prompt: The strategy's prompt; cut to the bound of a smaller size.
         rules: Fees and limits of this arena, or None while they are unknown.
         size: The size of the prompt.
+        tools: The strategy's tools: orders of an agent with `ORDER_TOOLS` fill between two calls.
     """
     costs = _costs_text(rules) if size == "full" else _short_costs_text(rules)
-    parts = RULES_BY_SIZE[size].format(costs=costs, units=_units_text(rules))
+    between = ORDERS_FILL if frozenset(tools) & frozenset(ORDER_TOOLS) else "nothing happens"
+    parts = RULES_BY_SIZE[size].format(costs=costs, units=_units_text(rules), between=between)
     return cut_strategy(prompt, PROMPT_FORMS[size]) + "\n" + parts
 
 

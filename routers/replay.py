@@ -345,7 +345,7 @@ class TurnReplay:
         """The system message by the roster of that time, and the tools that were offered."""
         first, tools = "", frozenset(strategy.tools)
         for offers, rules in self._roster.states_at(turn.started_at):
-            system = render_system(strategy.prompt, rules, size)
+            system = render_system(strategy.prompt, rules, size, strategy.tools)
             if system == turn.messages[0].content:
                 if offers.keys() >= tools:
                     return system, offers

@@ -32,7 +32,10 @@ class TurnFactory:
         roster, config = self._roster, self._config
         if self._resolved is None or self._roster_version != roster.version:
             self._roster_version = roster.version
-            self._system = render_system(config.strategy.prompt, roster.rules, config.prompt_size)
+            strategy = config.strategy
+            self._system = render_system(
+                strategy.prompt, roster.rules, config.prompt_size, strategy.tools
+            )
             self._resolved = ResolvedAgent.of(
                 config.agent,
                 config.chat_node,

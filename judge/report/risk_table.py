@@ -19,11 +19,15 @@ def risk_table(facts: Facts) -> ReportTable:
     """Return what limits did to the orders of each entry, and what became of its exits."""
     heads = (
         TableHead("entry", "w stick", up=True),
+        TableHead(
+            "limits", "w", note="limits that it ran under, in the order in which they were set"
+        ),
         TableHead("approved", note="orders within all limits"),
         TableHead("adjusted", note="orders that a limit cut"),
         TableHead("rejected", note="orders that a limit refused"),
         TableHead("by limit", "w", note="rejected and adjusted orders by the limit that did it"),
         TableHead("near misses", "w", note="approved orders at more than 80 % of a limit"),
+        TableHead("not measured", "w", note="orders for which a limit could not be measured"),
         TableHead("trips", "w", note="breaches of a limit of loss: sells only from then on"),
         TableHead("armed", note="exits placed: stop-loss, take-profit, trailing stop, time exit"),
         TableHead("fired", note="exits that sold"),
@@ -42,11 +46,13 @@ def risk_table(facts: Facts) -> ReportTable:
         digits = cash_digits(season.assumptions.currency)
         cells = (
             name_cell(formats.quote(season.names[index], NAME_MAX), "", anchor(index)),
+            TableCell("; ".join(risk.settings) or "none", css="long"),
             plain(formats.count(risk.approved), risk.approved),
             plain(formats.count(risk.adjusted), risk.adjusted),
             plain(formats.count(risk.blocked), risk.blocked),
             TableCell(_by_limit(stopped), css="long"),
             TableCell(_by_limit(risk.near), css="long"),
+            TableCell(_by_limit(risk.unknown), css="long"),
             TableCell(_by_limit(risk.tripped), css="long"),
             plain(formats.count(exits.armed), exits.armed),
             plain(formats.count(exits.fired), exits.fired),

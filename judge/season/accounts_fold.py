@@ -9,7 +9,7 @@ from arena.accounts import CANCELLED, Shard
 from arena.bus.base import Record
 from arena.checkpoint import proven_image
 from arena.errors import BrokenLog, Malformed
-from arena.messages import AccountOpened, Epoch, Message, OrderDecided, RiskTripped
+from arena.messages import AccountOpened, Epoch, Message, OrderDecided, RiskLimitsSet, RiskTripped
 from arena.money import price_or_none, round_to_units, to_price_units, to_units
 from arena.pass_overs import PassedOver
 from arena.risk_report import ExitCounts, RiskCounts, RiskReport
@@ -136,7 +136,7 @@ class AccountsFold:
             self._order(shard, message, cost_before)
             if message.risk is not None or message.order_type != "market":
                 self._count(message)
-        elif isinstance(message, RiskTripped):
+        elif isinstance(message, RiskLimitsSet | RiskTripped):
             self._count(message)
 
     def _order(self, shard: Shard, message: OrderDecided, cost_before: int) -> None:
@@ -156,11 +156,11 @@ class AccountsFold:
             placed = PlacedOrder(UNINDEXED, message.seq, call_id, message.turn_id, _NEVER)
             own.append(IndexedOrder(message.snapshot_id, placed))
 
-    def _count(self, message: OrderDecided | RiskTripped) -> None:
+    def _count(self, message: OrderDecided | RiskLimitsSet | RiskTripped) -> None:
         """Add to the counts of limits and exits."""
         report, agent = RiskReport(), message.agent
         report.take(message)
-        if report.days:
+        if report.days or report.settings:
             self.risk.setdefault(agent, RiskCounts()).add(report.of_agent(agent))
         for name, found in report.exits.items():
             own = self.exits.setdefault(name, ExitCounts())

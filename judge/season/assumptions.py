@@ -77,8 +77,9 @@ def assumption_lines(known: Assumptions) -> tuple[str, ...]:
         *_changed(known),
         *_index(known),
         *_model_costs(known),
-        "An order fills whole at the best ask (buy) or bid (sell) when it is decided, not at the "
-        "price the agent saw; depth and market impact are not modelled.",
+        "A market order fills whole at the best ask (buy) or bid (sell) when it is decided, not at "
+        "the price the agent saw; so do exits, at the ticker that triggered them or the first "
+        "fresh one; depth and market impact are not modelled.",
         "Positions are marked at the best bid, so a position could be sold at its mark, less the "
         "fee; a position without a bid is marked at its cost.",
         "An order counts from the snapshot it answers, whenever it arrived.",

@@ -166,7 +166,7 @@ def contest_document(
         "gates": {agent: figures.document() for agent, figures in progress.gates.items()},
         "risk": {a: log.report.of_agent(a).document() for a in progress.agents},
         "exits": {a: log.report.exits.get(a, ExitCounts()).document() for a in progress.agents},
-        "risk_text": "; ".join(risk_lines(log.report)) or None,
+        "risk_text": "\n".join(risk_lines(log.report)) or None,
         "restarts": sum(p.restarts for p in run.processes) if run else 0,
         "dead": [one.document() for one in ending.dead],
         "records": sum(f.count for f in manifest.topics.values()) if manifest else None,
@@ -202,7 +202,7 @@ def _closing_lines(
         f"{progress.snapshots} snapshots, {progress.turns:,} turns{aborted} of "
         f"{len(progress.agents)} agents{cost}, in {duration_text(ending.elapsed_s)}.",
         *([saved] if (saved := gates_line(progress)) else []),
-        *([str(limited)] if (limited := document.get("risk_text")) else []),
+        *str(document.get("risk_text") or "").splitlines(),
         f"Verdict:  {verdict}",
         f"Accounts: {document['account_digest']}",
         f"Report:   {document['report']}",

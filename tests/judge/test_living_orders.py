@@ -56,6 +56,7 @@ def test_counts_are_those_of_the_log(fold: AccountsFold) -> None:
     assert (1, 1) == (risk.rejected["max_symbol_exposure_pct"], risk.tripped["max_daily_loss_pct"])
     assert 1 == risk.rejected["max_daily_loss_pct"]
     assert risk.approved >= 4
+    assert {"custom": 1} == risk.settings
     assert 3 == sum(one.fired for one in exits)
     opened = sum(o.is_exit for s in fold.shards[0].standing.values() for o in s.open.values())
     assert sum(o.armed - o.fired - o.cancelled for o in exits) == opened

@@ -208,6 +208,16 @@ def test_rules_name_the_costs_of_this_arena() -> None:
     assert "{" not in text
 
 
+def test_rules_say_what_happens_between_two_calls() -> None:
+    """Orders of an agent with exits fill while its model is not asked."""
+    tools = ("execute_trade", "get_portfolio")
+
+    assert "Between two calls nothing happens." in render_system("Trade.", None, "full", tools)
+    text = render_system("Trade.", None, "full", (*tools, "set_exit"))
+    assert "nothing happens" not in text
+    assert "Between two calls only your open orders can fill." in text
+
+
 def test_oldest_candles_are_left_out_with_a_note() -> None:
     """The prompt stays within its bound, every section notes its loss, the newest bar stays."""
     products = tuple(

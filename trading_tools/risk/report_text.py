@@ -91,6 +91,10 @@ def report_lines(document: Document) -> Iterator[str]:
             f" exits: {exits['armed']} armed, {exits['fired']} fired, {exits['cancelled']}"
             " cancelled"
         )
+        if settings := _map(risk["settings"]):
+            yield f"  limits            {'; '.join(settings)}"
+        if unknown := _map(risk["unknown"]):
+            yield f"  not measured      {_counts(unknown)}"
     for day in _list(document["limit_enforcement"]):
         blocks, hints = _map(day["risk_block_breakdown"]), _map(day["risk_limit_hints"])
         if not blocks and not hints:

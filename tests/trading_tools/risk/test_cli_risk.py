@@ -65,6 +65,7 @@ async def test_the_report_counts_what_limits_did(memory_bus: MemoryBus) -> None:
         "near": {},
         "unknown": {},
         "tripped": {},
+        "settings": {"custom": 1},
     } == document["agents"]["mo"]["risk"]
     assert (1, {"max_symbol_exposure_pct": 1}, {}) == (
         day["trades_blocked_by_max_symbol_exposure_pct"],
@@ -73,6 +74,7 @@ async def test_the_report_counts_what_limits_did(memory_bus: MemoryBus) -> None:
     )
     text = "\n".join(report_lines(document))
     assert "mo: 1 approved, 0 cut, 1 rejected; exits: 0 armed, 0 fired, 0 cancelled" in text
+    assert "  limits            custom" in text
     assert "buy 200 BTC-USD rejected: max_symbol_exposure_pct: BTC-USD would be 50." in text
     assert {"agents": {}, "limit_enforcement": []} == log.report.document("bo")
     json.dumps(document)
