@@ -73,6 +73,8 @@ def lived_text(message: OrderDecided) -> str:
         level = f" at {price:f}"
     elif terms is not None and terms.trailing_pct is not None:
         level = f" of {terms.trailing_pct:f} %"
+    elif terms is not None and terms.exits_at is not None:
+        level = f" at {terms.exits_at:%m-%d %H:%M:%S} UTC"
     step = message.outcome.replace("_", " ")
     why = f" ({message.cause.replace('_', ' ')})" if message.cause not in ("", step) else ""
     return f"{message.action or 'trade'} {quantity} {message.product_id}{kind}{level} {step}{why}"

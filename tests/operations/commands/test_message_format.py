@@ -1,5 +1,6 @@
 """The lines of `arena tail` for the kill switch, products and the judge."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -159,4 +160,5 @@ def test_steps_of_orders_say_what_became_of_them() -> None:
         assert "None" not in line
     assert any("sell all BTC-USD stop loss at" in line for line in lines)
     assert any("trailing stop of 4 % accepted (armed)" in line for line in lines)
+    assert any(re.search(r"time exit at \d\d-\d\d [\d:]{8} UTC accepted", line) for line in lines)
     assert any("take profit cancelled" in line or "filled (triggered) at" in line for line in lines)
