@@ -68,12 +68,12 @@ def accounts(records: list[Record]) -> Shard:
 
 
 def ids(records: list[Record]) -> Counter[str]:
-    """How often each order, turn, snapshot and evaluation is in its topic."""
+    """How often each step of an order, turn, snapshot and evaluation is in its topic."""
     found: Counter[str] = Counter()
     for record in records:
         match record.message():
-            case OrderDecided(order_id=one):
-                found[f"order {one}"] += 1
+            case OrderDecided(order_id=one, step=step):
+                found[f"order {one}, step {step}"] += 1
             case Turn(turn_id=one):
                 found[f"turn {one}"] += 1
             case MarketSnapshot(snapshot_id=one):
