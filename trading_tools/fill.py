@@ -251,6 +251,25 @@ def check_funds(
     return _check_funds(account, order, held, listing, rules, (price, notional, fee), reserved)
 
 
+def part_that_fills(
+    quantity: int, size: int | None, price: PriceUnits, listing: Listing, cash_step: int
+) -> int:
+    """How much of a quantity a ticker's size fills; 0 if that would be less than an order.
+
+    Args:
+        quantity: Wanted, in whole steps.
+        size: The size at the best price; None if it is not known, then all of it fills.
+        price: The price of the fill.
+        listing: For the step and the smallest order.
+        cash_step: Step of the account's cash.
+    """
+    if size is None or size >= quantity:
+        return quantity
+    part = size // listing.base_increment * listing.base_increment
+    worth = cash_notional_units(part, price, cash_step)
+    return part if worth >= max(listing.min_funds, 1) else 0
+
+
 def _max_sellable(
     account: Account, held: Position, price: PriceUnits, listing: Listing, cash_step: int
 ) -> int:

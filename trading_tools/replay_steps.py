@@ -18,8 +18,6 @@ from trading_tools.events import PendingEvent, origin_of_call
 from trading_tools.fill import Rejection
 from trading_tools.orders.accounts import settlement_in
 from trading_tools.orders.desk import Desk
-from trading_tools.orders.guard import for_standing, guard_of_account
-from trading_tools.orders.reserved import open_buys, reserved_cash
 from trading_tools.orders.steps import (
     EXPIRED,
     FLATTEN,
@@ -28,8 +26,6 @@ from trading_tools.orders.steps import (
     StepMaker,
     due_step,
 )
-from trading_tools.orders.terms import stop_of
-from trading_tools.quotes import Quote
 from trading_tools.replay_prices import Event
 
 
@@ -91,31 +87,9 @@ def _fill(
         return None
     if order.is_exit:
         return steps.sell_all(agent, order, quote, event["trigger"])
-    return _fill_limit(desk, steps, agent, order, event, quote)
-
-
-def _fill_limit(
-    desk: Desk, steps: StepMaker, agent: str, order: OpenOrder, event: Event, quote: Quote
-) -> PendingEvent:
-    own = settlement_in(desk.shard, desk.rules, agent, order.currency)
-    quantity, risk = to_units(Decimal(event["quantity"])), None
-    buys = open_buys(desk.shard.standing[agent].open.values(), order.currency)
-    reserved = reserved_cash((o for o in buys if o.order_id != order.order_id), own.rules)
-    guard = guard_of_account(desk.shard, desk.market, desk.venue_at, agent, own)
-    if guard is not None and order.action == "buy":
-        asked = quantity if event.get("risk") is None else to_units(Decimal(event["risk"]["asked"]))
-        said = for_standing(guard, order.order_id).assess(
-            "buy",
-            order.product_id,
-            asked,
-            order.limit,
-            stop_of(order),
-            desk.market.listings[order.product_id],
-        )
-        quantity, risk = said.quantity, said.record
-    return steps.fill_limit(
-        agent, order, quantity, quote, event["trigger"], reserved=reserved, risk=risk
-    )
+    risk = event.get("risk")
+    asked = to_units(Decimal(event["quantity"] if risk is None else risk["asked"]))
+    return steps.fill_limit(agent, order, asked, quote, event["trigger"])
 
 
 def _meets(order: OpenOrder, trigger: Event) -> bool:

@@ -23,8 +23,10 @@ from trading_tools.decide import Decision
 from trading_tools.events import Origin, PendingEvent, order_decided
 from trading_tools.fill import Fill, Rejection, Unfilled, fill_order
 from trading_tools.orders.accounts import Settlement, settlement_in
+from trading_tools.orders.guard import for_standing, guard_of_account
 from trading_tools.orders.records import Json, StepDetails, exit_json
-from trading_tools.orders.terms import exits_at_fill
+from trading_tools.orders.reserved import open_buys, reserved_cash
+from trading_tools.orders.terms import exits_at_fill, stop_level
 from trading_tools.quotes import MarketState, Quote
 from trading_tools.rules import TradingRules
 from trading_tools.suggested_quantity import position_quantity
@@ -161,13 +163,30 @@ class StepMaker:
         quantity: int,
         quote: Quote,
         trigger: Json,
-        *,
-        reserved: int,
-        risk: Json | None,
     ) -> PendingEvent:
-        """The record of a fill of a standing limit order at its limit, or of its end."""
+        """The record of a fill of a resting limit order at its limit, or of its end.
+
+        Limits of risk may cut the fill, or cancel the order.
+        """
         listing = self.market.listings[order.product_id]
         own = settlement_in(self.shard, self.rules, agent, order.currency)
+        risk: Json | None = None
+        guard = guard_of_account(self.shard, self.market, self.venue_at, agent, own)
+        if guard is not None and order.action == "buy":
+            said = for_standing(guard, order.order_id).assess(
+                "buy",
+                order.product_id,
+                quantity,
+                order.limit,
+                stop_level(order.exits, order.limit),
+                listing,
+            )
+            risk, quantity = said.record, said.quantity
+            if not quantity:
+                refusal = Rejection(RejectReason.RISK_LIMIT, said.detail)
+                return self.cancel(agent, order, NOT_POSSIBLE, refusal=refusal, risk=risk)
+        buys = open_buys(self.shard.standing[agent].open.values(), order.currency)
+        others = (one for one in buys if one.order_id != order.order_id)
         wanted = Order(order.product_id, from_units(quantity), cast("Side", order.action))
         # The venue's minimum is for the whole order, not for what is left of it.
         fillable = replace(listing, min_funds=0)
@@ -180,7 +199,7 @@ class StepMaker:
             fillable,
             own.rules,
             at_limit=order.limit,
-            reserved=reserved,
+            reserved=reserved_cash(others, own.rules),
         )
         if isinstance(outcome, Rejection):
             return self.cancel(agent, order, NOT_POSSIBLE, refusal=outcome, risk=risk)

@@ -10,7 +10,7 @@ from arena import ids
 from arena.account_log import ExitRead
 from arena.messages import ExitType
 from arena.money import SCALE, PriceUnits, decimal_text, price_text, to_price_units
-from arena.open_orders import OpenOrder, pct_units, trailing_level
+from arena.open_orders import pct_units, trailing_level
 from arena.wire import utc_text
 from trading_tools.context import ExitRequest
 from trading_tools.quotes import Listing
@@ -136,8 +136,3 @@ def stop_level(exits: list[ExitRead], bid: PriceUnits) -> PriceUnits | None:
     ]
     levels += [trailing_level(bid, one.trailing_pct) for one in exits if one.trailing_pct]
     return max(levels, default=None)
-
-
-def stop_of(order: OpenOrder) -> PriceUnits | None:
-    """The level of the stop that a limit order brings with its first fill, or None without one."""
-    return stop_level(order.exits, order.limit)

@@ -14,21 +14,17 @@ from heapq import heapify, heappop, heappush
 import orjson
 
 from arena.accounts import Shard
-from arena.messages import EXIT_TYPES, AccountMark, RejectReason
-from arena.money import PriceUnits, cash_notional_units
+from arena.messages import EXIT_TYPES, AccountMark
+from arena.money import PriceUnits
 from arena.open_orders import NO_PRICE, OpenOrder
 from trading_tools.command_handler import CommandHandler
 from trading_tools.events import PendingEvent
-from trading_tools.fill import Rejection
-from trading_tools.orders.accounts import settlement_in
+from trading_tools.fill import part_that_fills
 from trading_tools.orders.desk import Desk
-from trading_tools.orders.guard import for_standing, guard_of_account
 from trading_tools.orders.losses import measure_losses
 from trading_tools.orders.marks import Checked, is_watched, mark_of
 from trading_tools.orders.records import Json, trigger_of
-from trading_tools.orders.reserved import open_buys, reserved_cash
-from trading_tools.orders.steps import EXPIRED, NOT_POSSIBLE
-from trading_tools.orders.terms import stop_of
+from trading_tools.orders.steps import EXPIRED
 from trading_tools.orders.triggers import OrderKey, ProductTriggers
 from trading_tools.quotes import MarketState, Quote
 
@@ -244,64 +240,25 @@ class OrderWatch:
     def _fill_limit(
         self, desk: Desk, key: OrderKey, order: OpenOrder, quote: Quote, trigger: Json
     ) -> list[PendingEvent]:
-        """Fill a standing limit order as far as the ticker's size goes."""
-        agent, steps = key[0], desk.steps()
+        """Fill a resting limit order as far as the ticker's size goes."""
         buy = order.action == "buy"
         through = quote.ask < order.limit if buy else quote.bid > order.limit
-        listing = self.handler.market.listings.get(order.product_id)
-        halted = buy and (not self.may_buy or self.handler.switch.halt_of(agent) is not None)
-        place, quantity = (order.placed_partition, order.placed_offset), 0
+        listing = desk.market.listings.get(order.product_id)
+        halted = buy and (not self.may_buy or desk.switch.halt_of(key[0]) is not None)
+        records: list[PendingEvent] = []
+        place = order.placed_partition, order.placed_offset
         is_new = place != (quote.partition, quote.offset)  # Its size fills an order once.
         if through and is_new and not halted and listing is not None and listing.open:
-            quantity = self._size_of(order, quote)
-        if not quantity:
-            self._add_again(key, order)
-            return []
-        assert listing is not None
-        own = settlement_in(self.shard, self.handler.rules, agent, order.currency)
-        others = [
-            one
-            for one in open_buys(self.shard.standing[agent].open.values(), order.currency)
-            if one.order_id != order.order_id
-        ]
-        reserved, risk = reserved_cash(others, own.rules), None
-        guard = guard_of_account(self.shard, desk.market, desk.venue_at, agent, own)
-        if guard is not None and buy:
-            said = for_standing(guard, order.order_id).assess(
-                "buy",
-                order.product_id,
-                quantity,
-                order.limit,
-                stop_of(order),
-                listing,
-            )
-            risk, quantity = said.record, said.quantity
-            if not quantity:
-                refusal = Rejection(RejectReason.RISK_LIMIT, said.detail)
-                record = steps.cancel(agent, order, NOT_POSSIBLE, refusal=refusal, risk=risk)
-                return [desk.fold(record)]
-        record = steps.fill_limit(
-            agent, order, quantity, quote, trigger, reserved=reserved, risk=risk
-        )
-        desk.fold(record)
+            size = quote.ask_size if buy else quote.bid_size
+            step = desk.rules.cash_step
+            quantity = part_that_fills(order.remaining, size, order.limit, listing, step)
+            if quantity:
+                record = desk.steps().fill_limit(key[0], order, quantity, quote, trigger)
+                records.append(desk.fold(record))
         if (rest := self._open_order(key)) is not None:
-            self._add_again(key, rest)
-        return [record]
-
-    def _size_of(self, order: OpenOrder, quote: Quote) -> int:
-        """How much of a limit order a ticker fills; 0 if it would be less than an order."""
-        listing = self.handler.market.listings[order.product_id]
-        size = quote.ask_size if order.action == "buy" else quote.bid_size
-        if size is None or size >= order.remaining:
-            return order.remaining
-        step = listing.base_increment
-        part = size // step * step
-        worth = cash_notional_units(part, order.limit, self.handler.rules.cash_step)
-        return part if worth >= max(listing.min_funds, 1) else 0
-
-    def _add_again(self, key: OrderKey, order: OpenOrder) -> None:
-        """Watch the price of a limit order again; its time is watched already."""
-        self._triggers.setdefault(order.product_id, ProductTriggers()).add(key, order)
+            # Its time is watched already.
+            self._triggers.setdefault(order.product_id, ProductTriggers()).add(key, rest)
+        return records
 
     def _follow_up(self, desk: Desk, agent: str) -> list[PendingEvent]:
         records = desk.follow_up(agent)
