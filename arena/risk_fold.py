@@ -38,7 +38,7 @@ def set_limits(
 def lift(state: RiskState) -> None:
     """Allow buys again: losses are measured from the next equity on."""
     state.tripped, state.tripped_until_ms, state.trip_id, state.flatten = "", 0, "", False
-    state.day, state.day_equity, state.peak_equity = "", 0, 0
+    state.day_equity, state.peak_equity = 0, 0
     state.losses_in_a_row, state.last_loss_ms = 0, 0
 
 

@@ -17,7 +17,6 @@ from arena.kill_switch import ActiveHalt
 from arena.messages import QuoteSeen, RejectReason, Side, ToolCall
 from arena.money import (
     PriceUnits,
-    cash_notional_units,
     from_units,
     to_price_units,
     to_units,
@@ -29,6 +28,7 @@ from trading_tools.fill import (
     Unfilled,
     check_funds,
     fill_order,
+    part_that_fills,
     price_of,
 )
 from trading_tools.order_quantity import resolve_share
@@ -305,10 +305,12 @@ def _fill_or_stand(
         refusal = check_funds(account, order, limit, listing, rules, reserved=reserved)
         if refusal is not None:
             return refusal, False
-        part = 0 if stands else _immediate(order, quote, listing, rules)
+        asked, price = to_units(order.quantity), price_of(order, quote, listing, rules)
+        size = quote.ask_size if order.action == "buy" else quote.bid_size
+        part = 0 if stands else part_that_fills(asked, size, price, listing, rules.cash_step)
         if not part:
             return Unfilled("accepted"), False
-        is_part = part < to_units(order.quantity)
+        is_part = part < asked
         now = replace(order, quantity=from_units(part))
     seen = prices.seen
     fill = fill_order(account, call.agent, now, quote, seen, listing, rules, reserved=reserved)
@@ -317,16 +319,3 @@ def _fill_or_stand(
 
 def _is_marketable(action: Side, quote: Quote, limit: PriceUnits) -> bool:
     return quote.ask <= limit if action == "buy" else quote.bid >= limit
-
-
-def _immediate(order: Order, quote: Quote, listing: Listing, rules: TradingRules) -> int:
-    """How much of a marketable limit order fills at once; 0 if it would be less than an order."""
-    assert isinstance(order.quantity, Decimal)
-    asked = to_units(order.quantity)
-    size = quote.ask_size if order.action == "buy" else quote.bid_size
-    if size is None or size >= asked:
-        return asked
-    part = size // listing.base_increment * listing.base_increment
-    price = price_of(order, quote, listing, rules)
-    worth = cash_notional_units(part, price, rules.cash_step)
-    return part if worth >= max(listing.min_funds, 1) else 0

@@ -28,7 +28,7 @@ class AccountGuard:
         limits: The limits in force.
         state: What they are measured against.
         own: The account.
-        orders: The agent's orders that live.
+        orders: The agent's limit orders and exits.
         market: The newest quotes.
         venue_at: Venue time.
         candles: Those of the order's snapshot; None if no limit needs them, or they are not known.
@@ -114,7 +114,7 @@ class AccountGuard:
             reserved_by_product=_notionals(buys) if buys else {},
             bids=bids,
             resting=resting,
-            stop_price=stop or (_standing_stop(self.orders, product_id) if buy else None),
+            stop_price=stop or (self.orders.stop_level(product_id) if buy else None),
             best=best,
         )
 
@@ -167,10 +167,3 @@ def _notionals(buys: list[OpenOrder]) -> dict[str, int]:
         worth = notional_units(order.remaining, order.limit)
         found[order.product_id] = found.get(order.product_id, 0) + worth
     return found
-
-
-def _standing_stop(orders: AgentOrders, product_id: str) -> PriceUnits | None:
-    """The highest level at which the position's exits sell at a loss; None without one."""
-    kinds = ("stop_loss", "trailing_stop")
-    levels = [one.level for one in orders.of_product(product_id) if one.order_type in kinds]
-    return max(levels, default=None)

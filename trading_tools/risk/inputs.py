@@ -66,8 +66,9 @@ class RiskInputs:
 
     @property
     def day_equity(self) -> int:
-        """Equity at the start of the UTC day: of this moment, if the day is new."""
-        return self.state.day_equity if self.state.day == self.day else self.equity
+        """Equity at the start of the UTC day: of this moment, if the day is new or was lifted."""
+        known = self.state.day == self.day and self.state.day_equity > 0
+        return self.state.day_equity if known else self.equity
 
     @property
     def peak_equity(self) -> int:

@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-from arena.messages import MarketChecked, Message, OrderDecided, RiskLimitsSet, RiskTripped
+from arena.messages import (
+    MarketChecked,
+    Message,
+    OrderDecided,
+    RiskLimitsSet,
+    RiskRequest,
+    RiskTripped,
+)
 from arena.risk_limits import RiskLimits
 from tests.trading_tools.orders.desk_room import AGENT, SOL, DeskRoom
 from trading_tools.risk.requests import LimitSettings
@@ -112,3 +119,21 @@ def test_any_quantity_makes_a_record_that_can_be_read(quantity: str) -> None:
     room.buy(quantity)
 
     assert OrderDecided.model_validate_json(room.records[-1].value).risk is not None
+
+
+def test_lift_keeps_the_count_of_the_day() -> None:
+    """Losses are measured from now on; buys of the day still count."""
+    room = room_with(max_drawdown_pct=5, max_trades_per_day=2)
+    room.buy("300")
+    room.snapshot()
+    room.tick("120")
+    room.snapshot()
+    assert "rejected" == room.buy("1").kind
+    assert room.limits is not None
+    request = RiskRequest(agent=AGENT, lift=True, by="test", at=room.now)
+    assert "" == room.limits.note(request, 1)
+
+    assert "filled" == room.buy("1").kind, "the breach is lifted"
+    assert "risk_limit" == room.buy("1").reason, "the third buy of the day"
+    room.snapshot()
+    assert "" == room.shard.risk[AGENT].tripped
