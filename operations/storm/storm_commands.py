@@ -5,12 +5,13 @@ processes with the same agents, ledgers on SQLite and PostgreSQL.
 """
 
 AGENTS = {
-    "mo": ("momentum", None),
+    "mo": ("random", 1),
     "brain": ("brainrot", None),
-    "scalp": ("scalper", None),
+    "scalp": ("random", 3),
     "coin": ("random", 2),
 }
-"""Agent -> its strategy and seed."""
+"""Agent -> its strategy and seed. The checker computes market orders again, and no exits: momentum
+and scalper place those."""
 NODE = "rules"
 PRODUCTS = ("BTC-USD", "ETH-USD", "SOL-USD")
 SENDER_AGENTS = tuple(f"storm-{n}" for n in range(6))
