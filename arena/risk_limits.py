@@ -1,6 +1,6 @@
 """The limits of an account, and the presets. Pure.
 
-Names that end in `_pct` are percent: 10 is 10 %. None, or an empty tuple, is no limit.
+Names that end in `_pct` are percent: 10 is 10 %. None and () mean that a limit is off.
 """
 
 from collections.abc import Mapping
@@ -105,7 +105,7 @@ class RiskLimits:
         """The limits of a preset.
 
         Raises:
-            UsageError: There is no such preset.
+            UsageError: The preset is unknown.
         """
         return cls.from_json({"preset": name})
 

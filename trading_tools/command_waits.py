@@ -106,8 +106,8 @@ class CommandWaits:
         In lock-step the wait is unlimited and takes no time, so that every run decides alike.
 
         Returns:
-            The time of the decision, or None for now; and since when there is no proof, or None if
-            there is one or the message needs none.
+            The time of the decision, or None for now; and since when the proof is missing, or None
+            if it is there or the message needs none.
 
         Raises:
             ShardReleased: The shard is given up meanwhile.

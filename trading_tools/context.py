@@ -177,7 +177,7 @@ def check_percent(name: str, value: Decimal | None, *, below: int) -> None:
             f"{name} was {decimal_text(value)}; send a percentage above 0 and below {below:,},"
             " such as 3 for 3 %, or leave it out"
         )
-    if value.as_tuple().exponent < -PERCENT_DIGITS:  # type: ignore[operator]  # it is finite
+    if value != round(value, PERCENT_DIGITS):
         raise RefusedArguments(
             f"{name} was {decimal_text(value)}; send at most {PERCENT_DIGITS} decimals"
         )

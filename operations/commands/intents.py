@@ -18,6 +18,7 @@ from arena.plural import counted
 from arena.run_lookup import find_arena
 from operations.commands.tail import print_topic
 from operations.commands.tail_filter import RecordFilter, parse_start, record_line
+from operations.commands.topic_options import Follow, From, Limit
 
 IDS_MAX = 100_000
 """Ids of intents that are remembered, to recognise copies."""
@@ -56,24 +57,9 @@ class FirstIntents:
 
 def intents(
     agent: Annotated[str | None, typer.Option(help="Show only intents of this agent.")] = None,
-    from_: Annotated[
-        str,
-        typer.Option(
-            "--from", help="Where to start: earliest, latest, an offset, '20 ago' or '10m ago'."
-        ),
-    ] = "earliest",
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Stop after N intents.", metavar="N")
-    ] = None,
-    follow: Annotated[
-        bool | None,
-        typer.Option(
-            "--follow/--no-follow",
-            "-f",
-            help="Wait for new intents at the end. [on with --from latest]",
-            show_default=False,
-        ),
-    ] = None,
+    from_: From = "earliest",
+    limit: Limit = None,
+    follow: Follow = None,
     as_json: AsJson = False,
     run: Run = None,
     servers: Servers = None,

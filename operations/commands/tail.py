@@ -22,6 +22,7 @@ from arena.options import AsJson, Prefix, Run, Servers
 from arena.output import discard_output, print_note
 from arena.run_lookup import ArenaLocation, find_arena
 from operations.commands.tail_filter import RecordFilter, StartPosition, parse_start, record_line
+from operations.commands.topic_options import Follow, From, Limit
 
 READ_TIMEOUT_S = 0.5
 STALL_DEADLINE_S = 15.0
@@ -43,24 +44,9 @@ def tail(
     grep: Annotated[
         str | None, typer.Option(help="Show only bodies that match this regular expression.")
     ] = None,
-    from_: Annotated[
-        str,
-        typer.Option(
-            "--from", help="Where to start: earliest, latest, an offset, '20 ago' or '10m ago'."
-        ),
-    ] = "earliest",
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Stop after N messages.", metavar="N")
-    ] = None,
-    follow: Annotated[
-        bool | None,
-        typer.Option(
-            "--follow/--no-follow",
-            "-f",
-            help="Wait for new messages at the end. [on with --from latest]",
-            show_default=False,
-        ),
-    ] = None,
+    from_: From = "earliest",
+    limit: Limit = None,
+    follow: Follow = None,
     as_json: AsJson = False,
     run: Run = None,
     servers: Servers = None,

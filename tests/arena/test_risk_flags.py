@@ -130,7 +130,7 @@ def test_an_agents_flag_needs_agent_and_limits(word: str) -> None:
 
 
 def test_files_that_are_not_objects_are_refused(tmp_path: Path) -> None:
-    """A file with a list, or with bytes that are no text, names the file."""
+    """A file with a list, or with bytes that are not text, names the file."""
     listed, binary = tmp_path / "a.json", tmp_path / "b.json"
     listed.write_text("[1]", encoding="utf-8")
     binary.write_bytes(b"\xff\xfe\x00")

@@ -164,7 +164,7 @@ async def test_exit_wakes_the_agent(memory_bus: MemoryBus) -> None:
         (turn.snapshot_offset, turn.asked, turn.asked_by) for turn in turns
     ]
     assert TOLD in prompts(turns)[1]
-    assert 3 == len(checks)  # After the stop fired there is no open order to ask about.
+    assert 3 == len(checks)  # After the stop fired no order is open.
 
 
 async def test_exit_does_not_wake_without_the_setting(memory_bus: MemoryBus) -> None:

@@ -171,7 +171,7 @@ def test_performance_of_nothing_is_unknown() -> None:
 
 
 def test_performance_without_a_win_says_so() -> None:
-    """One trade at a loss is the biggest loss; there is no best trade of unknown profit."""
+    """One trade at a loss is the biggest loss, and the best trade is left out."""
     room = DeskRoom()
     room.tick("139.9", "140")
     room.buy("50", stop_loss_pct=2)

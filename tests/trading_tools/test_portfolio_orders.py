@@ -34,10 +34,10 @@ def market() -> MarketState:
 
 def orders() -> AgentOrders:
     """One order of each type, and two closed ones."""
-    trailing = {"trailing_pct": "2", "peak": price("63000")}
+    peak = price("63000")
     found = [
         OpenOrder("o-stop", BTC, "stop_loss", "sell", trigger=price("60140")),
-        OpenOrder("o-trail", BTC, "trailing_stop", "sell", **trailing),  # type: ignore[arg-type]
+        OpenOrder("o-trail", BTC, "trailing_stop", "sell", trailing_pct="2", peak=peak),
         OpenOrder("o-time", BTC, "time_exit", "sell", exits_ms=ENDS_MS),
         OpenOrder("o-unknown", "XYZ-USD", "take_profit", "sell", trigger=price("1.5")),
         OpenOrder(

@@ -103,7 +103,7 @@ def value_at_risk(
         candle_offsets=dict(candle_offsets),
     )
     if missing:
-        return ValueAtRisk(basis, None, f"there are no hours of candles of {', '.join(missing)}")
+        return ValueAtRisk(basis, None, f"no hour of candles is known of {', '.join(missing)}")
     if len(hours) < HOURS_MIN:
         have = counted(len(hours), "hour")
         return ValueAtRisk(basis, None, f"{have} of candles, at least {HOURS_MIN} are needed")

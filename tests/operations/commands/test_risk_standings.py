@@ -22,5 +22,5 @@ def test_the_standings_say_what_limits_did() -> None:
 
 
 def test_a_demo_without_limits_says_nothing() -> None:
-    """Without limits and exits there is no line."""
+    """Without limits and exits the lines are left out."""
     assert [] == risk_lines(RiskReport())

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from pydantic import JsonValue
 
 from arena.messages import (
     MarketChecked,
@@ -17,9 +18,9 @@ from tests.trading_tools.orders.desk_room import AGENT, SOL, DeskRoom
 from trading_tools.risk.requests import LimitSettings
 
 
-def room_with(**limits: object) -> DeskRoom:
+def room_with(**limits: JsonValue) -> DeskRoom:
     """SOL-USD at 140.00/140.10, and an agent with limits."""
-    settings = LimitSettings(RiskLimits.from_json(limits))  # type: ignore[arg-type]
+    settings = LimitSettings(RiskLimits.from_json(limits))
     room = DeskRoom(limits=settings)
     room.tick("140")
     room.snapshot()

@@ -91,7 +91,7 @@ def test_too_few_hours_are_unknown() -> None:
     )
     assert measured({BTC: walk(1, 25), SOL: walk(2, 25)}).measure is not None
     assert measured({BTC: walk(1, 90), SOL: gaps}).unknown.startswith("0 hours")
-    assert "there are no hours of candles of SOL-USD" == measured({BTC: walk(1, 90)}).unknown
+    assert "no hour of candles is known of SOL-USD" == measured({BTC: walk(1, 90)}).unknown
 
 
 def test_gains_only_are_no_risk() -> None:
