@@ -227,7 +227,7 @@ def decode_event(kind: str, value: bytes, offset: int) -> LogEvent:
     """
     try:
         return _DECODE.get(kind, _DECODE_UNKNOWN)(value)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise BrokenLog(
             f"account.events@{offset} is not JSON of a {kind or 'known message type'}: {error}",
             remedy="`arena repair` shows the record, and skips it if it never counted",

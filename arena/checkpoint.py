@@ -118,7 +118,7 @@ def unpack_shard(packed: bytes) -> Shard:
     """
     try:
         image = unpack_wide(packed, OrdersImage)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise Malformed(f"not a checkpoint of a shard: {error}") from None
     if image.format != FORMAT:
         raise Malformed(f"the checkpoint has format {image.format}, this version reads {FORMAT}")

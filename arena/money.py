@@ -22,6 +22,8 @@ CASH_STEP = 100
 BPS = 10_000
 AMOUNT_DIGITS_MAX = 18
 """Digits before the point that an amount may have; a larger number is an error in the feed."""
+DIGITS_PATTERN = rf"^-?[0-9]{{1,{AMOUNT_DIGITS_MAX}}}(\.[0-9]{{1,44}})?$"
+"""A decimal number in a message; the end is the end of the text."""
 AMOUNT_MAX: int = 10**AMOUNT_DIGITS_MAX * SCALE - 1
 """The largest amount, in units of 10^-8."""
 DECIMAL_TEXT_MAX = 64
@@ -100,9 +102,7 @@ class _OnTheWire:
     def __get_pydantic_core_schema__(
         cls, source: type[Decimal], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        text = core_schema.str_schema(
-            pattern=rf"^-?[0-9]{{1,{AMOUNT_DIGITS_MAX}}}(\.[0-9]{{1,44}})?$"
-        )
+        text = core_schema.str_schema(pattern=DIGITS_PATTERN)
         return core_schema.json_or_python_schema(
             core_schema.chain_schema([text, core_schema.decimal_schema()]),
             core_schema.no_info_plain_validator_function(parse_decimal),
@@ -158,9 +158,9 @@ def to_price_units(number: Decimal) -> PriceUnits:
     Raises:
         ValueError: The number has more than 18 digits after the point.
     """
-    scaled = _EXACT.multiply(number, PRICE_SCALE)
-    whole = int(scaled)
-    if whole != scaled:
+    numerator, denominator = number.as_integer_ratio()
+    whole, rest = divmod(numerator * PRICE_SCALE, denominator)
+    if rest:
         raise ValueError(f"the price {decimal_text(number)} has more than {PRICE_DIGITS} decimals")
     return PriceUnits(whole)
 

@@ -29,7 +29,8 @@ def unpack_wide(packed: bytes | memoryview, kind: type[T]) -> T:
     """Unpack a value of a type from bytes of `pack_wide`.
 
     Raises:
-        msgspec.DecodeError: The bytes are not such a value.
+        ValueError: The bytes are not such a value: `msgspec.DecodeError`, or `UnicodeDecodeError`
+            where a text is not UTF-8.
         RecursionError: The value is nested too deep.
     """
     return msgspec.msgpack.decode(packed, type=kind, strict=False)

@@ -64,7 +64,7 @@ def read_booked(value: bytes, offset: int) -> BookedRead:
     """
     try:
         return _decode(value)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise BrokenLog(f"account.events@{offset} cannot be booked: {error}") from None
 
 

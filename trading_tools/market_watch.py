@@ -19,7 +19,7 @@ import msgspec
 from arena import topics
 from arena.bus.base import EARLIEST, LATEST, LogReader, Record
 from arena.errors import Malformed
-from arena.messages import Message, Ticker, ToolCall
+from arena.messages import Message, ToolCall
 from arena.node import Node
 from trading_tools.command_handler import CommandHandler
 from trading_tools.events import PendingEvent
@@ -27,7 +27,8 @@ from trading_tools.kill_switch import KillSwitchFeed
 from trading_tools.orders.marks import Checked
 from trading_tools.orders.watch import OrderWatch, Place
 from trading_tools.prices import PriceFeed
-from trading_tools.quotes import Quote, quote_of
+from trading_tools.quote_reader import read_quote
+from trading_tools.quotes import Quote
 
 TICKERS = topics.TICKERS.name
 SNAPSHOTS = topics.SNAPSHOTS.name
@@ -229,14 +230,14 @@ class MarketWatch:
     def _quotes_in(self, records: Sequence[Record]) -> Iterator[Quote]:
         """The tickers of products with orders; in lock-step those of all products."""
         for record in records:
-            if record.kind != "Ticker" or not (self._lock_step or self._wants(record)):
+            if not (self._lock_step or self._wants(record)):
                 continue
             try:
-                message = record.message()
-                if isinstance(message, Ticker):
-                    yield quote_of(message, record.partition, record.offset)
-            except (Malformed, ValueError):
+                quote = read_quote(record)
+            except Malformed:
                 continue  # The price feed has reported it.
+            if quote is not None:
+                yield quote
 
     def _wants(self, record: Record) -> bool:
         return self._watch.wants(record.key_text)
@@ -244,7 +245,7 @@ class MarketWatch:
     def _take_snapshot(self, record: Record) -> None:
         try:
             self._snapshots.append(_decode(record.value or b""))
-        except msgspec.DecodeError:
+        except ValueError:
             return  # Its readers report it.
         self._arrived.set()
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import NamedTuple
 
 from arena.errors import Malformed
 from arena.messages import Message, Product, Ticker
@@ -25,9 +26,10 @@ SIZE_MAX = Decimal(10**10)
 """A larger size at a best price is taken for this one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(NamedTuple):
     """The best prices of a product and their place in `market.tickers`.
+
+    A tuple, because one is created for every ticker of a product with open orders.
 
     Attributes:
         bid, ask: Prices in units of 10^-18.
@@ -151,20 +153,51 @@ def quote_of(ticker: Ticker, partition: int, offset: int) -> Quote:
     Raises:
         ValueError: A price has too many decimals.
     """
-    alive_at = max(ticker.received_at, ticker.confirmed_at or ticker.received_at)
-    return Quote(
-        product_id=ticker.product_id,
-        partition=partition,
-        offset=offset,
-        bid=to_price_units(ticker.best_bid),
-        ask=to_price_units(ticker.best_ask),
-        bid_text=decimal_text(ticker.best_bid),
-        ask_text=decimal_text(ticker.best_ask),
+    return quote_from(
+        ticker.product_id,
+        (partition, offset),
+        prices=(ticker.best_bid, ticker.best_ask),
+        sizes=(ticker.best_bid_size, ticker.best_ask_size),
         event_time=ticker.event_time,
-        event_ms=int(ticker.event_time.timestamp() * 1000),
-        alive_at=alive_at,
-        bid_size=_size(ticker.best_bid_size),
-        ask_size=_size(ticker.best_ask_size),
+        alive_at=max(ticker.received_at, ticker.confirmed_at or ticker.received_at),
+    )
+
+
+def quote_from(
+    product_id: str,
+    place: tuple[int, int],
+    *,
+    prices: tuple[Decimal, Decimal],
+    sizes: tuple[Decimal | None, Decimal | None],
+    event_time: datetime,
+    alive_at: datetime,
+) -> Quote:
+    """The quote with these values.
+
+    Args:
+        product_id: The product.
+        place: Partition and offset of the ticker.
+        prices: Bid and ask.
+        sizes: What is offered there, in base units; None if unknown.
+        event_time: Venue time.
+        alive_at: Wall time when the feed of this product was last known to be alive.
+
+    Raises:
+        ValueError: A price has too many decimals.
+    """
+    bid, ask = prices
+    return Quote(
+        product_id,
+        *place,
+        to_price_units(bid),
+        to_price_units(ask),
+        decimal_text(bid),
+        decimal_text(ask),
+        event_time,
+        int(event_time.timestamp() * 1000),
+        alive_at,
+        _size(sizes[0]),
+        _size(sizes[1]),
     )
 
 

@@ -147,7 +147,7 @@ def unpack_view(packed: bytes) -> tuple[ArenaView, FoldPositions]:
     """
     try:
         image = unpack_wide(packed, WalletsImage)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise Malformed(f"not a checkpoint of a view: {error}") from None
     if image.format != FORMAT:
         raise Malformed(f"a checkpoint of format {image.format}, this is {FORMAT}")

@@ -267,7 +267,7 @@ def restore(
 def _decoded(payload: bytes, kind: type[T]) -> T:
     try:
         return unpack_wide(payload, kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise Malformed(f"not a season checkpoint: {error}") from None
 
 

@@ -96,6 +96,14 @@ def test_field_of_another_type_stops(log: Log, field: str, value: object) -> Non
         decode_event(kind, json.dumps(changed).encode(), 2)
 
 
+def test_text_that_is_not_utf8_stops(log: Log) -> None:
+    """A wrong byte in a text is a broken record like any other."""
+    kind, text = log.records[2]
+
+    with pytest.raises(BrokenLog, match="utf-8"):
+        decode_event(kind, text.replace(b'"agent":"', b'"agent":"\x80', 1), 2)
+
+
 @pytest.mark.parametrize("field", ["postings", "agent", "source", "prev", "snapshot_id"])
 def test_missing_field_stops(log: Log, field: str) -> None:
     """A record without what the fold needs is named with its field."""

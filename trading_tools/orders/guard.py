@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 
 from arena.accounts import Shard
 from arena.messages import Side
@@ -93,6 +94,9 @@ class AccountGuard:
         if quote is not None and quote.usable:
             bids.setdefault(product_id, quote.bid)
         best, buy = None, action == "buy"
+        if not stop and buy and self.orders.open:
+            stop = self.orders.stop_level(product_id)
+        day, now_ms = _day_and_ms(self.venue_at)
         if quote is not None and quote.usable:
             best = quote.ask if buy else quote.bid
         return RiskInputs(
@@ -106,15 +110,15 @@ class AccountGuard:
             equity=account.cash + account.scraped + sum(values.values()),
             positions=values,
             state=self.state,
-            day=self.venue_at.date().isoformat(),
-            now_ms=int(self.venue_at.timestamp() * 1000),
+            day=day,
+            now_ms=now_ms,
             cash_step=rules.cash_step,
             min_funds=listing.min_funds,
             reserved=reserved_cash(buys, rules) if buys else 0,
             reserved_by_product=_notionals(buys) if buys else {},
             bids=bids,
             resting=resting,
-            stop_price=stop or (self.orders.stop_level(product_id) if buy else None),
+            stop_price=stop,
             best=best,
         )
 
@@ -139,6 +143,12 @@ def guard_of_account(
 def for_standing(guard: AccountGuard, order_id: str) -> AccountGuard:
     """The limits for a fill of an open order, which reserves nothing for itself."""
     return replace(guard, without=order_id)
+
+
+@lru_cache(maxsize=16)
+def _day_and_ms(venue_at: datetime) -> tuple[str, int]:
+    """UTC day and Unix milliseconds: many orders come at one venue time."""
+    return venue_at.date().isoformat(), int(venue_at.timestamp() * 1000)
 
 
 def valued(own: Settlement, market: MarketState) -> tuple[dict[str, PriceUnits], dict[str, int]]:

@@ -11,7 +11,7 @@ import pytest
 
 from arena import topics
 from arena.bus.kafka import KafkaBus
-from arena.messages import MarketSnapshot, Message
+from arena.messages import MarketSnapshot, Message, Turn
 from arena.read_topic import read_list
 from arena.runs import newest_run
 from arena.settings import Settings
@@ -53,17 +53,32 @@ every = "2h"
 
 def snapshots_of(settings: Settings) -> list[MarketSnapshot]:
     """All records of `market.snapshots` of the newest run."""
+    found = records_of(settings, topics.SNAPSHOTS.name)
+    return [one for one in found if isinstance(one, MarketSnapshot)]
+
+
+def patient_decided(settings: Settings) -> bool:
+    """True if a turn of the agent that is asked every two hours ran to its end.
+
+    The contest ends before its next one, so an agent that was cut off in it would be dead.
+    """
+    found = records_of(settings, topics.TURNS.name)
+    turns = [one for one in found if isinstance(one, Turn) and one.agent == "patient"]
+    return any(one.outcome != "aborted" for one in turns)
+
+
+def records_of(settings: Settings, topic: str) -> list[Message]:
+    """A topic of the newest run, from its first record to its last."""
     run = newest_run(settings.home)
     assert run is not None
-    prefixed = settings.override(prefix=run[1].prefix)
-    return [m for m in asyncio.run(read_snapshots(prefixed)) if isinstance(m, MarketSnapshot)]
+    return asyncio.run(read_messages(settings.override(prefix=run[1].prefix), topic))
 
 
-async def read_snapshots(settings: Settings) -> list[Message]:
-    """`market.snapshots` from its first record to its last."""
+async def read_messages(settings: Settings, topic: str) -> list[Message]:
+    """A topic from its first record to its last."""
     bus = KafkaBus(settings, client_id="reader")
     await bus.start()
-    reader = await bus.log_reader(topics.SNAPSHOTS.name)
+    reader = await bus.log_reader(topic)
     found = [record.message() for record in await read_list(reader)]
     await reader.close()
     await bus.close()
@@ -87,7 +102,7 @@ def test_real_time_contest_is_resumed_and_ends_with_a_report(
     contests = Contests(settings, spec)
     first = contests.start(str(spec))
     wait_for(lambda: newest_run(settings.home) is not None)
-    wait_for(lambda: len(snapshots_of(settings)) >= 2)
+    wait_for(lambda: len(snapshots_of(settings)) >= 2 and patient_decided(settings))
     first.send_signal(signal.SIGINT)
     output, _ = first.communicate(timeout=60)
     run = newest_run(settings.home)
