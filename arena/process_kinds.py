@@ -185,8 +185,17 @@ ROUTER = ProcessKind(
         topics.ROSTER,
         topics.CONTROL,
         topics.HEARTBEATS,
+        topics.PROMPTS,
+        topics.FEEDBACK,
     ),
-    writes=(topics.PROMPTED, topics.TOOL_CALLS, topics.COMMANDS, topics.TURNS, topics.ROSTER),
+    writes=(
+        topics.PROMPTED,
+        topics.TOOL_CALLS,
+        topics.COMMANDS,
+        topics.TURNS,
+        topics.ROSTER,
+        topics.PROMPTS,
+    ),
     group_per_agent=True,
     spec_table="agents",
 )
@@ -215,8 +224,10 @@ JUDGE = ProcessKind(
         topics.EVALUATIONS,
         topics.CONTROL,
         topics.JUDGE_INBOX,
+        topics.PROMPTS,
+        topics.FEEDBACK,
     ),
-    writes=(topics.PROMPTED, topics.EVALUATIONS),
+    writes=(topics.PROMPTED, topics.EVALUATIONS, topics.PROMPTS),
     spec_table="competition",
 )
 ALERTS = ProcessKind(
@@ -259,6 +270,8 @@ DASHBOARD = ProcessKind(
         topics.CONTROL,
         topics.HEARTBEATS,
         topics.DEAD_LETTERS,
+        topics.PROMPTS,
+        topics.FEEDBACK,
     ),
     spec_table="dashboard",
     writes_nothing=True,
@@ -278,7 +291,14 @@ SUPERVISOR = ProcessKind(name="supervisor", reads=(topics.SUPERVISION,), older_a
 CLI = ProcessKind(
     name="cli",
     reads=(topics.ROSTER, topics.CONTROL, topics.HEARTBEATS, topics.CHAT_INBOX),
-    writes=(topics.PROMPTED, topics.COMMANDS, topics.CONTROL, topics.SUPERVISION),
+    writes=(
+        topics.PROMPTED,
+        topics.COMMANDS,
+        topics.CONTROL,
+        topics.SUPERVISION,
+        topics.PROMPTS,
+        topics.FEEDBACK,
+    ),
     reads_everything=True,
 )
 OPERATOR = ProcessKind(name="operator", reads=(topics.DRIFTS, topics.DEAD_LETTERS), account="cli")

@@ -199,14 +199,28 @@ ROSTER = TopicSpec(
 )
 EVALUATIONS = TopicSpec(
     name="judge.evaluations",
-    key="snapshot",
-    messages=("Evaluation",),
+    key="snapshot, agent or chat node",
+    messages=("Evaluation", "AgentEvaluation", "TurnJudgement", "JudgeCalibration"),
     retention_ms=FOREVER_MS,
+)
+PROMPTS = TopicSpec(
+    name="prompts",
+    key="agent",
+    messages=("PromptProposed", "PromptDecided"),
+    retention_ms=FOREVER_MS,
+    flush_every_append=True,
+)
+FEEDBACK = TopicSpec(
+    name="agent.feedback",
+    key="agent",
+    messages=("Feedback",),
+    retention_ms=FOREVER_MS,
+    note="pending until a turn used it",
 )
 CONTROL = TopicSpec(
     name="arena.control",
-    key="agent/<name>, all, risk/<name> or pass-over/<record>",
-    messages=("Halt", "Resume", "PassOver", "RiskRequest"),
+    key="agent/<name>, all, risk/<name>, prefer/<name>, evaluate/<name> or pass-over/<record>",
+    messages=("Halt", "Resume", "PassOver", "RiskRequest", "Preferences", "EvaluationRequest"),
     compacted=True,
     # A halt that was confirmed outlives a lost power.
     flush_every_append=True,
@@ -268,6 +282,8 @@ TOPICS: tuple[TopicSpec, ...] = (
     LLM_CALLS,
     ROSTER,
     EVALUATIONS,
+    PROMPTS,
+    FEEDBACK,
     DRIFTS,
     CONTROL,
     SUPERVISION,

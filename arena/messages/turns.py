@@ -16,6 +16,7 @@ from arena.messages.base import (
     is_none,
 )
 from arena.messages.chat import CallOutcome, ChatMessage, PromptSize, Usage
+from arena.messages.coaching import VERSION_FIELD, OwnerWords
 from arena.messages.gates import Gates
 from arena.messages.market import Side
 from arena.messages.orders import OrderStatus, OrderType
@@ -32,6 +33,17 @@ def _is_single(value: object) -> bool:
 # Any: pydantic's `Field` has the type of its field.
 TURN_KIND_FIELD: Any = Field(default=SINGLE, max_length=64, exclude_if=_is_single)
 """Name of a module in `routers/kinds`; omitted for "single", as in older records."""
+
+PromptMode = Literal["frozen", "coached"]
+COACHED: PromptMode = "coached"
+
+
+def _is_coached(value: object) -> bool:
+    return value == COACHED
+
+
+# Any: pydantic's `Field` has the type of its field.
+PROMPTS_FIELD: Any = Field(default=COACHED, exclude_if=_is_coached)
 
 TurnOutcome = Literal["completed", "max_rounds", "failed", "expired", "aborted"]
 
@@ -177,6 +189,7 @@ class TurnStarted(Message):
         mids: Product id -> mid in the snapshot, if `on_move_pct` is on.
         calls_max: Most model calls of the turn under the caps; None without caps.
         read_to: Topic -> offset up to which causes of `wake_on` were read.
+        version, owner: As in `Turn`.
     """
 
     turn_id: str
@@ -190,6 +203,8 @@ class TurnStarted(Message):
     mids: dict[str, WireDecimal] = Field(default_factory=dict, exclude_if=is_empty)
     calls_max: int | None = Field(default=None, exclude_if=is_none)
     read_to: dict[str, int] = Field(default_factory=dict, exclude_if=is_empty)
+    version: str = VERSION_FIELD
+    owner: OwnerWords | None = Field(default=None, exclude_if=is_none)
 
 
 class Turn(Message):
@@ -216,6 +231,8 @@ class Turn(Message):
         asked, asked_by: As in `TurnStarted`.
         checked: The account at the start of the turn, if the router asked for it.
         heard_seq: The agent was told of all closed orders up to this sequence number.
+        version: Version of the strategy's text (`arena.prompt_versions`); "" in older records.
+        owner: The owner's words that the prompt showed; None for none.
     """
 
     turn_id: str
@@ -253,6 +270,8 @@ class Turn(Message):
     asked_by: str = Field(default="", exclude_if=is_empty)
     checked: AccountCheck | None = Field(default=None, exclude_if=is_none)
     heard_seq: int = Field(default=0, exclude_if=is_empty)
+    version: str = VERSION_FIELD
+    owner: OwnerWords | None = Field(default=None, exclude_if=is_none)
 
 
 class AgentSpec(Message):
@@ -268,6 +287,7 @@ class AgentSpec(Message):
         source_sha256: SHA-256 of that file.
         shows: Parts of the snapshot that its prompts show on request: "indicators", "context".
         gates: What holds it back from decisions; None if nothing but its cadence does.
+        prompts: "frozen" if its text cannot be changed while it runs, as in most contests.
     """
 
     agent: str
@@ -286,6 +306,7 @@ class AgentSpec(Message):
     turn_kind: str = TURN_KIND_FIELD
     shows: tuple[str, ...] = Field(default=(), max_length=8, exclude_if=is_empty)
     gates: Gates | None = Field(default=None, exclude_if=is_none)
+    prompts: PromptMode = PROMPTS_FIELD
 
 
 class Rules(Message):

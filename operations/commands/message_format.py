@@ -52,6 +52,7 @@ from arena.messages import (
 from arena.money import from_units
 from arena.plural import counted
 from arena.trading_modes import ONLINE, condition, restriction
+from operations.commands.message_format_coaching import FORMATS
 from operations.commands.message_format_risk import (
     checked_text,
     intent_text,
@@ -385,3 +386,5 @@ describe.register(RiskTripped, tripped_text)
 describe.register(MarketChecked, checked_text)
 describe.register(RiskRequest, request_text)
 describe.register(TradeIntent, intent_text)
+for kind, text_of in FORMATS.items():
+    describe.register(kind, text_of)
