@@ -18,7 +18,7 @@ each topic is in `reads` of some kind, such as `OPERATOR`. A process that an ARE
 also needs its command in `operations/supervisor/plan.py`.
 
 The tests then ask for two more entries: the module in `SHELLS` in `tests/house_lists.py`, and the
-tables that `arena.process_kinds.kind_table()` and `topic_table()` return, in
+tables that `arena.process_tables.kind_table()` and `topic_table()` return, in
 `docs/architecture.md`.
 """
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from arena.process_kinds import kind_table, topic_table
+from arena.process_tables import kind_table, topic_table
 from tests.house_lists import OWNERS, REAL_TIME, ROOMS, SHELLS
 
 ROOT = Path(__file__).resolve().parents[1]
