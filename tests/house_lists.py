@@ -161,6 +161,7 @@ SHELLS = (
     "judge/check/process_pool.py",
     "judge/checkpoints.py",
     "judge/cli.py",
+    "judge/evaluations/llm/service.py",
     "judge/service.py",
     "judge/process.py",
     "ledger/audit/replay.py",

@@ -2,7 +2,8 @@
 
 It reads the prompt text that an LLM reads and answers in the same format, so the rest of the arena
 treats it like any model. `--model-id scripted` plays the strategy that each request names,
-`--model-id scripted:momentum` plays one for all. It uses no tokens and costs nothing.
+`--model-id scripted:momentum` plays one for all. Requests of the judge are answered by the scripted
+judge. It uses no tokens and costs nothing.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from arena.redaction import NO_SECRETS
 from chat_nodes.decision_context import DecisionContext
 from chat_nodes.model import CallFailed, ModelSettings, RawReply, build_request
 from chat_nodes.prompt_reader import read_account, read_cost_bps, read_market
+from chat_nodes.scripted.judge import judge_answer
 from chat_nodes.scripted.strategies import SCRIPTED_STRATEGIES, StrategyDecision
 from chat_nodes.turn_messages import called_tools, newest_prompt
 
@@ -51,6 +53,9 @@ class ScriptedModel:
 
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
         """Compute the answer; it takes no time."""
+        if request.asker == "judge":
+            sent = build_request(self.model_id, request, {})
+            return RawReply(completion(self.model_id, judge_answer(request), ()), sent)
         strategy = self._strategy or request.strategy.replace("-", "_")
         text, calls = answer(request, strategy)
         return RawReply(
