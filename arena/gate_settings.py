@@ -4,7 +4,7 @@
     on_move_pct = 0.5          ask only if the mid of a product moved by so many percent
     quiet_max = "30m"          but ask after so much venue time without a turn
     calls_per_hour_max = 60    most model calls in the last hour of venue time; calls_per_day_max
-    wake_on = ["fill"]         ask at the next snapshot after a fill, exit, halt or resume
+    wake_on = ["fill"]         ask at the next snapshot after a fill, exit, halt, resume or feedback
 
 "off" turns a setting of a strategy off for one agent; `quiet_max = "off"` asks only on a move.
 """

@@ -2,7 +2,8 @@
 
 The scope of a record is its key: "all", or "agent/<name>". The newest record of a key counts, so a
 compacted topic folds to the same state. An unreadable record halts its scope, because it may have
-been a halt. Records with other keys change nothing; those of risk limits are read elsewhere.
+been a halt. Records with other keys change nothing; those of risk limits, of preferences and of
+requests for evaluations are read elsewhere.
 
 At most `SCOPES_MAX` scopes are kept. One more halts all agents until the topic is folded again.
 """
@@ -15,6 +16,7 @@ from arena.bus.base import Record
 from arena.errors import Malformed, UsageError
 from arena.ids import check_name
 from arena.messages import Halt, Message, PassOver, Resume
+from arena.owner_words import is_coaching_key
 from arena.risk_requests import scope_of_request
 
 ALL_AGENTS = "all"
@@ -122,7 +124,7 @@ class KillSwitch:
     def take(self, record: Record) -> ControlEffect:
         """Fold a record of `arena.control`; the newest of a scope counts."""
         scope, self.read_to = scope_of(record.key), record.offset + 1
-        if scope is None and scope_of_request(record.key) is not None:
+        if scope is None and (scope_of_request(record.key) or is_coaching_key(record.key)):
             return ControlEffect()
         try:
             message = record.message()

@@ -8,7 +8,15 @@ from datetime import datetime
 from decimal import Decimal
 
 from arena import ids, topics
-from arena.messages import AgentSpec, Gates, OpenAccount, Pacing, PromptSize
+from arena.messages import (
+    COACHED,
+    AgentSpec,
+    Gates,
+    OpenAccount,
+    Pacing,
+    PromptMode,
+    PromptSize,
+)
 from arena.node import Node
 from routers.prompt_sizes import PROMPT_FORMS, cut_strategy, strategy_is_cut
 from routers.strategy import Strategy
@@ -27,6 +35,7 @@ class AgentConfig:
         prompt_size: How much of the market the prompts show.
         replace: Take over the name if another strategy or chat node has used it.
         gates: What holds the agent back from decisions; None if nothing but its cadence does.
+        prompts: "frozen" if only its file says how it trades.
     """
 
     agent: str
@@ -39,11 +48,17 @@ class AgentConfig:
     prompt_size: PromptSize = "full"
     replace: bool = False
     gates: Gates | None = None
+    prompts: PromptMode = COACHED
 
     @property
     def lock_step(self) -> bool:
         """True if the market waits for this agent."""
         return self.pacing == "lock-step"
+
+    @property
+    def coached(self) -> bool:
+        """True if its text can be changed while it runs."""
+        return self.prompts == COACHED
 
 
 def spec_of(config: AgentConfig, joined_at: datetime) -> AgentSpec:
@@ -66,6 +81,7 @@ def spec_of(config: AgentConfig, joined_at: datetime) -> AgentSpec:
         source_sha256=strategy.source_sha256,
         joined_at=joined_at,
         gates=config.gates,
+        prompts=config.prompts,
     )
 
 

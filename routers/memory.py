@@ -13,6 +13,8 @@ from datetime import datetime
 from pydantic import JsonValue
 from pydantic_core import from_json
 
+from arena import topics
+from arena.agent_health import is_decision
 from arena.gate_counts import covers_new_snapshots
 from arena.messages import (
     MISSED,
@@ -60,6 +62,8 @@ class AgentHistory:
         skipped: Reason -> snapshots that were skipped since the last turn.
         calls: Model calls of each turn in the last day of venue time, oldest first.
         heard_seq: The agent was told of all closed orders up to this sequence number.
+        feedback_from: Feedback at earlier offsets was used before the last turn.
+        feedback_used: Ids of the feedback that the last turn used.
     """
 
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=TURNS_REMEMBERED))
@@ -76,6 +80,8 @@ class AgentHistory:
     skipped: Counter[str] = field(default_factory=Counter)
     calls: deque[CallsMade] = field(default_factory=lambda: deque(maxlen=CALLS_KEPT))
     heard_seq: int = 0
+    feedback_from: int = 0
+    feedback_used: tuple[str, ...] = ()
     _ended: deque[str] = field(default_factory=lambda: deque(maxlen=TURN_IDS_MAX))
 
     def begin(self, started: TurnStarted) -> None:
@@ -83,6 +89,8 @@ class AgentHistory:
         if self.has_ended(started.turn_id):
             return
         self.open_turn = self.last_started = started
+        if (first := started.read_to.get(topics.FEEDBACK.name)) is not None:
+            self.feedback_from, self.feedback_used = first, ()
         self._advance_to(started.snapshot_offset, started.as_of)
         self._note_calls(started.turn_id, started.as_of, started.calls_max or 1)
 
@@ -147,6 +155,8 @@ class AgentHistory:
         self._advance_to(turn.snapshot_offset, turn.as_of)
         if turn.outcome != "aborted":  # Else calls may have been in flight, or are not known.
             self._note_calls(turn.turn_id, turn.as_of, len(turn.rounds))
+        if turn.owner is not None and is_decision(turn):
+            self.feedback_used = turn.owner.feedback
         if turn.memory:
             self.lines.append(turn.memory)
         return True

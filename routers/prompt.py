@@ -5,6 +5,7 @@ The user message has a fixed form, because people, models and the scripted rules
     # Market as of 2026-11-21T09:30:00Z (BTC-USD, ETH-USD)
     ## Since your last turn    absent if no order was closed since (`routers.prompt_account`)
     ## Your account            absent until the agent's first portfolio or trade
+    ## From your owner         if its owner said something (`routers.prompt_owner`)
     ## Tickers                 CSV, one line per product
     ## Indicators              if the strategy shows "indicators" (`routers.prompt_indicators`)
     ## News and facts          if the strategy shows "context" (`routers.prompt_context`)
@@ -63,6 +64,7 @@ __all__ = [
     "MarketText",
     "duration_text",
     "left_out_text",
+    "market_beside",
     "prompt_sha256",
     "render_market",
     "render_system",
@@ -185,7 +187,10 @@ def _short_costs_text(rules: Rules | None) -> str:
 
 
 def render_market(
-    snapshot: MarketSnapshot, size: PromptSize = "full", shows: Collection[str] = ()
+    snapshot: MarketSnapshot,
+    size: PromptSize = "full",
+    shows: Collection[str] = (),
+    chars_max: int | None = None,
 ) -> MarketText:
     """Render the market of a snapshot; the oldest candles are left out if needed.
 
@@ -193,8 +198,9 @@ def render_market(
         snapshot: The snapshot.
         size: The size of the prompt.
         shows: What else the prompt shows: `Strategy.shows`.
+        chars_max: Its length; that of the size by default.
     """
-    chars_max = PROMPT_FORMS[size].market_chars_max
+    chars_max = PROMPT_FORMS[size].market_chars_max if chars_max is None else chars_max
     shown = snapshot.products[:PRODUCTS_MAX]
     context = NO_CONTEXT
     if CONTEXT in shows:
@@ -203,7 +209,7 @@ def render_market(
     if INDICATORS in shows:
         indicators = render_indicators(shown, PROMPT_FORMS[size])
     if size != "full":
-        return _small_market(snapshot, size, indicators, context)
+        return _small_market(snapshot, size, indicators, context, chars_max)
     names = ", ".join(view.product_id for view in shown)
     heading = f"# Market as of {snapshot.as_of:%Y-%m-%dT%H:%M:%SZ} ({names})"
     lines = ["## Tickers", TICKER_COLUMNS, *(",".join(ticker_cells(v).values()) for v in shown)]
@@ -225,10 +231,13 @@ def render_market(
 
 
 def _small_market(
-    snapshot: MarketSnapshot, size: PromptSize, indicators: IndicatorText, context: ContextText
+    snapshot: MarketSnapshot,
+    size: PromptSize,
+    indicators: IndicatorText,
+    context: ContextText,
+    chars_max: int,
 ) -> MarketText:
     """Render a compact or tiny market; tickers matter more than indicators, and these than news."""
-    chars_max = PROMPT_FORMS[size].market_chars_max
     whole = render_small_market(snapshot, size, chars_max)
     fitting = [
         (indicators, context),
@@ -244,6 +253,28 @@ def _small_market(
     return MarketText(small.heading, body, parts, items.item_ids, small.products)
 
 
+def market_beside(
+    owner: str,
+    market: MarketText,
+    snapshot: MarketSnapshot,
+    size: PromptSize,
+    shows: Collection[str] = (),
+) -> MarketText:
+    """The market beside the owner's words, which take its room in a compact or tiny prompt.
+
+    Args:
+        owner: What the owner said; "" for nothing.
+        market: `render_market(snapshot, size, shows)`.
+        snapshot: The snapshot.
+        size: The size of the prompt.
+        shows: What else the prompt shows.
+    """
+    if not owner or size == "full":
+        return market
+    room = len(market.heading) + len(market.body) - len(owner)
+    return render_market(snapshot, size, shows, room)
+
+
 def render_user(
     market: MarketText,
     snapshot: MarketSnapshot,
@@ -251,6 +282,7 @@ def render_user(
     memory: Sequence[str],
     size: PromptSize = "full",
     closings: Sequence[OrderClosing] = (),
+    owner: str = "",
 ) -> str:
     """Render the user message.
 
@@ -261,9 +293,12 @@ def render_user(
         memory: One line per remembered decision, oldest first.
         size: The size of the prompt.
         closings: What happened to the agent's orders since its last turn, oldest first.
+        owner: `owner_text(owner, feedback, form)`: what its owner said.
     """
     form = PROMPT_FORMS[size]
     parts = [market.heading, *account_texts(known, snapshot, form, closings)]
+    if owner:
+        parts.append(owner)
     parts.append(market.body)
     if memory:
         parts.append(_memory_text(memory, form))

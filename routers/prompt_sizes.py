@@ -50,6 +50,8 @@ class PromptForm:
         indicators_chars_max: Length of the indicators.
         indicator_columns_min, indicator_columns_max: How many values of a set are shown; products
             are left out rather than values below the least.
+        feedback_max: How many words of feedback by the owner are shown at once, the oldest first.
+        feedback_chars_max: Length of one of them.
     """
 
     size: PromptSize
@@ -72,6 +74,8 @@ class PromptForm:
     indicator_columns_max: int
     orders_max: int
     closings_max: int
+    feedback_max: int
+    feedback_chars_max: int
 
 
 FULL = PromptForm(
@@ -95,6 +99,8 @@ FULL = PromptForm(
     indicator_columns_max=60,
     orders_max=12,
     closings_max=16,
+    feedback_max=5,
+    feedback_chars_max=500,
 )
 COMPACT = PromptForm(
     size="compact",
@@ -117,6 +123,8 @@ COMPACT = PromptForm(
     indicator_columns_max=8,
     orders_max=4,
     closings_max=4,
+    feedback_max=2,
+    feedback_chars_max=200,
 )
 TINY = PromptForm(
     size="tiny",
@@ -139,6 +147,8 @@ TINY = PromptForm(
     indicator_columns_max=4,
     orders_max=2,
     closings_max=2,
+    feedback_max=1,
+    feedback_chars_max=160,
 )
 PROMPT_FORMS: Mapping[PromptSize, PromptForm] = {"full": FULL, "compact": COMPACT, "tiny": TINY}
 

@@ -5,18 +5,16 @@ of each agent. Keeps a hash of every request and call, and a bounded part of eve
 export has no requests and inboxes, only the prompts are rendered again.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
 from arena import topics
 from arena.bus.base import Record
-from arena.errors import UsageError
 from arena.exports import read_manifest, read_records
 from arena.messages import (
-    AgentSpec,
     Cause,
     ChatRequest,
     MarketSnapshot,
@@ -33,31 +31,31 @@ from arena.topics import partition_of
 from routers.account_check import AccountLook, check_call, known_before, look_of
 from routers.conversation_limits import ROUNDS_MAX
 from routers.prompt import (
-    HOUSE_RULES,
     MarketText,
     left_out_text,
+    market_beside,
     prompt_sha256,
     render_market,
     render_system,
     render_user,
 )
 from routers.replay_agent import RecordedAgent
+from routers.replay_coaching import RecordedCoaching
 from routers.replay_gates import GatedAgent, replay_gates
 from routers.replay_inbox import RecordedInbox
 from routers.replay_result import TurnReplayResult
 from routers.replay_retention import RetainedRecords
 from routers.replay_roster import RosterHistory, shown_parts
+from routers.replay_strategies import RecordedStrategies
 from routers.replay_turn import content_sha256, replay_turn, turn_difference
 from routers.replay_turn_filter import authentic_turns
-from routers.strategy import Strategy, load_shipped, turn_kinds
+from routers.strategy import Strategy, turn_kinds
 from routers.turn_types import Asked, Limits, Now, ResolvedAgent, TurnInput
 
 SNAPSHOTS, TURNS, ROSTER = topics.SNAPSHOTS.name, topics.TURNS.name, topics.ROSTER.name
 EVENTS = topics.EVENTS.name
 DIFFERENCES_MAX = 100
 """The replay ends after so many differences."""
-RULES_BEGIN = HOUSE_RULES.partition("{")[0].strip().splitlines()[0]
-"""How the rules begin in prompts of every size."""
 NO_LIMIT_S = 1e9
 
 
@@ -100,7 +98,12 @@ class TurnReplay:
         self._first = min((s.first for s in self._topics[SNAPSHOTS].partitions.values()), default=0)
         if self._has_requests:
             self._read_requests()
-        self._strategies: dict[tuple[str, str, str, int | None, str], Strategy] = {}
+        self._coaching = RecordedCoaching(
+            self._records(topics.PROMPTS.name), self._records(topics.FEEDBACK.name)
+        )
+        self._strategies = RecordedStrategies(
+            self._coaching, self._sampling, self._tools, self._result
+        )
         self._hashes = {name: sha256() for name in ("prompts", "asked", "turns")}
 
     def run(self) -> TurnReplayResult:
@@ -122,6 +125,9 @@ class TurnReplay:
         for name, digest in self._hashes.items():
             setattr(found, name, digest.hexdigest())
         return found
+
+    def _records(self, topic: str) -> Iterable[Record]:
+        return read_records(self._folder, [topic]) if topic in self._topics else ()
 
     def _epochs(self) -> Iterator[Record]:
         """The epochs of the account log: they state rules that a compacted roster has lost."""
@@ -233,15 +239,18 @@ class TurnReplay:
         subject = f"turn {turn.turn_id}, agent {turn.agent}"
         spec = self._roster.spec_at(agent.name, turn.started_at)
         if spec.joined_at > turn.started_at and spec.strategy != turn.strategy:
-            spec = self._spec_from_turn(spec, turn)
-        size, strategy = self._size_of(turn), self._strategy(spec, turn)
+            spec = self._strategies.spec_from_turn(spec, turn)
+        size, strategy = self._size_of(turn), self._strategies.strategy_of(spec, turn)
         known = known_before(agent.history.known, turn.checked, snapshot)
         lines = tuple(agent.history.lines)
         closings = () if turn.checked is None else turn.checked.closings
-        user = render_user(market, snapshot, known, lines, size, closings)
+        owner = self._coaching.owner_text(turn)
+        market = market_beside(owner, market, snapshot, size, self._shows_of(turn))
+        user = render_user(market, snapshot, known, lines, size, closings, owner)
         system, offers = self._system(strategy, turn, size)
         if system != turn.messages[0].content and spec.joined_at > turn.started_at:
-            strategy = self._strategy(self._spec_from_turn(spec, turn), turn)
+            older = self._strategies.spec_from_turn(spec, turn)
+            strategy = self._strategies.strategy_of(older, turn)
             system, offers = self._system(strategy, turn, size)
         digest = prompt_sha256(system, user)
         self._hashes["prompts"].update(f"{turn.turn_id} {digest}\n".encode())
@@ -275,6 +284,8 @@ class TurnReplay:
             asked=Asked(turn.asked, turn.asked_by),
             checked=look.check,
             heard_seq=look.heard_seq,
+            version=turn.version,
+            owner=turn.owner,
         )
         replayed = replay_turn(resolved, turn_input, turn, agent.inbox.find)
         found.counts["turns"] += 1
@@ -304,40 +315,6 @@ class TurnReplay:
         """What the prompt of a turn shows: from the roster, as for its size."""
         spec = self._roster.spec_at(turn.agent, turn.started_at)
         return shown_parts(spec, turn)
-
-    def _spec_from_turn(self, spec: AgentSpec, turn: Turn) -> AgentSpec:
-        """The spec of an agent from before the oldest one that a compacted roster still has."""
-        changes = {
-            "strategy": turn.strategy,
-            "node": turn.node,
-            "prompt_sha256": "",
-            "prompt_version": turn.prompt_version,
-            "tools": self._tools.get((turn.agent, turn.strategy), spec.tools),
-            "seed": None,
-        }
-        return spec.model_copy(update=changes)
-
-    def _strategy(self, spec: AgentSpec, turn: Turn) -> Strategy:
-        """The shipped strategy if its prompt is the one that was used, else the recorded one."""
-        prompt = turn.messages[0].content.partition(f"\n\n{RULES_BEGIN}")[0] + "\n"
-        kept = (spec.agent, spec.strategy, spec.prompt_sha256 or prompt, spec.seed, turn.turn_kind)
-        if kept in self._strategies:
-            return self._strategies[kept]
-        try:
-            strategy = load_shipped(spec.strategy)
-        except UsageError:
-            strategy = Strategy(spec.strategy, prompt="-")
-        if strategy.prompt_sha256 != spec.prompt_sha256:
-            self._result.notes.append(f"{spec.agent}: its strategy's prompt is the recorded one")
-            strategy = Strategy(spec.strategy, prompt, spec.tools, spec.cadence, spec.kind)
-            sampling = self._sampling.get((spec.agent, spec.strategy), strategy.sampling)
-            version = spec.prompt_version
-            strategy = replace(strategy, prompt_version=version, sampling=sampling)
-        if spec.seed is not None:
-            sampling = strategy.sampling.model_copy(update={"seed": spec.seed})
-            strategy = replace(strategy, sampling=sampling)
-        strategy = self._strategies[kept] = replace(strategy, turn_kind=turn.turn_kind)
-        return strategy
 
     def _system(
         self, strategy: Strategy, turn: Turn, size: PromptSize

@@ -25,15 +25,14 @@ from arena.errors import ArenaError
 from arena.failure_streaks import FailureStreaks
 from arena.messages import (
     ChatReply,
-    MarketSnapshot,
     Message,
-    ToolResult,
     Turn,
     TurnStarted,
 )
 from arena.node import Node
-from routers.account_check import AccountLook, check_call, look_of, needs_check
+from routers.account_look import AccountLooker
 from routers.agent_config import AgentConfig, announce
+from routers.coaching_reader import CoachingReader
 from routers.kinds import TurnMachine
 from routers.memory import AgentHistory
 from routers.recovery import read_history, report_lost_turns
@@ -80,8 +79,9 @@ class AgentRouter:
         snapshots: SnapshotCache,
         roster: Roster,
         recovering: asyncio.Lock,
+        coaching: CoachingReader,
     ) -> None:
-        """Take what `watch` and `run` need; agents of one process share the `recovering` lock."""
+        """Take what `watch` and `run` need; agents of one process share all but the config."""
         self.config = config
         self.no_answer_note: Callable[[], str] = str
         self.waiting = 0
@@ -92,6 +92,7 @@ class AgentRouter:
         self._snapshots = snapshots
         self._factory = TurnFactory(config, roster)
         self._recovering = recovering
+        self._coaching = coaching
         self._reader: GroupReader | None = None
         self._wake = asyncio.Event()
         self._is_owner = self._retired = False
@@ -101,6 +102,14 @@ class AgentRouter:
         self._latest: Record | None = None
         self._replies = ReplyBuffer()
         self._sender = TurnSender(node, config.agent, config.chat_node, self._replies)
+        self._looker = AccountLooker(
+            node,
+            config,
+            self._sender,
+            self._replies,
+            sleep=self._sleep,
+            is_current=lambda: self._is_current,
+        )
         self._turn: TurnMachine | None = None
         self._interrupted: InterruptedTurn | None = None
         self._history = AgentHistory()
@@ -224,6 +233,9 @@ class AgentRouter:
                 return
             if self._interrupted is None:
                 await self._abort(history)
+        await self._coaching.register(self.config, history)
+        if changes != self._changes:
+            return
         self._history = history
         self._gate.restart(history)
         self._restored_at = changes
@@ -284,19 +296,22 @@ class AgentRouter:
         if seen is None or self._gate.was_answered(self._history, record.offset, seen.snapshot):
             return
         self._replies.begin(ids.turn_id(self.config.agent, seen.snapshot.snapshot_id))
-        look = await self._look(seen.snapshot) if self._gate.wakes_on_exits else None
-        causes = () if look is None else look.causes
-        asked = await self._gate.decide(self._history, record.offset, seen.snapshot, causes)
+        snapshot, history = seen.snapshot, self._history
+        place = record.partition, record.offset
+        text = await self._coaching.text_for(self.config, history, place, snapshot.as_of)
+        look = await self._looker.look(history, snapshot) if self._gate.wakes_on_exits else None
+        causes = (*text.causes, *(() if look is None else look.causes))
+        asked = await self._gate.decide(history, record.offset, snapshot, causes)
         if asked is None:
             self._replies.end()
             self.waiting = 0
             return
-        look = look or await self._look(seen.snapshot)
+        look = look or await self._looker.look(history, snapshot)
         if not self._is_current:
             return
-        skipped = self._history.skipped_before(record.offset, self.config.cadence)
+        skipped = history.skipped_before(record.offset, self.config.cadence)
         self._node.counters["skipped"] += skipped
-        self._turn = self._factory.create(record, seen, skipped, self._history, asked, look)
+        self._turn = self._factory.create(record, seen, skipped, history, asked, look, text)
         await self._carry_out(self._turn.start(self._now()))
 
     async def _resume(self, interrupted: InterruptedTurn) -> None:
@@ -307,28 +322,14 @@ class AgentRouter:
         self._node.counters["run_again"] += 1
         log_resumed(self._node, interrupted.started, len(interrupted.replies))
         self._replies.put_earlier(interrupted.replies)
-        look = await self._look(seen.snapshot)
+        started, history = interrupted.started, self._history
+        text = await self._coaching.text_again(self.config, started)
+        look = await self._looker.look(history, seen.snapshot)
         if not self._is_current:
             return
-        asked = asked_again(interrupted.started)
-        self._turn = self._factory.create(interrupted.record, seen, 0, self._history, asked, look)
+        asked, record = asked_again(started), interrupted.record
+        self._turn = self._factory.create(record, seen, 0, history, asked, look, text)
         await self._carry_out(self._turn.start(self._now(), again=True))
-
-    async def _look(self, snapshot: MarketSnapshot) -> AccountLook:
-        """Ask for the account if it may have open orders, and wait for the answer."""
-        history, tool_s = self._history, self.config.limits.tool_s
-        if not needs_check(self.config.strategy, history):
-            return AccountLook(None, history.heard_seq)
-        self._node.counters["account_checks"] += 1
-        call = check_call(self.config.agent, snapshot, self._now(), tool_s)
-        await self._sender.send_call(topics.COMMANDS.name, call)
-        until_s = self._node.clock.monotonic() + tool_s
-        while self._is_current and (left_s := until_s - self._node.clock.monotonic()) > 0:
-            found = self._replies.take((call.call_id,))
-            if isinstance(found, ToolResult):
-                return look_of(found, history.heard_seq)
-            await self._sleep(left_s)
-        return AccountLook(None, history.heard_seq)
 
     async def _continue(self, turn: TurnMachine) -> None:
         """Feed the turn what came in and the time; then wait for more."""

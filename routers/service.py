@@ -1,7 +1,8 @@
 """Serves the agents of one process: one inbox reader, one roster reader and one bus for all.
 
 Reads `agent.inbox.<agent>` from its end (located before any request is sent, so no reply is
-missed), `arena.roster` and `arena.heartbeats`. Writes what its agents write, and `dead_letters`.
+missed), `arena.roster`, `arena.heartbeats` and what `routers.coaching_reader` reads. Writes what
+its agents write, and `dead_letters`.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from arena.node import Node
 from arena.tasks import run_until_all_end, wait_for_tasks
 from routers.agent_config import AgentConfig, announce, spec_of
 from routers.chat_node_monitor import ChatNodeMonitor
+from routers.coaching_reader import CoachingReader
 from routers.contestant import (
     check_name_is_free,
     contestant_text,
@@ -52,8 +54,10 @@ async def serve_agents(
     await require_partitions(node.bus, topics.SNAPSHOTS)
     roster = Roster(node)
     snapshots = SnapshotCache(node)
-    recovering = asyncio.Lock()
-    agents = [AgentRouter(node, config, snapshots, roster, recovering) for config in configs]
+    recovering, coaching = asyncio.Lock(), CoachingReader(node)
+    agents = [
+        AgentRouter(node, config, snapshots, roster, recovering, coaching) for config in configs
+    ]
     chat_nodes = ChatNodeMonitor(node, configs)
     for agent in agents:
         agent.no_answer_note = partial(chat_nodes.error_note, agent.config.chat_node)
@@ -77,6 +81,7 @@ async def serve_agents(
         finally:
             await inbox.close()
     finally:
+        await coaching.close()
         await chat_nodes.close()
         await roster.close()
 

@@ -79,6 +79,8 @@ def turn_started(
         mids=dict(asked.mids),
         calls_max=asked.calls_max,
         read_to=dict(asked.read_to),
+        version=turn_input.version,
+        owner=turn_input.owner,
     )
 
 
@@ -206,6 +208,8 @@ def ended_turn(
         asked_by=turn_input.asked.asked_by,
         checked=turn_input.checked,
         heard_seq=turn_input.heard_seq,
+        version=turn_input.version,
+        owner=turn_input.owner,
     )
 
 

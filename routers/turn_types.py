@@ -16,6 +16,7 @@ from arena.messages import (
     AccountCheck,
     ChatRequest,
     MarketSnapshot,
+    OwnerWords,
     PromptSize,
     QuoteSeen,
     ToolCall,
@@ -154,6 +155,8 @@ class TurnInput:
         asked: Why the agent was asked.
         checked: What the account was asked for before the turn; None for nothing.
         heard_seq: The agent was told of all closed orders up to this sequence number.
+        version: Version of the strategy's text.
+        owner: The owner's words that the prompt shows; None for none.
     """
 
     snapshot: MarketSnapshot
@@ -167,6 +170,8 @@ class TurnInput:
     asked: Asked = NOT_GATED
     checked: AccountCheck | None = None
     heard_seq: int = 0
+    version: str = ""
+    owner: OwnerWords | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +225,8 @@ def aborted_turn(started: TurnStarted, agent: ResolvedAgent, now: datetime) -> T
         ended_at=now,
         asked=started.asked,
         asked_by=started.asked_by,
+        version=started.version,
+        owner=started.owner,
     )
 
 

@@ -133,6 +133,7 @@ from arena.messages.risk import (
 )
 from arena.messages.tools import OpenAccount, QuoteSeen, ToolCall, ToolOffered, ToolResult
 from arena.messages.turns import (
+    COACHED,
     SINGLE,
     AccountCheck,
     AgentSpec,
@@ -141,6 +142,7 @@ from arena.messages.turns import (
     Pacing,
     Portfolio,
     PortfolioOrder,
+    PromptMode,
     Round,
     Rules,
     Turn,
@@ -150,6 +152,7 @@ from arena.messages.turns import (
 
 __all__ = [
     "AGENT",
+    "COACHED",
     "EXIT_TYPES",
     "LASTING_CAUSES",
     "MISSED",
@@ -228,6 +231,7 @@ __all__ = [
     "ProductView",
     "PromptAction",
     "PromptDecided",
+    "PromptMode",
     "PromptProposed",
     "PromptSize",
     "QuestionRates",

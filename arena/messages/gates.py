@@ -20,6 +20,7 @@ class AskedFor(StrEnum):
         EXIT: Since its last turn an exit of its position fired, or a limit order of it filled or
             ended.
         HALT, RESUME: The agent, or all agents, were halted or resumed.
+        FEEDBACK: Its owner sent feedback that it has not seen.
     """
 
     FIRST = "first"
@@ -30,6 +31,7 @@ class AskedFor(StrEnum):
     EXIT = "exit"
     HALT = "halt"
     RESUME = "resume"
+    FEEDBACK = "feedback"
 
 
 class SkippedFor(StrEnum):
@@ -56,7 +58,13 @@ class SkippedFor(StrEnum):
 MISSED = frozenset({SkippedFor.BUSY, SkippedFor.UNRECORDED})
 """Reasons for which a snapshot counts in `Turn.skipped_snapshots`: no gate held the agent back."""
 
-WAKE_CAUSES = (AskedFor.HALT, AskedFor.RESUME, AskedFor.EXIT, AskedFor.FILL)
+WAKE_CAUSES = (
+    AskedFor.HALT,
+    AskedFor.RESUME,
+    AskedFor.EXIT,
+    AskedFor.FILL,
+    AskedFor.FEEDBACK,
+)
 """What `wake_on` may name, the most important first."""
 
 
@@ -69,7 +77,7 @@ class Gates(MessagePart):
         quiet_max_s: Seconds after the last turn at which the agent is asked without a move.
         calls_per_hour_max, calls_per_day_max: Most model calls, all rounds, in the last hour, day.
         wake_on: Causes for which the agent is asked at the next snapshot: "fill", "exit", "halt",
-            "resume".
+            "resume", "feedback".
     """
 
     every_s: float | None = Field(default=None, gt=0, exclude_if=is_none)

@@ -181,14 +181,16 @@ class TurnStarted(Message):
     """Evidence of the start of a turn; a `Turn` with the same id must follow.
 
     Written with the first `ChatRequest` and acked before the first tool call, so that a crash can
-    be distinguished from a turn that never started. The last four fields are for gated agents.
+    be distinguished from a turn that never started. `asked` to `calls_max` are for gated agents.
 
     Attributes:
         asked: `AskedFor`, why the agent was asked; "" if it has neither gates nor a cadence.
         asked_by: The record that was the cause, such as "arena.control[0]@7"; "" without one.
         mids: Product id -> mid in the snapshot, if `on_move_pct` is on.
         calls_max: Most model calls of the turn under the caps; None without caps.
-        read_to: Topic -> offset up to which causes of `wake_on` were read.
+        read_to: Topic -> offset up to which causes of `wake_on` were read; also of `prompts`, if
+            the agent's text can be changed, and of `agent.feedback` the offset before which
+            everything was used.
         version, owner: As in `Turn`.
     """
 

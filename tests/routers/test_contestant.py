@@ -15,6 +15,7 @@ from arena.node import Node
 from arena.settings import Settings
 from routers.agent_config import AgentConfig, spec_of
 from routers.cli import with_names
+from routers.coaching_reader import CoachingReader
 from routers.contestant import check_name_is_free, is_other_contestant, replaced_text
 from routers.roster import Roster
 from routers.router import AgentRouter
@@ -131,7 +132,14 @@ async def test_agent_replaced_before_it_joined_is_not_waited_for(
 ) -> None:
     """The process does not stay in "starting", and commits for its other agents."""
     node = Node("router", "old", Settings(), memory_bus, SystemClock())
-    agent = AgentRouter(node, agent_config(), SnapshotCache(node), Roster(node), asyncio.Lock())
+    agent = AgentRouter(
+        node,
+        agent_config(),
+        SnapshotCache(node),
+        Roster(node),
+        asyncio.Lock(),
+        CoachingReader(node),
+    )
     before = agent.joined
     agent.retire()
 

@@ -1,0 +1,159 @@
+"""Reads the versions of prompts and the owners' words for the agents of one process.
+
+Reads `prompts`, `agent.feedback` and `arena.control` to their ends, once per snapshot for all
+agents of the process: a change counts from the next snapshot on. Writes the text of an agent's file
+to `prompts` if it is new.
+"""
+
+import asyncio
+from collections import deque
+from datetime import datetime
+
+from arena import topics
+from arena.bus.base import EARLIEST, LogReader, Record
+from arena.messages import PromptProposed, TurnStarted
+from arena.node import Node
+from arena.owner_words import OwnerBook
+from arena.prompt_versions import PromptBook, version_of
+from arena.read_topic import read_list
+from arena.topics import partition_of
+from routers.agent_config import AgentConfig
+from routers.coached_text import (
+    CoachedText,
+    owner_words,
+    shown_feedback,
+    text_of_file,
+    text_of_start,
+    wakes,
+)
+from routers.memory import AgentHistory
+from routers.prompt_sizes import PROMPT_FORMS
+
+PROMPTS, FEEDBACK, CONTROL = topics.PROMPTS.name, topics.FEEDBACK.name, topics.CONTROL.name
+PLACES_MAX = 16
+"""Newest snapshots that the topics were read for."""
+
+
+class CoachingReader:
+    """What `prompts`, `agent.feedback` and `arena.control` say to agents, as far as they were read.
+
+    Attributes:
+        prompts: The versions of every agent's text.
+        owner: The words of the owners.
+    """
+
+    def __init__(self, node: Node) -> None:
+        """Take the process; the first call reads."""
+        self.prompts = PromptBook()
+        self.owner = OwnerBook()
+        self._node = node
+        self._reader: LogReader | None = None
+        self._counts: dict[str, int] = {}
+        self._lock = asyncio.Lock()
+        self._places: deque[tuple[int, int]] = deque(maxlen=PLACES_MAX)
+
+    async def close(self) -> None:
+        """Close the reader."""
+        if self._reader is not None:
+            await self._reader.close()
+            self._reader = None
+
+    async def register(self, config: AgentConfig, history: AgentHistory) -> None:
+        """Write the text of an agent's file to `prompts`, unless it is there; frozen ones do not.
+
+        Raises:
+            BrokerUnavailable: The topics cannot be read to their ends.
+            AppendFailed: The text could not be written.
+        """
+        if not config.coached:
+            return
+        async with self._lock:
+            await self._read_to_ends()
+        prompt, own = config.strategy.prompt, self.prompts.of(config.agent)
+        if version_of(prompt) == own.file_version:
+            return
+        before = own.in_force(history.covered_as_of)
+        text = PromptProposed(
+            agent=config.agent,
+            version=version_of(prompt),
+            text=prompt,
+            parent="" if before is None else before.version,
+            author="file",
+            by=f"router/{self._node.id}",
+            reason=f"the text of strategy {config.strategy.name}",
+            as_of=history.covered_as_of,
+            at=self._node.clock.now(),
+        )
+        await self._node.bus.append(PROMPTS, text, key=config.agent)
+        self._places.clear()
+
+    async def text_for(
+        self, config: AgentConfig, history: AgentHistory, place: tuple[int, int], as_of: datetime
+    ) -> CoachedText:
+        """What an agent plays by on a snapshot.
+
+        Args:
+            config: The agent.
+            history: Its history.
+            place: Partition and offset of the snapshot.
+            as_of: Its venue time.
+
+        Raises:
+            BrokerUnavailable: The topics cannot be read to their ends.
+        """
+        prompt = config.strategy.prompt
+        if not config.coached:
+            return text_of_file(prompt)
+        async with self._lock:
+            if place not in self._places:
+                await self._read_to_ends()
+                self._places.append(place)
+        agent, form = config.agent, PROMPT_FORMS[config.prompt_size]
+        feedback = shown_feedback(self.owner, agent, history, form)
+        found = self.prompts.of(agent).in_force(as_of)
+        used_to = feedback[0].offset if feedback else self._position(FEEDBACK, agent)
+        return CoachedText(
+            version_of(prompt) if found is None else found.version,
+            prompt if found is None else found.text,
+            owner_words(self.owner, agent, feedback),
+            tuple(one.feedback for one in feedback),
+            {PROMPTS: self._position(PROMPTS, agent), FEEDBACK: used_to},
+            wakes(feedback, history.last_started),
+        )
+
+    async def text_again(self, config: AgentConfig, started: TurnStarted) -> CoachedText:
+        """What a turn plays by that is run again.
+
+        Raises:
+            BrokerUnavailable: The topics cannot be read to their ends.
+        """
+        prompt = config.strategy.prompt
+        if not config.coached:
+            return text_of_file(prompt)
+        async with self._lock:
+            await self._read_to_ends()
+        return text_of_start(started, prompt, self.prompts, self.owner)
+
+    async def _read_to_ends(self) -> None:
+        if self._reader is None:
+            names = (PROMPTS, FEEDBACK, CONTROL)
+            self._counts = {name: await self._node.bus.partitions(name) for name in names}
+            self._reader = await self._node.bus.log_reader(*names, start=EARLIEST)
+        for record in await read_list(self._reader):
+            if record.topic == CONTROL or self._is_in_place(record):
+                if record.topic == PROMPTS:
+                    self._note_refused(record, self.prompts.apply(record))
+                else:
+                    self.owner.apply(record)
+
+    def _is_in_place(self, record: Record) -> bool:
+        """True if a record is in the partition of its key: order counts within one only."""
+        return record.partition == partition_of(record.key_text, self._counts[record.topic])
+
+    def _note_refused(self, record: Record, why: str) -> None:
+        if why:
+            self._node.log.debug("prompt record ignored", key=record.key_text, why=why)
+
+    def _position(self, topic: str, agent: str) -> int:
+        assert self._reader is not None, "it was read"
+        return self._reader.position(topic, partition_of(agent, self._counts[topic]))
