@@ -16,7 +16,7 @@ from arena.baselines import baseline_remedy, baseline_trouble
 from arena.errors import UsageError
 from arena.gate_settings import KEYS, GateFault, gates_of
 from arena.ids import check_name
-from arena.messages import Pacing, PromptSize
+from arena.messages import COACHED, Pacing, PromptMode, PromptSize
 from arena.money import parse_share
 from arena.options import LogLevel, LogLevelName, ProcessServers
 from arena.plugin_options import FolderFlag, plugins_of
@@ -75,7 +75,7 @@ DayCapOption = Annotated[
 ]
 WakeOption = Annotated[
     str | None,
-    typer.Option("--wake-on", help="Ask at once after: fill,halt,resume. off turns a gate off."),
+    typer.Option("--wake-on", help="Ask at once after: fill,exit,halt,resume,feedback; or off."),
 ]
 PacingOption = Annotated[
     Pacing,
@@ -92,6 +92,10 @@ SizeOption = Annotated[
 SizesOption = Annotated[
     list[str],
     typer.Option("--prompt", help="SIZE for all agents, or NAME=SIZE: full, compact or tiny."),
+]
+PromptsOption = Annotated[
+    PromptMode,
+    typer.Option("--prompts", help="frozen: nothing changes the texts while they run."),
 ]
 ReplaceOption = Annotated[
     bool,
@@ -137,6 +141,7 @@ def router(
     ] = None,
     scrape: ScrapeOption = None,
     prompt: SizeOption = "full",
+    prompts: PromptsOption = COACHED,
     kind: KindOption = None,
     replace_: ReplaceOption = False,
     plugins: FolderFlag = None,
@@ -155,7 +160,7 @@ def router(
     configs = with_prompt_sizes(with_names(configs, kind=kind, replace_names=replace_), [prompt])
     caps = (calls_per_hour_max, calls_per_day_max)
     configs = with_gates(configs, (every, on_move_pct, quiet_max, *caps, wake_on))
-    _run("router", name, configs, bootstrap_servers, log_level)
+    _run("router", name, with_prompts(configs, prompts), bootstrap_servers, log_level)
 
 
 def routers(
@@ -178,6 +183,7 @@ def routers(
     pacing: PacingOption = "real-time",
     scrape: ScrapeOption = None,
     prompt: SizesOption = [],  # noqa: B006 - typer copies it
+    prompts: PromptsOption = COACHED,
     kind: KindOption = None,
     replace_: ReplaceOption = False,
     plugins: FolderFlag = None,
@@ -194,7 +200,7 @@ def routers(
     configs = with_prompt_sizes(with_names(configs, kind=kind, replace_names=replace_), prompt)
     caps = (calls_per_hour_max, calls_per_day_max)
     configs = with_gates(configs, (every, on_move_pct, quiet_max, *caps, wake_on))
-    _run("routers", name, configs, bootstrap_servers, log_level)
+    _run("routers", name, with_prompts(configs, prompts), bootstrap_servers, log_level)
 
 
 def _limits(rounds: int, decision_s: float, tool_s: float, pacing: Pacing) -> Limits:
@@ -289,6 +295,11 @@ def with_prompt_sizes(configs: "list[AgentConfig]", texts: Sequence[str]) -> "li
         else:
             general = size
     return [replace(config, prompt_size=own.get(config.agent, general)) for config in configs]
+
+
+def with_prompts(configs: "list[AgentConfig]", prompts: PromptMode) -> "list[AgentConfig]":
+    """Apply `--prompts`."""
+    return [replace(config, prompts=prompts) for config in configs]
 
 
 def with_gates(

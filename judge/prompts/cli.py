@@ -1,41 +1,14 @@
-"""The command `arena prompts`: the versions of agents' texts, and what people decide about them.
+"""The command `arena prompts`: the versions of agents' texts, and what people decide about them."""
 
-Reads and writes `prompts`; reads `arena.roster`, and `market.snapshots` for the venue time. A
-command says what became of its own record: of two people at once, the log decides.
-"""
-
-import json
-import socket
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from arena.bus.base import Bus
-from arena.errors import ArenaError, UsageError
-from arena.halt_command import require_agent
-from arena.messages import COACHED, AgentSpec, PromptAction, PromptDecided, PromptProposed
 from arena.node import run_async
 from arena.options import AsJson, Prefix, Run, Servers
-from arena.output import print_note
-from arena.prompt_log import append_prompt, newest_as_of, read_prompts
-from arena.prompt_versions import AgentPrompts, PromptBook, PromptVersion, version_of
-from arena.roster import read_agents
-from arena.run_lookup import ArenaLocation, find_arena
-from arena.tables import print_table
-from arena.unknown_names import check_agent_name, unknown_name
-from judge.prompts.cli_text import (
-    COLUMNS,
-    agent_document,
-    diff_lines,
-    one_version,
-    remarks,
-    rows,
-    version_document,
-)
-from judge.prompts.frozen import require_coached
+from arena.run_lookup import find_arena
+from judge.prompts import commands
 from judge.prompts.text_file import read_strategy_text
 
 app = typer.Typer(
@@ -46,7 +19,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-CLIENT = "arena-prompts"
 Agent = Annotated[str, typer.Argument(help="Agent.")]
 SomeAgent = Annotated[str | None, typer.Argument(help="Agent. [all]", show_default=False)]
 Reason = Annotated[str, typer.Option("--reason", help="Reason for the record.")]
@@ -68,7 +40,7 @@ def list_(
     Example: arena prompts list momentum --json
     """
     with find_arena(servers, prefix, run, offline=True) as location:
-        run_async(lambda: _list(location, agent, as_json=as_json))
+        run_async(lambda: commands.list_versions(location, agent, as_json=as_json))
 
 
 @app.command("show")
@@ -87,7 +59,7 @@ def show(
     Example: arena prompts show momentum 1f0c
     """
     with find_arena(servers, prefix, run, offline=True) as location:
-        run_async(lambda: _show(location, agent, version, as_json=as_json))
+        run_async(lambda: commands.show_version(location, agent, version, as_json=as_json))
 
 
 @app.command("diff")
@@ -108,7 +80,7 @@ def diff(
     Example: arena prompts diff momentum
     """
     with find_arena(servers, prefix, run, offline=True) as location:
-        run_async(lambda: _diff(location, agent, old, new))
+        run_async(lambda: commands.diff_versions(location, agent, old, new))
 
 
 @app.command("set")
@@ -132,7 +104,8 @@ def set_(
     """
     text = read_strategy_text(file)
     with find_arena(servers, prefix, run, start_broker=False) as location:
-        run_async(lambda: _set(location, agent, text, reason, propose=propose, as_json=as_json))
+        given = commands.Text(agent, text, reason)
+        run_async(lambda: commands.set_text(location, given, propose=propose, as_json=as_json))
 
 
 @app.command("rollback")
@@ -151,9 +124,9 @@ def rollback(
 
     Example: arena prompts rollback momentum --reason "worse than before"
     """
-    asked = _Asked(agent, "rollback", version, reason)
+    asked = commands.Asked(agent, "rollback", version, reason)
     with find_arena(servers, prefix, run, start_broker=False) as location:
-        run_async(lambda: _decide(location, asked, as_json=as_json))
+        run_async(lambda: commands.decide(location, asked, as_json=as_json))
 
 
 @app.command("approve")
@@ -170,9 +143,9 @@ def approve(
 
     Example: arena prompts approve momentum
     """
-    asked = _Asked(agent, "approve", version, reason)
+    asked = commands.Asked(agent, "approve", version, reason)
     with find_arena(servers, prefix, run, start_broker=False) as location:
-        run_async(lambda: _decide(location, asked, as_json=as_json))
+        run_async(lambda: commands.decide(location, asked, as_json=as_json))
 
 
 @app.command("reject")
@@ -189,9 +162,9 @@ def reject(
 
     Example: arena prompts reject momentum --reason "it would stop trading"
     """
-    asked = _Asked(agent, "reject", version, reason)
+    asked = commands.Asked(agent, "reject", version, reason)
     with find_arena(servers, prefix, run, start_broker=False) as location:
-        run_async(lambda: _decide(location, asked, as_json=as_json))
+        run_async(lambda: commands.decide(location, asked, as_json=as_json))
 
 
 @app.command("confirm")
@@ -210,9 +183,9 @@ def confirm(
 
     Example: arena prompts confirm momentum
     """
-    asked = _Asked(agent, "confirm", version, reason)
+    asked = commands.Asked(agent, "confirm", version, reason)
     with find_arena(servers, prefix, run, start_broker=False) as location:
-        run_async(lambda: _decide(location, asked, as_json=as_json))
+        run_async(lambda: commands.decide(location, asked, as_json=as_json))
 
 
 @app.command("freeze")
@@ -229,244 +202,6 @@ def freeze(
 
     Example: arena prompts freeze momentum
     """
-    asked = _Asked(agent, "unfreeze" if off else "freeze", "", reason)
+    asked = commands.Asked(agent, "unfreeze" if off else "freeze", "", reason)
     with find_arena(servers, prefix, run, start_broker=False) as location:
-        run_async(lambda: _decide(location, asked, as_json=as_json))
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A decision that a command asks for; `version` is what was typed."""
-
-    agent: str
-    action: PromptAction
-    version: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What a command knows before it writes."""
-
-    book: PromptBook
-    agents: dict[str, AgentSpec]
-    as_of: datetime | None
-
-    def own(self, agent: str) -> AgentPrompts:
-        """The versions of an agent."""
-        return self.book.of(agent)
-
-    def mode(self, agent: str) -> str:
-        """Whether its text can be changed, as its entry on the roster says."""
-        return self.agents[agent].prompts if agent in self.agents else COACHED
-
-
-async def _known(bus: Bus) -> _Known:
-    return _Known(await read_prompts(bus), await read_agents(bus), await newest_as_of(bus))
-
-
-async def _read(location: ArenaLocation, agent: str | None) -> _Known:
-    bus = location.bus(CLIENT)
-    await bus.start()
-    try:
-        known = await _known(bus)
-    finally:
-        await bus.close()
-    names = {*known.agents, *known.book.agents}
-    if agent is not None and agent not in names:
-        raise unknown_name("agent", agent, names)
-    return known
-
-
-async def _list(location: ArenaLocation, agent: str | None, *, as_json: bool) -> None:
-    known = await _read(location, agent)
-    names = [agent] if agent is not None else sorted({*known.agents, *known.book.agents})
-    documents = [agent_document(n, known.own(n), known.mode(n), known.as_of) for n in names]
-    if as_json:
-        print(json.dumps(documents[0] if agent is not None else documents, indent=2))
-        return
-    print_note(f"reading {location.name}")
-    for name in names:
-        own = known.own(name)
-        if agent is None:
-            print(f"{name}:")
-        print_table(COLUMNS, rows(own, known.as_of), remarks=remarks(name, own, known.mode(name)))
-
-
-async def _show(location: ArenaLocation, agent: str, prefix: str, *, as_json: bool) -> None:
-    known = await _read(location, agent)
-    own = known.own(agent)
-    found = one_version(own, agent, prefix) if prefix else own.in_force(known.as_of)
-    if found is None:
-        raise _no_text(agent)
-    if as_json:
-        document = version_document(own, found, known.as_of)
-        print(json.dumps({**document, "agent": agent, "text": found.text}, indent=2))
-    else:
-        print_note(f"version {found.version} of {agent}, by {found.author} {found.by}")
-        print(found.text, end="" if found.text.endswith("\n") else "\n")
-
-
-async def _diff(location: ArenaLocation, agent: str, old: str, new: str) -> None:
-    known = await _read(location, agent)
-    own = known.own(agent)
-    after = one_version(own, agent, new) if new else own.pending or own.in_force(known.as_of)
-    if after is None:
-        raise _no_text(agent)
-    if not old and not after.parent:
-        raise UsageError(f"{after.short} has no parent", remedy="name two versions")
-    before = one_version(own, agent, old or after.parent)
-    for line in diff_lines(before, after):
-        print(line)
-
-
-async def _set(
-    location: ArenaLocation, agent: str, text: str, reason: str, *, propose: bool, as_json: bool
-) -> None:
-    bus = location.bus(CLIENT)
-    await bus.start()
-    try:
-        known = await _start(bus, agent)
-        own, version = known.own(agent), version_of(text)
-        now = own.in_force(known.as_of)
-        if now is None:
-            raise _no_text(agent)
-        if now.version != version:
-            own = await _put(bus, known, _Text(agent, text, reason), now, propose=propose)
-    finally:
-        await bus.close()
-    _print(agent, own, version, known.as_of, as_json=as_json)
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A text that somebody gives an agent."""
-
-    agent: str
-    text: str
-    reason: str
-
-
-async def _put(
-    bus: Bus, known: _Known, given: _Text, now: PromptVersion, *, propose: bool
-) -> AgentPrompts:
-    """Propose a text and approve it; goes on if it was proposed already, by a command that died."""
-    own, version = known.own(given.agent), version_of(given.text)
-    fields = {"agent": given.agent, "version": version, "reason": given.reason, "by": _by()}
-    if own.pending is None or own.pending.version != version:
-        proposed = PromptProposed(
-            **fields,
-            text=given.text,
-            parent=now.version,
-            author="person",
-            as_of=known.as_of,
-            at=bus.clock.now(),
-        )
-        why, book = await append_prompt(bus, proposed)
-        own = book.of(given.agent)
-        if why:
-            raise _refused(given.agent, why)
-    if not propose:
-        approved = PromptDecided(
-            **fields, action="approve", author="person", as_of=known.as_of, at=bus.clock.now()
-        )
-        why, book = await append_prompt(bus, approved)
-        own = book.of(given.agent)
-        after = own.in_force(known.as_of)
-        if why and (after is None or after.version != version):
-            raise _refused(given.agent, why)
-    return own
-
-
-async def _decide(location: ArenaLocation, asked: _Asked, *, as_json: bool) -> None:
-    bus = location.bus(CLIENT)
-    await bus.start()
-    try:
-        known = await _start(bus, asked.agent)
-        version = _version_meant(asked, known.own(asked.agent), known.as_of)
-        decided = PromptDecided(
-            agent=asked.agent,
-            version=version,
-            action=asked.action,
-            author="person",
-            by=_by(),
-            reason=asked.reason,
-            as_of=known.as_of,
-            at=bus.clock.now(),
-        )
-        why, book = await append_prompt(bus, decided)
-    finally:
-        await bus.close()
-    if why:
-        raise _refused(asked.agent, why)
-    _print(asked.agent, book.of(asked.agent), version, known.as_of, as_json=as_json)
-
-
-def _version_meant(asked: _Asked, own: AgentPrompts, as_of: datetime | None) -> str:
-    """The version that a decision is about."""
-    if asked.action in ("freeze", "unfreeze"):
-        return ""
-    if asked.version:
-        return one_version(own, asked.agent, asked.version).version
-    now = own.in_force(as_of)
-    if asked.action in ("approve", "reject"):
-        if own.pending is None:
-            raise UsageError(
-                f"no proposal for {asked.agent} waits", remedy="see `arena prompts list`"
-            )
-        return own.pending.version
-    if now is None:
-        raise _no_text(asked.agent)
-    if asked.action == "confirm":
-        return now.version
-    before = now.parent or (own.changes[-1].before if own.changes else "")
-    if before not in own.versions:
-        raise UsageError(
-            f"{now.short} is the first version of {asked.agent}", remedy="name a version"
-        )
-    return before
-
-
-async def _start(bus: Bus, agent: str) -> _Known:
-    """What is known, after the checks that every change must pass."""
-    check_agent_name(agent)
-    await require_agent(bus, agent)
-    known = await _known(bus)
-    require_coached(agent, known.agents, "its text cannot be changed")
-    return known
-
-
-def _by() -> str:
-    return f"cli/{socket.gethostname()}"
-
-
-def _no_text(agent: str) -> UsageError:
-    return UsageError(f"agent {agent} has no text yet", remedy="start its router once")
-
-
-def _refused(agent: str, why: str) -> ArenaError:
-    return ArenaError(
-        f"nothing was changed: {why}", remedy=f"`arena prompts list {agent}` shows its versions"
-    )
-
-
-def _print(
-    agent: str, own: AgentPrompts, version: str, as_of: datetime | None, *, as_json: bool
-) -> None:
-    now = own.in_force(as_of)
-    pending = own.pending
-    if as_json:
-        document = {
-            "agent": agent,
-            "version": version or None,
-            "in_force": None if now is None else now.version,
-            "pending": None if pending is None else pending.version,
-            "frozen": own.frozen,
-        }
-        print(json.dumps(document))
-        return
-    if now is not None:
-        text = f"in force: {now.short}, from the next snapshot of {agent} on"
-        print(f"{text}; frozen" if own.frozen else text)
-    if pending is not None:
-        print(f"pending: {pending.short}; arena prompts approve {agent}")
+        run_async(lambda: commands.decide(location, asked, as_json=as_json))

@@ -24,6 +24,7 @@ import typer
 from arena.atomic_files import require_writable
 from arena.bus.kafka import KafkaBus
 from arena.errors import EXIT_NO, UsageError
+from arena.messages import PromptMode
 from arena.model_prices import load_prices
 from arena.plugin_options import AllowFlag, FolderFlag, plugin_choice
 from arena.pricefiles.facts import PriceFacts
@@ -74,6 +75,12 @@ PROCESSES = "processes"
 STEPS = ("Apache Kafka", "broker", PROCESSES, "records", "report")
 
 
+PromptsFlag = Annotated[
+    PromptMode | None,
+    typer.Option("--prompts", help="coached: texts may be changed, feedback sent. [frozen]"),
+]
+
+
 @with_spec_risk_flags
 def compete_run(
     spec: Annotated[
@@ -97,6 +104,7 @@ def compete_run(
         str | None,
         typer.Option("--currency", help="Currency of the accounts and of the products' prices."),
     ] = None,
+    prompts: PromptsFlag = None,
     json_file: Annotated[
         Path | None,
         typer.Option("--json", help="Also write the result to FILE as JSON.", metavar="FILE"),
@@ -119,7 +127,7 @@ def compete_run(
     require_writable(json_file, "--json")
     files, more_prices = split_arguments(spec or [])
     if (len(files) != 1) == (resume is None) or (
-        resume and (prices or more_prices or snapshots or currency or risk_values)
+        resume and (prices or more_prices or snapshots or currency or prompts or risk_values)
     ):
         raise UsageError(
             "give one specification, or --resume and a run, which keeps its specification",
@@ -139,6 +147,7 @@ def compete_run(
             choice=choice,
             currency=currency,
             risk=risk_values,
+            prompts=prompts,
         )
     check = not no_check
     view = _ViewFlags(dashboard, web, web_port)

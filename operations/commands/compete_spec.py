@@ -88,6 +88,7 @@ replies = "live"            # "record" keeps the models' replies, "replay" uses 
 # on_move_pct = 0.5         # at least so far apart, and only after a move of so many percent,
 # quiet_max = "30m"         # or after so long; examples/gates.toml has all gates
 # calls_per_hour_max = 60   # model calls of an agent; calls_per_day_max
+prompts = "frozen"          # "coached": texts may be changed and feedback sent while it runs
 confidence = 0.90           # of the printed intervals
 seed = 1                    # of the resampling for the intervals
 # llm_budget_usd = 5.00     # the contest ends, with a report, when the models have cost this much
@@ -113,6 +114,7 @@ def toml_with_flags(
     prices: Sequence[Path] = (),
     snapshots: int | None = None,
     currency: str | None = None,
+    prompts: str | None = None,
 ) -> str:
     """Return a specification with the changes of the flags; without flags, the text itself.
 
@@ -121,12 +123,13 @@ def toml_with_flags(
         prices: Candle files; the products in their names replace those of the text.
         snapshots: The number of decisions per agent.
         currency: The currency of the accounts.
+        prompts: "frozen" or "coached".
 
     Raises:
         UsageError: A file's name has no product, a product has two files, or the accounts' currency
             is not that of the products' prices.
     """
-    if not prices and snapshots is None and currency is None:
+    if not prices and (snapshots, currency, prompts) == (None, None, None):
         return text
     tables = parse_toml(text, "the specification", parse_float=Decimal)
     if prices:
@@ -150,6 +153,8 @@ def toml_with_flags(
         contest = {**tables.get("competition", {}), "snapshots": snapshots}
         contest.pop("duration", None)
         tables["competition"] = contest
+    if prompts is not None:
+        tables["competition"] = {**tables.get("competition", {}), "prompts": prompts}
     return to_toml(tables)
 
 

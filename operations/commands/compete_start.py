@@ -15,6 +15,7 @@ from uuid import uuid4
 from arena.agent_health import DeadAgent
 from arena.atomic_files import write_atomic
 from arena.errors import DependencyMissing, UsageError
+from arena.messages import PromptMode
 from arena.plugin_options import NO_CHOICE, PluginChoice
 from arena.pricefiles.facts import PriceFacts
 from arena.pricefiles.formats import SUFFIXES
@@ -74,6 +75,7 @@ def new_contest(
     choice: PluginChoice = NO_CHOICE,
     currency: str | None = None,
     risk: RiskValues | None = None,
+    prompts: PromptMode | None = None,
 ) -> Contest:
     """Create a run of a specification.
 
@@ -85,12 +87,17 @@ def new_contest(
         choice: The plugin flags.
         currency: A currency of the accounts that replaces its own.
         risk: Limits of risk that are added to its own.
+        prompts: Whether the agents' texts can be changed; None for what it says itself.
 
     Raises:
         UsageError: The specification or a price file cannot be used.
     """
     text = toml_with_flags(
-        read_spec(path), prices=_price_files(prices), snapshots=snapshots, currency=currency
+        read_spec(path),
+        prices=_price_files(prices),
+        snapshots=snapshots,
+        currency=currency,
+        prompts=prompts,
     )
     text = with_risk(text, risk or {})
     loaded = _contest_of(text, path, path.resolve().parent, choice)

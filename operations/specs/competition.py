@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field
 
 from arena.baselines import SCRIPTED
 from arena.errors import UsageError
+from arena.messages import COACHED, PromptMode
 from arena.strategy_files import is_file_name
 from arena.unknown_names import check_agent_name
 from operations.specs.errors import SpecFault
@@ -71,6 +72,8 @@ class CompetitionTable(GateKeys):
         llm_budget_usd: The contest ends, with a report, when the models have cost this much.
         judge: Also run the judge, which publishes standings during the contest.
         risk: Limits of risk of the agents of the matrix, added to those of [risk].
+        prompts: "frozen": every agent plays by its strategy's file. "coached": people and the judge
+            may change the texts, and owners may send feedback, while the contest runs.
     """
 
     snapshots: int | None = Field(default=None, ge=1, le=SNAPSHOTS_MAX)
@@ -88,11 +91,17 @@ class CompetitionTable(GateKeys):
     llm_budget_usd: Decimal | None = Field(default=None, gt=0)
     judge: bool = True
     risk: Risk | None = None
+    prompts: PromptMode = "frozen"
 
     @property
     def lock_step(self) -> bool:
         """True if market time waits for the agents."""
         return self.pacing == "lock-step"
+
+    @property
+    def prompt_flags(self) -> tuple[str, ...]:
+        """The flags of its routers about prompts; none for their default."""
+        return () if self.prompts == COACHED else ("--prompts", self.prompts)
 
     def snapshot_count(self, interval_s: float) -> int:
         """The number of snapshots, one per interval of market time."""

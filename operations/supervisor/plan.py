@@ -105,6 +105,7 @@ def plan(spec: ArenaSpec, context: LaunchContext) -> list[ProcessSpec]:
 
     contest = spec.competition
     pacing = LOCK_STEP if contest and contest.lock_step else ()
+    prompts = contest.prompt_flags if contest else ()
     processes = []
     if spec.market.source == "exchange":
         words = exchange_command(spec, context)
@@ -122,7 +123,7 @@ def plan(spec: ArenaSpec, context: LaunchContext) -> list[ProcessSpec]:
     for name, agents in spec.processes().items():
         words = router_command(agents, context.directory, spec.chat_nodes, context.plugins)
         replace = ("--replace",) if context.replace_names else ()
-        processes.append(process(name, *words, *pacing, *replace))
+        processes.append(process(name, *words, *pacing, *prompts, *replace))
     if spec.ledger.enabled:
         processes.append(process(LEDGER, *ledger_command(context.ledger_file)))
     if contest and contest.judge:

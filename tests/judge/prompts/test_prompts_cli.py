@@ -16,7 +16,7 @@ from arena.messages import AgentEvaluation, AgentSpec, OwnerWords, PromptPropose
 from arena.prompt_log import newest_as_of, read_prompts
 from arena.prompt_versions import AgentPrompts, version_of
 from arena.run_lookup import ArenaLocation
-from judge.prompts import cli, cli_owner
+from judge.prompts import cli_owner, commands
 from judge.prompts.text_file import read_strategy_text
 from tests.routers.builders import AS_OF, WALL, snapshot
 from tests.routers.fake_peers import OtherConnection
@@ -58,13 +58,15 @@ async def own_of(bus: MemoryBus) -> AgentPrompts:
 
 def set_(at: ArenaLocation, text: str, *, propose: bool = False) -> Awaitable[None]:
     """What `arena prompts set` does."""
-    return cli._set(at, "mo", text, "a reason", propose=propose, as_json=True)
+    return commands.set_text(
+        at, commands.Text("mo", text, "a reason"), propose=propose, as_json=True
+    )
 
 
 def decide(at: ArenaLocation, action: Any, version: str = "") -> Awaitable[None]:
     """What the commands for decisions do."""
     # Any: a word of `PromptAction`.
-    return cli._decide(at, cli._Asked("mo", action, version, "because"), as_json=True)
+    return commands.decide(at, commands.Asked("mo", action, version, "because"), as_json=True)
 
 
 async def test_a_text_is_set_and_rolled_back(
@@ -77,9 +79,9 @@ async def test_a_text_is_set_and_rolled_back(
     first = json.loads(capsys.readouterr().out)
     await set_(at, CAREFUL)
     capsys.readouterr()
-    await cli._list(at, "mo", as_json=True)
+    await commands.list_versions(at, "mo", as_json=True)
     listed = json.loads(capsys.readouterr().out)
-    await cli._diff(at, "mo", "", "")
+    await commands.diff_versions(at, "mo", "", "")
     diff = capsys.readouterr().out
     await decide(at, "rollback")
 
@@ -162,9 +164,9 @@ async def test_baselines_and_unknown_agents_are_refused(memory_bus: MemoryBus) -
     with pytest.raises(UsageError, match="mo is a baseline and follows built-in rules"):
         await set_(at, CAREFUL)
     with pytest.raises(UsageError, match="there is no agent 'bo'"):
-        await cli._set(at, "bo", CAREFUL, "", propose=False, as_json=True)
+        await commands.set_text(at, commands.Text("bo", CAREFUL, ""), propose=False, as_json=True)
     with pytest.raises(UsageError, match="there is no agent 'bo'"):
-        await cli._list(at, "bo", as_json=True)
+        await commands.list_versions(at, "bo", as_json=True)
 
 
 async def test_versions_are_named_by_their_first_characters(
@@ -175,7 +177,7 @@ async def test_versions_are_named_by_their_first_characters(
     await set_(at, CAREFUL)
     capsys.readouterr()
 
-    await cli._show(at, "mo", version_of(FILE)[:6], as_json=False)
+    await commands.show_version(at, "mo", version_of(FILE)[:6], as_json=False)
     assert FILE == capsys.readouterr().out
     with pytest.raises(UsageError, match="agent mo has no version 'zz'") as error:
         await decide(at, "rollback", "zz")

@@ -56,11 +56,11 @@ def test_lock_step_competition_has_its_processes() -> None:
     )
     assert " ".join(found["routers-entrants-2"].argv) == (
         "arena routers --name entrants-2 --agent own-nano=/spec/own.py@nano#1 "
-        "--decision-deadline 20 --pacing lock-step"
+        "--decision-deadline 20 --pacing lock-step --prompts frozen"
     )
     assert " ".join(found["routers-baselines"].argv) == (
         "arena routers --name baselines --kind baseline --agent cash=cash@baselines#1 "
-        "--decision-deadline 20 --pacing lock-step"
+        "--decision-deadline 20 --pacing lock-step --prompts frozen"
     )
     assert " ".join(found["tools"].argv) == (
         "arena tools --planned-snapshots 12 --pacing lock-step"
