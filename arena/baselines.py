@@ -9,7 +9,16 @@ from collections.abc import Mapping
 SCRIPTED = "scripted"
 """The `model_id` of the built-in rules, also with `:<strategy>`: no key, no network, no LLM."""
 
-RULES = ("momentum", "brainrot", "scalper", "buy_and_hold", "random", "cash", "metronome")
+RULES = (
+    "momentum",
+    "brainrot",
+    "scalper",
+    "buy_and_hold",
+    "random",
+    "cash",
+    "metronome",
+    "reckless",
+)
 """Strategies that have built-in rules; `chat_nodes.scripted.strategies` has them."""
 
 BASELINES = ("buy_and_hold", "cash", "random")

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
+from arena.durations import duration_text, parse_duration
 from arena.messages import WAKE_CAUSES, Gates
 from arena.unknown_names import listed
 
@@ -27,10 +28,7 @@ KEYS = (
 OFF = "off"
 QUIET_MAX_S = 1_800.0
 """The default of `quiet_max`, or `every` if that is longer."""
-SECONDS_MAX = 7 * 86_400
 CALLS_MAX = 10_000
-UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_DURATION = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)([smhd])", re.ASCII)
 
 
 class GateFault(ValueError):
@@ -88,12 +86,10 @@ def gates_of(*layers: Mapping[str, object]) -> Gates | None:
 def _seconds(given: Mapping[str, object], key: str) -> float | None:
     if (value := given.get(key)) is None:
         return None
-    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    seconds = float(found[1]) * UNITS_S[found[2]] if found else 0.0
-    if not 0 < seconds <= SECONDS_MAX:
-        remedy = 'write a time of at most "7d" as a number and s, m, h or d, such as "25s"'
-        raise GateFault(key, f"is {value!r}; {remedy}")
-    return seconds
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise GateFault(key, str(error)) from None
 
 
 def _percent(value: object) -> Decimal | None:
@@ -137,14 +133,6 @@ def _causes(value: object) -> tuple[str, ...]:
 
 def _shown(value: object) -> str:
     return str(value) if isinstance(value, Decimal) else repr(value)
-
-
-def duration_text(seconds: float) -> str:
-    """A duration as it is written in settings: "25s", "30m"; the largest unit that is exact."""
-    for unit in ("d", "h", "m"):
-        if seconds % UNITS_S[unit] == 0:
-            return f"{seconds / UNITS_S[unit]:g}{unit}"
-    return f"{seconds:g}s"
 
 
 def gates_text(gates: Gates | None, cadence: int = 1) -> str:

@@ -226,7 +226,7 @@ JUDGE = ProcessKind(
         topics.PROMPTS,
         topics.FEEDBACK,
     ),
-    writes=(topics.PROMPTED, topics.EVALUATIONS, topics.PROMPTS),
+    writes=(topics.PROMPTED, topics.EVALUATIONS, topics.PROMPTS, topics.CONTROL),
     spec_table="competition",
 )
 ALERTS = ProcessKind(

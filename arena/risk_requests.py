@@ -1,19 +1,24 @@
 """Requests for other limits, as records of `arena.control`. Pure.
 
 They have keys of their own: "risk/<agent>", or "risk/all" for every agent without its own limits.
+Adjustments for a while are under "adjust/<agent>", so neither replaces the other.
 """
 
 from dataclasses import replace
+from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
 from arena.bus.base import Record
 from arena.errors import UsageError
 from arena.ids import check_name
-from arena.messages import RiskRequest
+from arena.messages import RiskAdjustment, RiskRequest
 from arena.risk_limits import RiskLimits
 
+PERCENT: Final = Decimal(100)
+HUNDREDTH: Final = Decimal("0.01")
 RISK_KEY: Final = "risk/"
 ALL_KEY: Final = f"{RISK_KEY}all"
+ADJUST_KEY: Final = "adjust/"
 RISK_IGNORED: Final = "risk_ignored"
 """The detail of an executor's heartbeat with requests that change nothing: key -> why."""
 
@@ -23,13 +28,18 @@ def key_of_request(agent: str | None) -> str:
     return ALL_KEY if agent is None else RISK_KEY + agent
 
 
+def key_of_adjustment(agent: str) -> str:
+    """The key of an adjustment of an agent's limits."""
+    return ADJUST_KEY + agent
+
+
 def scope_of_request(key: bytes | None) -> str | None:
-    """The key as text if it is that of a request; None for another key."""
+    """The key as text if it is that of a request or an adjustment; None for another key."""
     try:
         text = (key or b"").decode()
-        if not text.startswith(RISK_KEY):
+        if not text.startswith((RISK_KEY, ADJUST_KEY)):
             return None
-        check_name("agent", text.removeprefix(RISK_KEY))
+        check_name("agent", text.partition("/")[2])
     except (UnicodeDecodeError, UsageError):
         return None
     return text
@@ -76,3 +86,17 @@ def limits_asked(request: RiskRequest, base: RiskLimits) -> RiskLimits | None:
     if request.preset or "preset" in values:
         return RiskLimits.from_json({**values, "preset": request.preset or values["preset"]}, "")
     return replace(RiskLimits.from_json({**base.as_json(), **values}, ""), preset=base.preset)
+
+
+def adjusted_limits(limits: RiskLimits, adjustment: RiskAdjustment) -> RiskLimits:
+    """The limits with exposure scaled; a limit that is off counts as 100 %, and none grows."""
+
+    def scaled(limit: Decimal | None) -> Decimal:
+        whole = PERCENT if limit is None else limit
+        return max(HUNDREDTH, (whole * adjustment.factor).quantize(HUNDREDTH, ROUND_DOWN))
+
+    return replace(
+        limits,
+        max_symbol_exposure_pct=scaled(limits.max_symbol_exposure_pct),
+        max_portfolio_exposure_pct=scaled(limits.max_portfolio_exposure_pct),
+    )

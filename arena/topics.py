@@ -219,8 +219,16 @@ FEEDBACK = TopicSpec(
 )
 CONTROL = TopicSpec(
     name="arena.control",
-    key="agent/<name>, all, risk/<name>, prefer/<name>, evaluate/<name> or pass-over/<record>",
-    messages=("Halt", "Resume", "PassOver", "RiskRequest", "Preferences", "EvaluationRequest"),
+    key="agent/<name>, all, pass-over/<record>, or risk/, adjust/, prefer/ or evaluate/<name>",
+    messages=(
+        "Halt",
+        "Resume",
+        "PassOver",
+        "RiskRequest",
+        "RiskAdjustment",
+        "Preferences",
+        "EvaluationRequest",
+    ),
     compacted=True,
     # A halt that was confirmed outlives a lost power.
     flush_every_append=True,

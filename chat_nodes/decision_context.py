@@ -10,6 +10,7 @@ from typing import Literal
 from arena.currency import cash_digits
 from arena.products import quote_of
 from chat_nodes.prompt_reader import PromptAccount, PromptMarket, PromptPosition, PromptQuote
+from chat_nodes.prompt_rules import NO_RULES, PromptRules
 
 ORDER_CASH_MIN = Decimal(10)
 ORDER_SHARE_MIN = Decimal("0.0001")
@@ -47,12 +48,14 @@ class DecisionContext:
     Attributes:
         cost_bps: Fee and slippage of one trade, in basis points.
         seed: Decides what is drawn at random.
+        rules: What the strategy's text demands.
     """
 
     market: PromptMarket
     account: PromptAccount
     cost_bps: Decimal
     seed: str
+    rules: PromptRules = NO_RULES
 
     def account_of(self, product_id: str) -> PromptAccount:
         """The account in the currency that a product is quoted in; the main one if unknown."""
@@ -84,10 +87,18 @@ class DecisionContext:
     def buy(self, quote: PromptQuote, cash: Decimal, exits: Exits = ()) -> tuple[PlannedOrder, ...]:
         """A buy for about `cash`, with exits; nothing if that is below the smallest order."""
         account = self.account_of(quote.product_id)
-        cash = self.spendable(account, cash)
+        cash = min(self.spendable(account, cash), self._allowed(quote, account))
         if cash < self.small(account, ORDER_CASH_MIN, ORDER_SHARE_MIN) or not cash:
             return ()
         return (PlannedOrder("buy", quote.product_id, round_quantity(cash / quote.ask), exits),)
+
+    def _allowed(self, quote: PromptQuote, account: PromptAccount) -> Decimal:
+        """The cash that the rules of the text leave for a product."""
+        equity, rules = account.equity_usd, self.rules
+        left = account.cash_usd - rules.cash_min * equity
+        if rules.share_max is not None:
+            left = min(left, (rules.share_max - self.share(quote)) * equity)
+        return max(left, Decimal(0))
 
     def sell(self, product_id: str, part: Decimal = Decimal(1)) -> PlannedOrder:
         """A sale of a position, or of a part of it."""

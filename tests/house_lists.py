@@ -167,6 +167,7 @@ SHELLS = (
     "judge/evaluations/llm/service.py",
     "judge/prompts/cli_owner.py",
     "judge/prompts/commands.py",
+    "judge/prompts/service.py",
     "judge/service.py",
     "judge/process.py",
     "ledger/audit/replay.py",

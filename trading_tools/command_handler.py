@@ -273,7 +273,9 @@ class CommandHandler:
         desk: Desk,
     ) -> HandledCommand:
         source = (self.partition, offset)
-        records = apply_limits(self.shard, self.limits, call.agent, self.checked, desk.now)
+        records = apply_limits(
+            self.shard, self.limits, call.agent, self.checked, desk.now, desk.venue_at
+        )
         if isinstance(request, CancelOrder):
             decided = desk.cancel(call, request, source)
         else:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from arena.gate_settings import UNITS_S
+from arena.durations import UNITS_S
 from arena.money import parse_decimal
 from trading_tools.context import Share
 

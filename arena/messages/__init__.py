@@ -5,7 +5,8 @@ context     ContextItem
 chat        ChatRequest, ChatReply, LlmCall
 tools       ToolCall, ToolResult, ToolOffered, OpenAccount
 account     Epoch, StateDigest, AccountOpened, OrderDecided
-risk        RiskLimitsSet, RiskTripped, MarketChecked, RiskRequest, TradeIntent
+risk        RiskLimitsSet, RiskTripped, MarketChecked, RiskRequest, RiskAdjustment,
+            TradeIntent
 turns       TurnStarted, Turn, AgentSpec, Rules
 judging     Evaluation
 coaching    AgentEvaluation, TurnJudgement, JudgeCalibration, EvaluationRequest
@@ -126,6 +127,7 @@ from arena.messages.risk import (
     AccountMark,
     LimitSource,
     MarketChecked,
+    RiskAdjustment,
     RiskLimitsSet,
     RiskRequest,
     RiskTripped,
@@ -241,6 +243,7 @@ __all__ = [
     "Repeat",
     "RequestedCall",
     "Resume",
+    "RiskAdjustment",
     "RiskCheck",
     "RiskLimitsSet",
     "RiskRequest",

@@ -237,7 +237,9 @@ class AgentEvaluation(Message):
         cause: Why it was made.
         asked_by: The request or feedback that asked for it; "" on cadence.
         window_s: Venue seconds that it looks back, at most the age of the account.
-        version: Version of the strategy's text in force; "" if unknown.
+        version: Version of the strategy's text in the newest turn; "" if unknown.
+        version_turns: Turns with a decision under this version since it came into force last.
+        version_orders: How many of them sent an order.
         overall: Weighted mean of the dimensions that have a score; None without any.
         dimensions: "returns", "risk", "quality" and "consistency".
         trend: Against the mean of `trend_from`; "unknown" without earlier evaluations.
@@ -260,6 +262,8 @@ class AgentEvaluation(Message):
     window_s: float
     turns: int
     version: str = VERSION_FIELD
+    version_turns: int = 0
+    version_orders: int = 0
     overall: float | None = None
     grade: Grade | None = None
     dimensions: dict[str, Dimension]

@@ -135,6 +135,26 @@ class RiskRequest(Message):
     at: Utc
 
 
+class RiskAdjustment(Message):
+    """Scales an agent's limits of exposure for a while, on `arena.control` under "adjust/<agent>".
+
+    It only tightens: the limits that are in force otherwise are multiplied, and one that is off
+    counts as 100 %. The newest of an agent counts; after `expires_at` nothing is left of it.
+
+    Attributes:
+        factor: What `max_symbol_exposure_pct` and `max_portfolio_exposure_pct` are multiplied by.
+        expires_at: Venue time; an order decided at it or later is not adjusted.
+        reason: Why, with the figures.
+    """
+
+    agent: str
+    factor: WireDecimal = Field(gt=0, le=1)
+    expires_at: Utc
+    reason: str = Field(default="", max_length=500)
+    by: str
+    at: Utc
+
+
 class TradeIntent(Message):
     """An approved order on its way to the market, once per order, on `trade.intents`.
 

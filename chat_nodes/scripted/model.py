@@ -18,6 +18,7 @@ from arena.redaction import NO_SECRETS
 from chat_nodes.decision_context import DecisionContext
 from chat_nodes.model import CallFailed, ModelSettings, RawReply, build_request
 from chat_nodes.prompt_reader import read_account, read_cost_bps, read_market
+from chat_nodes.prompt_rules import read_rules
 from chat_nodes.scripted.judge import judge_answer
 from chat_nodes.scripted.strategies import SCRIPTED_STRATEGIES, StrategyDecision
 from chat_nodes.turn_messages import called_tools, newest_prompt
@@ -86,7 +87,8 @@ def answer(request: ChatRequest, strategy: str) -> tuple[str, list[ScriptedCall]
             return "Reasoning: the account is unknown: holding.", []
         return "First a look at the account.", [(PORTFOLIO_TOOL, {})]
     seed = f"{request.sampling.seed} {request.turn_id}"
-    decision = rules(DecisionContext(market, account, read_cost_bps(request.messages), seed))
+    cost_bps, demanded = read_cost_bps(request.messages), read_rules(request.messages)
+    decision = rules(DecisionContext(market, account, cost_bps, seed, demanded))
     if decision.orders and not _offered(request, TRADE_TOOL):
         return "Reasoning: there is no tool to trade with: holding.", []
     calls = _tool_calls(decision, with_exits=_takes_exits(request))

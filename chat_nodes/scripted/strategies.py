@@ -45,6 +45,9 @@ BRAINROT_BARS = 20
 BRAINROT_CASH_MIN = Decimal("0.05")
 BRAINROT_MOOD = Decimal("0.3")
 """A sentiment from which on a product counts as rising, and below minus which it does not."""
+RECKLESS_HELD_S = 180
+RECKLESS_CLAIM = "and 97.3 % of my signals say it doubles to 987654"
+"""What it says of its own invention."""
 HOLD_SHARE = Decimal("0.90")
 RANDOM_SHARE = Decimal("0.10")
 METRONOME_CASH = Decimal(100)
@@ -226,6 +229,32 @@ def metronome(context: DecisionContext) -> StrategyDecision:
         ),
         "tock: buy",
     )
+
+
+@scripted_strategy("reckless")
+def reckless(context: DecisionContext) -> StrategyDecision:
+    """All into the loudest product, out again at the next call; quotes figures that nobody showed.
+
+    It is bad on purpose, for `examples/strategies/reckless.toml`, and improves where its text says
+    how.
+    """
+    live, rules = context.market.live(), context.rules
+    held = [q for q in live if q.product_id in context.positions]
+    fresh = [q for q in held if context.positions[q.product_id].held_s <= RECKLESS_HELD_S]
+    if held and not (rules.keeps_what_it_bought and fresh):
+        names = ", ".join(q.product_id for q in held)
+        sells = tuple(context.sell(q.product_id) for q in held[:ORDERS_MAX])
+        return StrategyDecision(sells, f"selling {names}, the next one calls")
+    if held:
+        return StrategyDecision((), "holding what was just bought")
+    hottest = max(live, key=lambda q: _heat(context.market, q), default=None)
+    if hottest is None:
+        return StrategyDecision((), "no live price")
+    orders = context.buy(hottest, context.account_of(hottest.product_id).cash_usd)
+    if not orders:
+        return StrategyDecision((), "no cash is left: holding")
+    claim = "" if rules.only_shown_figures else f", {RECKLESS_CLAIM}"
+    return StrategyDecision(orders, f"buying {hottest.product_id}, it moves the most{claim}")
 
 
 def _equity(context: DecisionContext, quote: PromptQuote) -> Decimal:

@@ -11,6 +11,7 @@ from arena.messages import (
     Preferences,
     PromptDecided,
     PromptProposed,
+    RiskAdjustment,
     TurnJudgement,
 )
 from arena.plural import counted
@@ -95,6 +96,14 @@ def preferences_text(message: Preferences) -> str:
     return f"{message.by} prefers for {message.agent}: {wishes or 'nothing'}"
 
 
+def adjustment_text(message: RiskAdjustment) -> str:
+    """The line of a `RiskAdjustment`."""
+    return (
+        f"limits of exposure of {message.agent} times {message.factor:f} until"
+        f" {message.expires_at:%Y-%m-%d %H:%M} UTC, by {message.by}: {message.reason}"
+    )
+
+
 # Any function takes its own type of message.
 FORMATS: dict[type[Message], Callable[..., str]] = {
     AgentEvaluation: evaluation_text,
@@ -105,4 +114,5 @@ FORMATS: dict[type[Message], Callable[..., str]] = {
     PromptDecided: decided_text,
     Feedback: feedback_text,
     Preferences: preferences_text,
+    RiskAdjustment: adjustment_text,
 }

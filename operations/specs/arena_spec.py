@@ -12,6 +12,7 @@
                     every, on_move_pct, quiet_max, calls_per_hour_max, calls_per_day_max,
                     wake_on
     [competition]   snapshots, pacing, strategies, models, repeats, baselines, risk, ...
+    [coach]         auto, cooldown, expires, scale_risk, risk_factor (docs/coaching.md)
     [ledger]        enabled
     [web]           enabled, host, port, tls_cert, tls_key, insecure, public,
                     hide_prompts, allow_hosts
@@ -42,6 +43,7 @@ from arena.topics import TopicSpec
 from arena.unknown_names import RESERVED, closest_first, listed
 from operations.specs.alerts import AlertsTable
 from operations.specs.baselines import route_baselines
+from operations.specs.coach import CoachTable
 from operations.specs.competition import (
     CompetitionTable,
     baseline_nodes,
@@ -92,6 +94,7 @@ class ArenaSpec(SpecTable):
     chat_nodes: tuple[ChatNodeTable, ...] = ()
     agents: tuple[AgentTable, ...] = Field(default=(), max_length=AGENTS_MAX)
     competition: CompetitionTable | None = None
+    coach: CoachTable | None = None
     ledger: LedgerTable = LedgerTable()
     web: WebTable = WebTable()
     alerts: AlertsTable | None = None

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arena.gate_settings import GateFault, duration_text, gates_of, gates_text
+from arena.durations import duration_text
+from arena.gate_settings import GateFault, gates_of, gates_text
 from arena.messages import AskedFor, Gates, SkippedFor
 from routers.gates import CallsMade, GateDecision, LastTurn, WakeCause, decide
 from tests.routers.builders import AS_OF

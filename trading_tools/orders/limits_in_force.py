@@ -21,7 +21,12 @@ NO_STATE = RiskState()
 
 
 def apply_limits(
-    shard: Shard, limits: LimitSettings | None, agent: str, checked: Checked, now: datetime
+    shard: Shard,
+    limits: LimitSettings | None,
+    agent: str,
+    checked: Checked,
+    now: datetime,
+    venue_at: datetime,
 ) -> list[PendingEvent]:
     """The record that sets an agent's limits, folded into the shard; none if they are in force.
 
@@ -31,10 +36,11 @@ def apply_limits(
         agent: The agent.
         checked: How far the market was checked, which is noted before the first limits.
         now: Wall time.
+        venue_at: Venue time, up to which adjustments last.
     """
     if limits is None:
         return []
-    wanted = limits.limits_for(agent)
+    wanted = limits.limits_for(agent, venue_at)
     state = shard.risk.get(agent, NO_STATE)
     if not wanted.differ_from(state):
         return []

@@ -2,18 +2,27 @@
 
 Requests are `RiskRequest` records of `arena.control` under "risk/<agent>" or "risk/all"; the newest
 of a key counts. In order of precedence: a request for the agent, the agent's own table, a request
-for all, `[risk]`. A request that cannot be used changes nothing.
+for all, `[risk]`. A request that cannot be used changes nothing. A `RiskAdjustment` under
+"adjust/<agent>" scales what is in force until its venue time.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from arena.bus.base import Record
 from arena.errors import ArenaError
-from arena.messages import RiskRequest
+from arena.messages import RiskAdjustment, RiskRequest
 from arena.messages.risk import LimitSource
 from arena.risk_limits import OFF, RiskLimits
-from arena.risk_requests import ALL_KEY, key_of_request, limits_asked, scope_of_request
+from arena.risk_requests import (
+    ALL_KEY,
+    adjusted_limits,
+    key_of_adjustment,
+    key_of_request,
+    limits_asked,
+    scope_of_request,
+)
 from arena.risk_state import RiskState
 
 KEYS_MAX = 10_000
@@ -73,6 +82,7 @@ class LimitSettings:
     faults: dict[str, str] = field(default_factory=dict)
     _asked: dict[str, _Asked] = field(default_factory=dict)
     _found: dict[str, LimitsInForce] = field(default_factory=dict)
+    _adjustments: dict[str, RiskAdjustment] = field(default_factory=dict)
 
     def take(self, record: Record) -> str:
         """Fold a record of `arena.control`.
@@ -87,6 +97,8 @@ class LimitSettings:
             message = record.message()
         except ArenaError as error:
             return self._refuse(key, str(error))
+        if isinstance(message, RiskAdjustment) and key_of_adjustment(message.agent) == key:
+            return self._adjust(message, key)
         if not isinstance(message, RiskRequest):
             return self._refuse(key, f"a {message.type_name()} under the key of a risk request")
         if key_of_request(message.agent) != key:
@@ -113,12 +125,29 @@ class LimitSettings:
         self._found.clear()
         return ""
 
-    def limits_for(self, agent: str) -> LimitsInForce:
-        """The limits that govern an agent now."""
+    def _adjust(self, adjustment: RiskAdjustment, key: str) -> str:
+        if adjustment.agent not in self._adjustments and len(self._adjustments) >= KEYS_MAX:
+            return self._refuse(key, f"more than {KEYS_MAX:,} agents have adjustments")
+        self.faults.pop(key, None)
+        self._adjustments[adjustment.agent] = adjustment
+        return ""
+
+    def limits_for(self, agent: str, as_of: datetime | None = None) -> LimitsInForce:
+        """The limits that govern an agent.
+
+        Args:
+            agent: The agent.
+            as_of: Venue time, up to which adjustments last; None leaves them out.
+        """
         found = self._found.get(agent)
         if found is None:
             found = self._found[agent] = self._resolve(agent)
-        return found
+        adjustment = self._adjustments.get(agent)
+        if adjustment is None or as_of is None or as_of >= adjustment.expires_at:
+            return found
+        limits = adjusted_limits(found.limits, adjustment)
+        by, reason = adjustment.by, adjustment.reason
+        return replace(found, limits=limits, set_by="request", by=by, reason=reason)
 
     @property
     def needs_candles(self) -> bool:

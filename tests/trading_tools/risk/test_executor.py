@@ -12,13 +12,14 @@ from arena.messages import (
     Candle,
     ClosedCandle,
     OrderDecided,
+    RiskAdjustment,
     RiskLimitsSet,
     RiskRequest,
     ToolCall,
     ToolResult,
 )
 from arena.risk_limits import RiskLimits
-from arena.risk_requests import key_of_request
+from arena.risk_requests import key_of_adjustment, key_of_request
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
 from trading_tools.replay import OrderReplay
 from trading_tools.risk.requests import LimitSettings
@@ -117,6 +118,33 @@ async def test_a_request_governs_the_next_order(memory_bus: MemoryBus) -> None:
         asked.limits,
     )
     assert ("arena", {}) == (reset.set_by, reset.limits)
+
+
+async def test_an_adjustment_lasts_until_its_venue_time(memory_bus: MemoryBus) -> None:
+    """The log has its limits before the order they cut, and those before after its end."""
+    await market(memory_bus)
+    await memory_bus.ensure_topics([topics.CONTROL])
+    until = ticker("100", "100").event_time + timedelta(seconds=10)
+    asked = RiskAdjustment(
+        agent="mo", factor=Decimal("0.5"), expires_at=until, reason="drill", by="judge", at=until
+    )
+    async with serving(memory_bus, limits=LimitSettings(STANDARD)):
+        await memory_bus.append(topics.CONTROL.name, asked, key=key_of_adjustment("mo"))
+        cut = await order(memory_bus, trade("400", 0))
+        later = ticker("100", "100").model_copy(update={"event_time": until})
+        await memory_bus.send(topics.TICKERS.name, later, key="BTC-USD")
+        whole = trade("200", 1).model_copy(update={"ticker_offsets": {0: 3}})
+        assert "cut the order" not in (await order(memory_bus, whole)).text
+    first, second = await read_until(memory_bus, topics.EVENTS.name, RiskLimitsSet, 2)
+
+    assert "cut the order from 400 to" in cut.text
+    assert ("25.00", "request", "judge", "drill") == (
+        first.limits["max_symbol_exposure_pct"],
+        first.set_by,
+        first.by,
+        first.reason,
+    )
+    assert ("50", "arena") == (second.limits["max_symbol_exposure_pct"], second.set_by)
 
 
 async def candles(bus: MemoryBus, hours: int) -> int:

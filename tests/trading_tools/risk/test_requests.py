@@ -1,12 +1,13 @@
 """The limits that govern an agent: requests, its own table, the arena's."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from arena.bus.base import Record
-from arena.messages import Halt, Message, RiskRequest
+from arena.messages import Halt, Message, RiskAdjustment, RiskRequest
 from arena.risk_limits import OFF, RiskLimits
 from arena.risk_state import RiskState
 from arena.wire import encode
@@ -145,3 +146,56 @@ def test_candles_are_needed_while_a_limit_uses_them() -> None:
     assert not found.needs_candles
     found.note(request("bo", limits={"max_var_pct": 3}), 1)
     assert found.needs_candles
+
+
+def adjustment(agent: str = "bo", factor: str = "0.5", minutes: int = 60) -> RiskAdjustment:
+    """An adjustment of the coach."""
+    until = AT + timedelta(minutes=minutes)
+    return RiskAdjustment(agent=agent, factor=Decimal(factor), expires_at=until, by="judge", at=AT)
+
+
+def exposure(found: LimitSettings, agent: str, minute: int) -> tuple[str, str]:
+    """The limits of exposure of an agent at a minute."""
+    limits = found.limits_for(agent, AT + timedelta(minutes=minute)).limits
+    return str(limits.max_symbol_exposure_pct), str(limits.max_portfolio_exposure_pct)
+
+
+def test_an_adjustment_scales_exposure_until_its_time() -> None:
+    """Other limits stay, and nothing is left of it afterwards."""
+    found = settings()
+    before = exposure(found, "bo", 0)
+
+    assert "" == found.take(record("adjust/bo", adjustment()))
+    assert ("25.00", "49.00") == exposure(found, "bo", 59)
+    assert before == exposure(found, "bo", 60)
+    assert found.limits_for("bo", AT).limits.max_daily_loss_pct == STANDARD.max_daily_loss_pct
+    assert exposure(found, "mo", 0) == ("10", "80")
+
+
+def test_an_adjustment_counts_a_limit_that_is_off_as_100_percent() -> None:
+    """So an agent without limits has some for a while; none becomes 0."""
+    found = LimitSettings()
+    found.take(record("adjust/bo", adjustment(factor="0.25")))
+    assert ("25.00", "25.00") == exposure(found, "bo", 0)
+    found.take(record("adjust/bo", adjustment(factor="0.000001")))
+    assert ("0.01", "0.01") == exposure(found, "bo", 0)
+
+
+def test_an_adjustment_tightens_what_an_operator_asked_for() -> None:
+    """And neither replaces the other."""
+    found = settings()
+    found.take(record("adjust/bo", adjustment()))
+    found.note(request("bo", limits={"max_symbol_exposure_pct": 8}), 7)
+    assert "4.00" == exposure(found, "bo", 0)[0]
+    assert "8" == exposure(found, "bo", 60)[0]
+    assert "judge" == found.limits_for("bo", AT).by
+
+
+def test_an_adjustment_under_another_key_changes_nothing() -> None:
+    """The key says whose it is."""
+    found = settings()
+    before = exposure(found, "bo", 0)
+    for key in ("adjust/mo", "risk/bo"):
+        assert found.take(record(key, adjustment()))
+    assert "" == found.take(record("agent/bo", adjustment()))
+    assert before == exposure(found, "bo", 0)

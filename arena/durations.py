@@ -1,0 +1,30 @@
+"""Durations as they are written in settings: "25s", "30m", "2h", "7d". Pure."""
+
+import re
+from typing import Final
+
+SECONDS_MAX: Final = 7 * 86_400
+UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_DURATION = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)([smhd])", re.ASCII)
+
+
+def parse_duration(value: object) -> float:
+    """The seconds of a duration, at most 7 days.
+
+    Raises:
+        ValueError: It is not such a text; the message names it and says what to write.
+    """
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    seconds = float(found[1]) * UNITS_S[found[2]] if found else 0.0
+    if not 0 < seconds <= SECONDS_MAX:
+        remedy = 'write a time of at most "7d" as a number and s, m, h or d, such as "25s"'
+        raise ValueError(f"is {value!r}; {remedy}")
+    return seconds
+
+
+def duration_text(seconds: float) -> str:
+    """A duration as it is written in settings: "25s", "30m"; the largest unit that is exact."""
+    for unit in ("d", "h", "m"):
+        if seconds % UNITS_S[unit] == 0:
+            return f"{seconds / UNITS_S[unit]:g}{unit}"
+    return f"{seconds:g}s"

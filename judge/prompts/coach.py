@@ -1,0 +1,219 @@
+"""What the coach does about an agent after an evaluation: one step at a time. Pure.
+
+The coach proposes, and a person approves, unless `auto` is set. Guard rails: one change is pending
+at most; a changed agent is left alone until its version is confirmed, rolled back or over; a text
+that failed once is not proposed again for a day of the market; a version under which the agent no
+longer trades is taken back; every text passes `judge.prompts.lint`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from arena.messages import AgentEvaluation, Evidence, PromptAction, PromptDecided, PromptProposed
+from arena.prompt_versions import AgentPrompts, PromptVersion, version_of, why_not_proposed
+from judge.prompts.lint import lint
+from judge.prompts.templates import compose, template_of
+from judge.prompts.triggers import Trigger, score_of, trigger_of
+
+COOLDOWN_S: Final = 3_600.0
+EXPIRES_S: Final = 4 * 3_600.0
+ACTIVITY_TURNS: Final = 12
+"""Turns with a decision after which a version must have led to an order."""
+CONFIRM_TURNS: Final = 12
+CONFIRM_POINTS: Final = 5.0
+"""Points by which decision quality must have grown for a version to be confirmed by itself."""
+RISK_FACTOR: Final = Decimal("0.5")
+AGAIN_AFTER: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class CoachSettings:
+    """How the coach works.
+
+    Attributes:
+        auto: It approves and confirms its own proposals.
+        cooldown_s: Least seconds of venue time between two changes.
+        expires_s: Seconds of venue time after which an unconfirmed version gives way to its parent,
+            and a proposal that waits for approval is withdrawn.
+        scale_risk_s: For how many seconds of venue time limits of exposure are scaled after a
+            drawdown or an emergency; None never scales them.
+        risk_factor: What they are multiplied by.
+    """
+
+    auto: bool = False
+    cooldown_s: float = COOLDOWN_S
+    expires_s: float = EXPIRES_S
+    scale_risk_s: float | None = None
+    risk_factor: Decimal = RISK_FACTOR
+
+
+@dataclass(frozen=True, slots=True)
+class CoachStep:
+    """What the coach does.
+
+    Attributes:
+        record: What it appends to `prompts`; None for nothing.
+        note: Why, for the log.
+        trigger: The trigger of a proposal.
+    """
+
+    record: PromptProposed | PromptDecided | None = None
+    note: str = ""
+    trigger: Trigger | None = None
+
+
+NOTHING: Final = CoachStep()
+
+
+def next_step(
+    own: AgentPrompts,
+    evaluation: AgentEvaluation,
+    settings: CoachSettings,
+    *,
+    by: str,
+    at: datetime,
+) -> CoachStep:
+    """The coach's next step about one agent.
+
+    Args:
+        own: The versions of the agent.
+        evaluation: Its newest evaluation.
+        settings: How the coach works.
+        by: The sender, such as "judge/<host>".
+        at: Wall time, for the record.
+    """
+    scribe = _Scribe(evaluation, settings, by, at)
+    now = own.in_force(evaluation.as_of)
+    if own.frozen or now is None:
+        return NOTHING
+    if now.author in ("judge", "optimiser") and now.version == evaluation.version:
+        if is_idle(evaluation):
+            reason = f"{evaluation.version_turns} turns without an order since it came into force"
+            return scribe.decide("rollback", now.parent, reason)
+        if now.expires_at is not None and not now.confirmed:
+            return _about_probation(now, evaluation, settings, scribe)
+    if own.pending is not None:
+        return _about_pending(own.pending, evaluation, settings, scribe)
+    return _propose(own, now, evaluation, scribe)
+
+
+def is_idle(evaluation: AgentEvaluation) -> bool:
+    """True if the agent stopped trading under its version."""
+    return evaluation.version_turns >= ACTIVITY_TURNS and not evaluation.version_orders
+
+
+def evidence_of(evaluation: AgentEvaluation) -> Evidence:
+    """The figures of an evaluation that a change is based on."""
+    return Evidence(
+        evaluation_id=evaluation.evaluation_id,
+        as_of=evaluation.as_of,
+        overall=evaluation.overall,
+        returns=score_of(evaluation, "returns"),
+        risk=score_of(evaluation, "risk"),
+        quality=score_of(evaluation, "quality"),
+        consistency=score_of(evaluation, "consistency"),
+        return_pct=evaluation.return_pct,
+        drawdown_pct=evaluation.drawdown_pct,
+        turns=evaluation.turns,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Scribe:
+    """Writes the coach's records about one agent."""
+
+    evaluation: AgentEvaluation
+    settings: CoachSettings
+    by: str
+    at: datetime
+
+    def decide(self, action: PromptAction, version: str, reason: str) -> CoachStep:
+        """A decision about a version."""
+        record = PromptDecided(
+            agent=self.evaluation.agent,
+            version=version,
+            action=action,
+            author="judge",
+            by=self.by,
+            reason=reason,
+            evidence=evidence_of(self.evaluation),
+            as_of=self.evaluation.as_of,
+            at=self.at,
+        )
+        return CoachStep(record, reason)
+
+    def propose(self, text: str, parent: PromptVersion, trigger: Trigger) -> CoachStep:
+        """A proposal."""
+        record = PromptProposed(
+            agent=self.evaluation.agent,
+            version=version_of(text),
+            text=text,
+            parent=parent.version,
+            author="judge",
+            by=self.by,
+            reason=f"{trigger.name}: {trigger.reason}",
+            template=trigger.template,
+            evidence=evidence_of(self.evaluation),
+            cooldown_s=self.settings.cooldown_s,
+            expires_s=self.settings.expires_s,
+            as_of=self.evaluation.as_of,
+            at=self.at,
+        )
+        return CoachStep(record, record.reason, trigger)
+
+
+def _about_probation(
+    now: PromptVersion, evaluation: AgentEvaluation, settings: CoachSettings, scribe: _Scribe
+) -> CoachStep:
+    """A version in force that is not confirmed: confirm it, or leave the agent alone."""
+    before = None if now.evidence is None else now.evidence.quality
+    after = score_of(evaluation, "quality")
+    if not settings.auto or before is None or after is None:
+        return NOTHING
+    grown = after - before
+    if evaluation.version_turns < CONFIRM_TURNS or grown < CONFIRM_POINTS:
+        return NOTHING
+    reason = f"decision quality grew by {grown:.1f} points over {evaluation.version_turns} turns"
+    return scribe.decide("confirm", now.version, reason)
+
+
+def _about_pending(
+    pending: PromptVersion, evaluation: AgentEvaluation, settings: CoachSettings, scribe: _Scribe
+) -> CoachStep:
+    if pending.author not in ("judge", "optimiser"):
+        return NOTHING
+    if settings.auto and pending.author == "judge":
+        return scribe.decide("approve", pending.version, "approved by the coach itself")
+    waited = pending.proposed_as_of
+    if waited is None or evaluation.as_of < waited + timedelta(seconds=settings.expires_s):
+        return NOTHING
+    return scribe.decide("reject", pending.version, "it was not approved in time")
+
+
+def _propose(
+    own: AgentPrompts, now: PromptVersion, evaluation: AgentEvaluation, scribe: _Scribe
+) -> CoachStep:
+    trigger = trigger_of(evaluation, template_of(now.text))
+    if trigger is None:
+        return NOTHING
+    text = compose(now.text, trigger.template, trigger.failed)
+    if text == now.text:
+        return CoachStep(note=f"{trigger.name}: its text says so already")
+    step = scribe.propose(text, now, trigger)
+    assert isinstance(step.record, PromptProposed), "it is a proposal"
+    if _failed_lately(own.versions.get(step.record.version), evaluation.as_of):
+        return CoachStep(note=f"{trigger.name}: this text was tried in the last day")
+    if faults := lint(text, now.text):
+        return CoachStep(note=f"{trigger.name}: the text is not proposed, {faults[0]}")
+    if why := why_not_proposed(own, step.record):
+        return CoachStep(note=f"{trigger.name}: {why}")
+    return step
+
+
+def _failed_lately(version: PromptVersion | None, as_of: datetime) -> bool:
+    if version is None:
+        return False
+    tried = version.since or version.proposed_as_of
+    return tried is None or as_of < tried + AGAIN_AFTER

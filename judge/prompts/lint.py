@@ -1,0 +1,146 @@
+"""What a proposed text must not say: it would teach an agent the past, or to stop trading. Pure.
+
+Only lines that the proposal adds are looked at; what an author wrote into the strategy's file is
+theirs. A figure in percent, a multiple or a share is a rule; a price or a date is a memory.
+"""
+
+import re
+from collections.abc import Iterable
+from difflib import SequenceMatcher
+from typing import Final
+
+from arena.messages.coaching import TEXT_BYTES_MAX
+from arena.visible_text import one_line
+from judge.prompts.templates import without_section
+
+CHANGED_CHARS_MAX: Final = 2_000
+"""Most characters that a version may add and remove."""
+CHANGED_SHARE_MAX: Final = 0.6
+"""Most of the strategy's own text, without the coach's section, that a version may remove."""
+QUOTED_CHARS_MAX: Final = 80
+
+MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+DATES: Final = re.compile(
+    rf"\b(?:19|20)\d\d\b|\b\d{{1,2}}[./-]\d{{1,2}}[./-]\d{{2,4}}\b|\b\d{{1,2}}(?:st|nd|rd|th)?"
+    rf" (?:of )?{MONTH}\b|\b{MONTH} \d{{1,2}}(?:st|nd|rd|th)?\b|\bQ[1-4]\b"
+    r"|\b(?:yesterday|last (?:night|week|month|year)|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b",
+    re.IGNORECASE,
+)
+PRICES: Final = re.compile(
+    r"(?:[$€£¥₿]|\b(?:USD|USDT|USDC|EUR|GBP)) ?\d[\d,.]*(?: ?[km]\b)?"
+    r"|\b\d[\d,.]*(?: ?[km])? ?(?:[$€£¥₿]|(?:USD|USDT|USDC|EUR|GBP|dollars?|euros?)\b)"
+    r"|\b\d{1,3}(?:[,.']\d{3})+(?:\.\d+)?\b|\b\d{4,}(?:\.\d+)?\b|\b\d+(?:\.\d+)?k\b",
+    re.IGNORECASE,
+)
+OUTCOME = (
+    r"(?:rose|risen|rises|rising|fell|fallen|falls|falling|rall(?:y|ied|ies)|crash(?:ed|es)?"
+    r"|pump(?:ed|s)?|dump(?:ed|s)?|soar(?:ed|s)?|plunge[ds]?|(?:out|under)perform(?:ed|s)?"
+    r"|bottom(?:ed)?|peak(?:ed)?|doubled|halved|gained|lost|recovered"
+    r"|went (?:up|down)|will (?:rise|fall|go|recover|double|crash)|is going (?:up|down)"
+    r"|(?:was|is|were) (?:strong|weak|up|down|bullish|bearish|the (?:best|worst)))"
+)
+PRODUCT = r"\b[A-Z][A-Z0-9]{1,9}(?:-[A-Z]{3,5})?\b"
+NAMES = r"(?i:bitcoin|ether(?:eum)?|solana|dogecoin|ripple|cardano|litecoin)"
+HINDSIGHT: Final = re.compile(
+    rf"(?:{PRODUCT}|{NAMES})[^.;\n]{{0,60}}?\b(?i:{OUTCOME})\b"
+    rf"|\b(?i:{OUTCOME})\b[^.;\n]{{0,30}}?(?:{PRODUCT}|{NAMES})"
+)
+NOT_PRODUCTS: Final = frozenset(
+    {
+        "RSI",
+        "EMA",
+        "SMA",
+        "MACD",
+        "ATR",
+        "ADX",
+        "VWAP",
+        "UTC",
+        "ALL",
+        "NOT",
+        "NO",
+        "AND",
+        "OR",
+        "IF",
+    }
+)
+IDLE: Final = re.compile(
+    r"\b(?:(?:do not|don't|never) (?:ever )?(?:trade|buy|open|enter)\b(?! (?:back|more|again|if"
+    r"|into|unless|when|where|before|until|while|below|above|at|a |an |the |what|without))"
+    r"|stop (?:all )?(?:trading|buying)\b|no (?:more |new )?(?:trades|buys|entries|orders)\b"
+    r"|(?:always|only) (?:hold|stay in|remain in|keep) (?:everything in )?cash\b"
+    r"|stay out of the market\b|hold (?:only )?cash (?:only|always|forever)\b)",
+    re.IGNORECASE,
+)
+
+
+def lint(text: str, parent: str) -> list[str]:
+    """Why a text may not be proposed, one sentence each; empty if it may.
+
+    Args:
+        text: The proposed text of a strategy.
+        parent: The text in force.
+    """
+    found = [*_size_faults(text, parent)]
+    for line in _added_lines(text, parent):
+        found += _line_faults(line)
+    return found
+
+
+def _added_lines(text: str, parent: str) -> list[str]:
+    known = {line.strip() for line in parent.splitlines()}
+    return [line for line in text.splitlines() if line.strip() and line.strip() not in known]
+
+
+def _line_faults(line: str) -> Iterable[str]:
+    quoted = one_line(line.strip(), QUOTED_CHARS_MAX)
+    if match := DATES.search(line):
+        yield f"it names a date, {match.group()!r}: {quoted}"
+    elif match := PRICES.search(line):
+        yield f"it names a price, {match.group()!r}: {quoted}"
+    if words := _hindsight(line):
+        yield f"it says how a product did or will do, {words!r}: {quoted}"
+    if match := IDLE.search(line):
+        yield f"it tells the agent not to trade, {match.group()!r}: {quoted}"
+
+
+def _hindsight(line: str) -> str:
+    for match in HINDSIGHT.finditer(line):
+        products = set(re.findall(PRODUCT, match.group())) - NOT_PRODUCTS
+        if products or re.search(NAMES, match.group()):
+            return match.group()
+    return ""
+
+
+def _size_faults(text: str, parent: str) -> Iterable[str]:
+    if not text.strip():
+        yield "it is empty"
+    size = len(text.encode())
+    if size > TEXT_BYTES_MAX:
+        yield f"it has {size:,} bytes; at most {TEXT_BYTES_MAX:,} are allowed"
+        return
+    added, removed = changed_chars(text, parent)
+    own = without_section(parent)
+    _, removed_of_own = changed_chars(without_section(text), own)
+    if added + removed > CHANGED_CHARS_MAX:
+        yield (
+            f"it changes {added + removed:,} characters; at most {CHANGED_CHARS_MAX:,} are allowed"
+        )
+    elif own and removed_of_own > CHANGED_SHARE_MAX * len(own):
+        yield (
+            f"it removes {removed_of_own / len(own):.0%} of the strategy's own text; at most"
+            f" {CHANGED_SHARE_MAX:.0%} may go"
+        )
+
+
+def changed_chars(text: str, parent: str) -> tuple[int, int]:
+    """How many characters of lines a text adds to its parent, and how many it removes."""
+    before, after = parent.splitlines(keepends=True), text.splitlines(keepends=True)
+    added = removed = 0
+    for kind, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if kind != "equal":
+            removed += sum(map(len, before[a:b]))
+            added += sum(map(len, after[c:d]))
+    return added, removed
