@@ -212,7 +212,7 @@ JUDGE = ProcessKind(
     name="judge",
     serve="judge.process:serve",
     second_process="computes the same evaluations, under the same ids",
-    commands=(Command("judge", "judge.cli:judge", "Rank agents, with confidence intervals."),),
+    commands=(Command("judge", "judge.cli:app", "Rank agents, with confidence intervals."),),
     reads=(
         topics.TICKERS,
         topics.SNAPSHOTS,

@@ -22,6 +22,7 @@ from arena.logs import Log
 from arena.pass_overs import PassedOver, read_passed_over
 from arena.settings import Settings
 from arena.threads import Threads, WorkerThreads
+from judge.evaluations.check_fold import TurnChecks
 from judge.season import SeasonBuilder
 from judge.season.checkpoint_format import (
     CHECKPOINT_TOPICS,
@@ -39,6 +40,7 @@ class SeasonCheckpoint:
     """A season that is folded and regularly written to disk.
 
     Attributes:
+        checks: The checks of its turns.
         builder: The fold of the season.
     """
 
@@ -50,7 +52,8 @@ class SeasonCheckpoint:
             log: Log for a refused or failed checkpoint.
             threads: Reads and writes files; None for threads of this process.
         """
-        self.builder = SeasonBuilder()
+        self.checks = TurnChecks()
+        self.builder = SeasonBuilder(take_turn=self.checks.take)
         self._threads = threads or WorkerThreads()
         self.file = CheckpointFile(settings, "judge", log, threads=self._threads)
         self._segments = self.file.file.path.with_name("judge.segments")
@@ -77,7 +80,7 @@ class SeasonCheckpoint:
                 head = read_head(packed)
             segments = await self._threads.run(partial(self._read, head))
             with no_garbage_collection():
-                builder, places = restore(head, segments)
+                builder, places, checks = restore(head, segments)
             shards = builder.folds.accounts.shards
             images = await self.file.read_images(shards)
             disprove = partial(why_shards_differ, bus, shards, images, passed_over)
@@ -87,7 +90,7 @@ class SeasonCheckpoint:
         if why:
             self.file.discard(why)
             return
-        self.builder, self._places = builder, places
+        self.builder, self._places, self.checks = builder, places, checks
         self._packer = SeasonPacker(head.segments, builder.snapshots)
 
     def apply(self, record: Record) -> None:
@@ -105,7 +108,7 @@ class SeasonCheckpoint:
     def _write(self) -> None:
         if self.file.failed:
             return
-        packed = self._packer.pack(self.builder, self._places)
+        packed = self._packer.pack(self.builder, self._places, self.checks)
         if packed is None:
             self.file.failed = True
             return

@@ -1,18 +1,34 @@
 """`arena judge`: the command line of the judge."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from arena import logs
+from arena.errors import UsageError
 from arena.messages import Evaluation
 from arena.options import Prefix, Run, Servers
-from arena.run_lookup import find_arena
+from arena.run_lookup import ArenaLocation, find_arena
 from arena.visible_text import visible_json
+from judge.cli_evaluations import evaluate, evaluations
+
+if TYPE_CHECKING:
+    from judge.service import JudgeOptions
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    epilog="Example: arena judge --once",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("evaluate")(evaluate)
+app.command("evaluations")(evaluations)
 
 
+@app.callback(invoke_without_command=True)
 def judge(
+    context: typer.Context,
     bootstrap_servers: Servers = None,
     prefix: Prefix = None,
     run_name: Run = None,
@@ -34,6 +50,14 @@ def judge(
         int,
         typer.Option("--resamples", help="Number of bootstrap replications.", min=200, max=100_000),
     ] = 2_000,
+    evaluate_after: Annotated[
+        str,
+        typer.Option(
+            "--evaluate-after",
+            metavar="TIME",
+            help="Market time from an agent's first turn to its first evaluation.",
+        ),
+    ] = "10m",
 ) -> None:
     """Rank the agents, with confidence intervals, and report which differences are more than luck.
 
@@ -41,41 +65,71 @@ def judge(
     the season grows; the dashboard shows the newest one. Claims during a season are marked as
     interim and are false in at most 5 seasons of 100, however often you look. Two judges with the
     same flags publish the same evaluations, whenever they were started. --once prints the
-    leaderboard and exits.
+    leaderboard and exits. It also scores every agent on a cadence (`evaluate`, `evaluations`),
+    which the ranking does not use.
 
     Example: arena judge --once
     """
     from arena.node import run_async, run_node
-    from judge.checkpoints import SeasonCheckpoint
-    from judge.leaderboard import with_dead_of_run
-    from judge.leaderboard_text import render_leaderboard
+    from judge.evaluations.evaluate import EvaluationOptions, seconds_of
     from judge.process import serve
-    from judge.service import JudgeOptions, judge_once
+    from judge.service import JudgeOptions
 
-    options = JudgeOptions(confidence=confidence, seed=seed, resamples=resamples)
+    if context.invoked_subcommand is not None:
+        _refuse_options_before(context)
+        return
+    options = JudgeOptions(
+        confidence=confidence,
+        seed=seed,
+        resamples=resamples,
+        evaluations=EvaluationOptions(first_after_s=seconds_of(evaluate_after)),
+    )
     live = not once and not as_json
     with find_arena(
-        bootstrap_servers, prefix, run_name, start_broker=not live, offline=not live
+        bootstrap_servers,
+        prefix,
+        run_name,
+        start_broker=not live,
+        offline=not live,
+        principal="judge" if live else "cli",
     ) as location:
         if live:
             run_node("judge", "judge", location.settings, serve, options)
-
-        async def print_once() -> None:
-            bus = location.bus("arena-judge-once")
-            await bus.start()
-            try:
-                checkpoint = SeasonCheckpoint(location.settings, logs.get("judge"))
-                ended = location.run is not None and not location.run.is_running()
-                evaluation = await judge_once(bus, options, checkpoint=checkpoint, stopped=ended)
-            finally:
-                await bus.close()
-            evaluation = with_dead_of_run(evaluation, location.run.dead if location.run else ())
-            sys.stdout.write(
-                (_json(evaluation) if as_json else render_leaderboard(evaluation)) + "\n"
-            )
-
         logs.configure(location.settings, node="judge")
-        run_async(print_once)
+        run_async(lambda: _print_once(location, options, as_json=as_json))
+
+
+def _refuse_options_before(context: typer.Context) -> None:
+    """Refuse options before a command of `arena judge`, which would do nothing.
+
+    Raises:
+        UsageError: There is one.
+    """
+    command = context.invoked_subcommand
+    sources = (context.get_parameter_source(name) for name in context.params)
+    if any(source is not None and source.name == "COMMANDLINE" for source in sources):
+        raise UsageError(
+            f"an option stands before {command}",
+            remedy=f"write it after: arena judge {command} --json",
+        )
+
+
+async def _print_once(location: ArenaLocation, options: "JudgeOptions", *, as_json: bool) -> None:
+    from judge.checkpoints import SeasonCheckpoint
+    from judge.leaderboard import with_dead_of_run
+    from judge.leaderboard_text import render_leaderboard
+    from judge.service import judge_once
+
+    bus = location.bus("arena-judge-once")
+    await bus.start()
+    try:
+        checkpoint = SeasonCheckpoint(location.settings, logs.get("judge"))
+        ended = location.run is not None and not location.run.is_running()
+        evaluation = await judge_once(bus, options, checkpoint=checkpoint, stopped=ended)
+    finally:
+        await bus.close()
+    evaluation = with_dead_of_run(evaluation, location.run.dead if location.run else ())
+    sys.stdout.write((_json(evaluation) if as_json else render_leaderboard(evaluation)) + "\n")
 
 
 def _json(evaluation: Evaluation) -> str:

@@ -1,7 +1,8 @@
 """The judge process: folds a season and publishes evaluations.
 
 Reads arena.roster, market.snapshots, account.events, agent.turns and llm.calls, and
-judge.evaluations for the evaluations already published. Writes judge.evaluations. After a restart
+judge.evaluations for the evaluations already published. Writes judge.evaluations, also with the
+evaluations of agents (`judge.evaluations.service`). After a restart
 it continues from its checkpoint if that matches the logs, else from their first records, and does
 not publish an evaluation twice. Any number of judges can run; with the same options they write the
 same bytes under the same id.
@@ -18,6 +19,9 @@ from arena.messages import Evaluation
 from arena.node import Node
 from arena.read_topic import read_to_ends
 from judge.checkpoints import SeasonCheckpoint
+from judge.evaluations.book import BOOK_TOPICS
+from judge.evaluations.evaluate import DEFAULT_OPTIONS, EvaluationOptions
+from judge.evaluations.service import AgentEvaluator
 from judge.leaderboard import (
     CONFIDENCE,
     RESAMPLES,
@@ -41,11 +45,16 @@ CATCH_UP_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class JudgeOptions:
-    """Options of a judge; two judges with the same options give the same evaluations."""
+    """Options of a judge; two judges with the same options give the same evaluations.
+
+    Attributes:
+        evaluations: Options of the evaluations of agents.
+    """
 
     confidence: float = CONFIDENCE
     seed: int = SEED
     resamples: int = RESAMPLES
+    evaluations: EvaluationOptions = DEFAULT_OPTIONS
 
     def id_of(self, snapshot_id: str) -> str:
         """Return the id of the evaluation up to a snapshot."""
@@ -135,6 +144,7 @@ class Judge:
         checkpoint: The season and its checkpoint.
         published: Ids of the evaluations in the topic.
         looks: Cache of earlier looks' decisions.
+        evaluator: Evaluates single agents.
     """
 
     def __init__(self, node: Node, options: JudgeOptions) -> None:
@@ -149,6 +159,7 @@ class Judge:
         self.checkpoint = SeasonCheckpoint(node.settings, node.log, node.threads)
         self.published: set[str] = set()
         self.looks = LookCache()
+        self.evaluator = AgentEvaluator(node, self.checkpoint, options.evaluations)
 
     @property
     def builder(self) -> SeasonBuilder:
@@ -158,8 +169,9 @@ class Judge:
     async def serve(self) -> None:
         """Fold records, and publish an evaluation whenever one is due."""
         node = self.node
-        await node.bus.ensure_topics(_season_specs())
-        reader = await node.bus.log_reader(*SEASON_TOPICS, topics.EVALUATIONS.name)
+        names = (*SEASON_TOPICS, *BOOK_TOPICS)
+        await node.bus.ensure_topics([topics.spec_of(name) for name in names])
+        reader = await node.bus.log_reader(*names)
         try:
             await self.checkpoint.open(reader, node.bus)
             await self._catch_up(reader)
@@ -169,6 +181,7 @@ class Judge:
             )
             while True:
                 await self._publish_if_due(reader)
+                await self.evaluator.publish_due(lambda: self._catch_up(reader))
                 for record in await reader.read(
                     timeout_s=READ_TIMEOUT_S, max_records=RECORDS_PER_READ
                 ):
@@ -179,8 +192,11 @@ class Judge:
 
     def apply(self, record: Record) -> None:
         """Fold one record."""
-        if record.topic != topics.EVALUATIONS.name:
+        if record.topic not in BOOK_TOPICS:
             self.checkpoint.apply(record)
+            return
+        self.evaluator.apply(record)
+        if record.topic != topics.EVALUATIONS.name:
             return
         try:
             message = record.message()

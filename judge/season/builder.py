@@ -5,6 +5,7 @@ Unreadable records are counted and named in the season's assumptions; they are n
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 
 from arena import topics
 from arena.bus.base import Record
@@ -40,12 +41,16 @@ class SeasonBuilder:
         ends: Topic -> partition -> offset after the last applied record.
     """
 
-    def __init__(self, pacing: str | None = None) -> None:
+    def __init__(
+        self, pacing: str | None = None, take_turn: Callable[[Turn], None] | None = None
+    ) -> None:
         """Create an empty season.
 
         Args:
             pacing: The competition's pacing; None if it is not known.
+            take_turn: Called with every turn that was not read before.
         """
+        self._take_turn = take_turn
         self.folds = SeasonFolds(
             market=MarketFold(), accounts=AccountsFold(), turns=TurnsFold(), pacing=pacing
         )
@@ -78,7 +83,8 @@ class SeasonBuilder:
             case MarketSnapshot():
                 folds.market.apply(record.partition, record.offset, message)
             case Turn():
-                folds.turns.note_ended(message)
+                if folds.turns.note_ended(message) and self._take_turn is not None:
+                    self._take_turn(message)
             case TurnStarted():
                 folds.turns.note_started(message)
             case SkippedSnapshots():

@@ -8,6 +8,7 @@ segments. The size of a write depends on what was added, not on the length of th
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from datetime import datetime
 from functools import cache, partial
 from hashlib import sha256
 from operator import attrgetter
@@ -22,6 +23,8 @@ from arena.fold_checkpoint import FoldPosition, FoldPositions
 from arena.gate_counts import SkipFold
 from arena.risk_report import ExitCounts, RiskCounts
 from arena.wide_integers import pack_wide, unpack_wide
+from judge.evaluations.check_fold import CheckedTurn, TurnChecks
+from judge.evaluations.checks import AgentMemory
 from judge.season.accounts_fold import IndexedOrder
 from judge.season.builder import SeasonBuilder
 from judge.season.incomparable import Contestant
@@ -32,7 +35,7 @@ from judge.season.rules_used import RulesUsed, stored_rules
 from judge.season.turns_fold import AgentIdentity, ModelCall, RecordedTurn
 from judge.season.types import FilledOrder, PlacedOrder, RejectedOrder, TurnSummary
 
-FORMAT = 11
+FORMAT = 12
 """Version of head, segments and fold; raise it if any of them changes."""
 CHECKPOINT_TOPICS = (
     topics.SNAPSHOTS.name,
@@ -88,6 +91,8 @@ class CheckpointHead(msgspec.Struct, array_like=True):
     present: dict[str, list[tuple[int, int]]]
     risk: dict[str, RiskCounts]
     exits: dict[str, ExitCounts]
+    memories: dict[str, AgentMemory]
+    checked: dict[str, datetime]
 
 
 class WalletsHead(CheckpointHead, array_like=True):
@@ -103,6 +108,7 @@ class Segment(msgspec.Struct, array_like=True):
     orders: dict[str, memoryview]
     turns: dict[str, memoryview]
     calls: dict[str, memoryview]
+    checks: dict[str, memoryview]
 
 
 class Packed(msgspec.Struct, frozen=True):
@@ -135,7 +141,9 @@ class SeasonPacker:
         self.segments = list(segments)
         self._snapshots = snapshots
 
-    def pack(self, builder: SeasonBuilder, places: FoldPositions) -> Packed | None:
+    def pack(
+        self, builder: SeasonBuilder, places: FoldPositions, checks: TurnChecks
+    ) -> Packed | None:
         """Return head and segment; None if an account log is broken.
 
         Every row is packed only once. If a segment cannot be written, stop using the packer.
@@ -143,12 +151,12 @@ class SeasonPacker:
         folds = builder.folds
         if folds.accounts.broken:
             return None
-        segment = self._segment(builder)
+        segment = self._segment(builder, checks)
         self.segments.append(segment_name(segment))
-        head = pack_wide(_head(builder, places, self.segments))
+        head = pack_wide(_head(builder, places, self.segments, checks))
         return Packed(head, segment, self.segments[-1])
 
-    def _segment(self, builder: SeasonBuilder) -> bytes:
+    def _segment(self, builder: SeasonBuilder, checks: TurnChecks) -> bytes:
         folds = builder.folds
         new = folds.market.snapshots[self._snapshots :]
         self._snapshots += len(new)
@@ -157,11 +165,14 @@ class SeasonPacker:
             orders=_new(folds.accounts.orders, _pack_orders),
             turns=_new(folds.turns.turns, _pack_turns),
             calls=_new(folds.turns.calls, pack_wide),
+            checks=_new(checks.rows, pack_wide),
         )
         return pack_wide(segment)
 
 
-def _head(builder: SeasonBuilder, places: FoldPositions, segments: list[str]) -> CheckpointHead:
+def _head(
+    builder: SeasonBuilder, places: FoldPositions, segments: list[str], checks: TurnChecks
+) -> CheckpointHead:
     folds, market = builder.folds, builder.folds.market
     counted = {snapshot.snapshot_id for snapshot in market.snapshots} if market.late else set()
     late = {i: n for i, n in market.index.items() if i not in counted} if market.late else {}
@@ -204,6 +215,8 @@ def _head(builder: SeasonBuilder, places: FoldPositions, segments: list[str]) ->
         present=folds.turns.present,
         risk=folds.accounts.risk,
         exits=folds.accounts.exits,
+        memories=checks.memories,
+        checked=checks.newest,
     )
 
 
@@ -221,8 +234,8 @@ def read_head(payload: bytes) -> WalletsHead:
 
 def restore(
     head: WalletsHead, segments: Iterable[bytes], pacing: str | None = None
-) -> tuple[SeasonBuilder, FoldPositions]:
-    """Return the season of a checkpoint, and its positions in the logs.
+) -> tuple[SeasonBuilder, FoldPositions, TurnChecks]:
+    """Return the season of a checkpoint, its positions in the logs, and the checks of its turns.
 
     Args:
         head: The head.
@@ -232,7 +245,8 @@ def restore(
     Raises:
         Malformed: A segment cannot be decoded.
     """
-    builder = SeasonBuilder(pacing)
+    checks = TurnChecks(memories=head.memories, newest=head.checked)
+    builder = SeasonBuilder(pacing, checks.take)
     folds, market, turns = builder.folds, builder.folds.market, builder.folds.turns
     parts = [_decoded(payload, Segment) for payload in segments]
     market.snapshots = [snapshot for part in parts for snapshot in part.snapshots]
@@ -251,6 +265,7 @@ def restore(
         folds.accounts.orders.setdefault(agent, PackedRows())
     turns.turns = _rows([part.turns for part in parts], _unpack_turns)
     turns.calls = _rows([part.calls for part in parts], _unpack_calls)
+    checks.rows = _rows([part.checks for part in parts], _unpack_checks)
     turns.identities, turns.answered, turns.begun = head.identities, head.answered, head.begun
     turns.contestants, turns.cutoffs = head.contestants, head.cutoffs
     turns.skips, turns.present = head.skips, head.present
@@ -261,7 +276,7 @@ def restore(
     folds.first_offsets = head.first_offsets
     for topic, found in head.places.items():
         builder.ends[topic] = {partition: place.next_offset for partition, place in found.items()}
-    return builder, FoldPositions(head.places)
+    return builder, FoldPositions(head.places), checks
 
 
 def _decoded(payload: bytes, kind: type[T]) -> T:
@@ -347,3 +362,7 @@ def _turn_decoder() -> Any:
 
 def _unpack_calls(packed: memoryview) -> list[ModelCall]:
     return unpack_wide(packed, list[ModelCall])
+
+
+def _unpack_checks(packed: memoryview) -> list[CheckedTurn]:
+    return unpack_wide(packed, list[CheckedTurn])

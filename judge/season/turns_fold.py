@@ -129,10 +129,10 @@ class TurnsFold:
         turns = self.turns.get(agent, ())
         return self.begun | {turn.decision.turn_id: turn.snapshot_id for turn in turns}
 
-    def note_ended(self, message: Turn) -> None:
-        """Fold the end of a turn; a second record of it changes nothing."""
+    def note_ended(self, message: Turn) -> bool:
+        """Fold the end of a turn; a second record of it changes nothing, and gives False."""
         if message.turn_id in self.ended_ids:
-            return
+            return False
         self.ended_ids.add(message.turn_id)
         self.begun.pop(message.turn_id, None)
         self.answered[message.agent] = message.snapshot_id
@@ -149,6 +149,7 @@ class TurnsFold:
             self.identities[message.agent] = AgentIdentity(
                 message.strategy, message.node, message.model, message.scripted
             )
+        return True
 
     def note_skipped(self, message: SkippedSnapshots) -> None:
         """Fold snapshots on which an agent was not asked; a second record of them is ignored."""

@@ -18,6 +18,7 @@ from arena.settings import Settings
 from arena.wide_integers import pack_wide
 from judge import checkpoints
 from judge.checkpoints import SeasonCheckpoint
+from judge.evaluations.check_fold import TurnChecks
 from judge.season import SEASON_TOPICS, Season, SeasonBuilder
 from judge.season import packed_rows as season_rows
 from judge.season.checkpoint_format import (
@@ -225,7 +226,7 @@ async def test_a_restarted_judge_continues_over_a_real_broker(
 
 def test_another_checkpoint_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint of an older arena and a foreign file are not checkpoints."""
-    packed = SeasonPacker().pack(SeasonBuilder(), FoldPositions())
+    packed = SeasonPacker().pack(SeasonBuilder(), FoldPositions(), TurnChecks())
     assert packed is not None
     restore(read_head(packed.head), [packed.segment])
     with pytest.raises(Malformed, match="not a season checkpoint"):

@@ -9,6 +9,7 @@ from arena import topics
 from arena.fold_checkpoint import FoldPositions
 from arena.gate_counts import GateFigures, GateFold, skipped_by_reason
 from arena.messages import AgentSpec, Gates, SkippedSnapshots
+from judge.evaluations.check_fold import TurnChecks
 from judge.report.page import markdown
 from judge.schedule import newest_due
 from judge.season.absences import QUIET_SNAPSHOTS, absences, left_index
@@ -116,7 +117,7 @@ def test_checkpoint_keeps_what_was_skipped() -> None:
     scenario = gated(40, away=range(5, 9))
     builder = fold_records(scenario.records)
     expected = builder.season()
-    packed = SeasonPacker().pack(builder, FoldPositions())
+    packed = SeasonPacker().pack(builder, FoldPositions(), TurnChecks())
     assert packed is not None
     restored = restore(read_head(packed.head), [packed.segment])[0]
     restored.folds.roster = builder.folds.roster

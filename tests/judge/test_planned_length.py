@@ -4,6 +4,7 @@ import pytest
 
 from arena.fold_checkpoint import FoldPositions
 from arena.messages import Epoch, Rules
+from judge.evaluations.check_fold import TurnChecks
 from judge.season.assumptions import assumption_lines
 from judge.season.checkpoint_format import SeasonPacker, read_head, restore
 from tests.dashboard.executor_simulation import FEE_BPS
@@ -54,9 +55,11 @@ def test_the_first_plan_survives_a_restart_of_the_judge() -> None:
     """A season from a checkpoint has the plans that were recorded before."""
     scenario = planned_in_turn(864, 400)
     middle = len(scenario.records) * 2 // 3
-    packed = SeasonPacker().pack(fold_records(scenario.records[:middle]), FoldPositions())
+    packed = SeasonPacker().pack(
+        fold_records(scenario.records[:middle]), FoldPositions(), TurnChecks()
+    )
     assert packed is not None
-    again, _ = restore(read_head(packed.head), [packed.segment])
+    again, _, _ = restore(read_head(packed.head), [packed.segment])
     for record in scenario.records[middle:]:
         again.apply(record)
 

@@ -11,7 +11,7 @@ from arena import topics
 from arena.bus.base import Bus, Record
 from arena.bus.kafka import KafkaBus
 from arena.clock import SystemClock
-from arena.messages import Evaluation
+from arena.messages import AgentEvaluation, Evaluation
 from arena.node import Node, serve_node
 from arena.read_topic import for_each_record
 from arena.settings import Settings
@@ -83,7 +83,7 @@ async def test_judges_started_at_different_times_publish_the_same(
     values = defaultdict(set)
     for record in await published(bus):
         message = record.message()
-        assert isinstance(message, Evaluation)
+        assert isinstance(message, Evaluation | AgentEvaluation)
         values[message.evaluation_id].add(record.value)
     assert {1} == {len(found) for found in values.values()}
     newest = next(iter(values[id_after(scenario)]))

@@ -1,0 +1,204 @@
+"""Makes an `AgentEvaluation` from the folds. Pure.
+
+Two judges with the same options that evaluate an agent at the same snapshot, with the same earlier
+records of `judge.evaluations`, write the same bytes.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from arena import ids
+from arena.errors import UsageError
+from arena.messages import AgentEvaluation, Dimension, EvaluatedFor, Judged
+from judge.evaluations.account_track import AccountTrack, account_track
+from judge.evaluations.cadence import FIRST_AFTER_S, next_after_s, trend_of
+from judge.evaluations.check_fold import (
+    CheckedTurn,
+    TurnChecks,
+    between,
+    count_checks,
+    failed_turns,
+)
+from judge.evaluations.dimensions import (
+    AccountFigures,
+    consistency_dimension,
+    figures_of,
+    grade_of,
+    overall_of,
+    quality_dimension,
+    quality_interval,
+    returns_dimension,
+    risk_dimension,
+)
+from judge.season.assemble import SeasonFolds
+from judge.season.market_fold import SnapshotQuotes
+
+METHOD = 1
+"""Version of formulas and checks: part of every evaluation's id; raise it with every change."""
+WINDOW_DAYS = 30.0
+AMOUNT_UNITS = "with several currencies, equity is a wealth index"
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationOptions:
+    """Options of evaluations; judges with the same ones write the same.
+
+    Attributes:
+        first_after_s: Seconds of market from an agent's first turn to its first evaluation.
+        window_days: Days that an evaluation looks back at most.
+    """
+
+    first_after_s: float = FIRST_AFTER_S
+    window_days: float = WINDOW_DAYS
+
+
+DEFAULT_OPTIONS = EvaluationOptions()
+UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_TIME = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)([smhd])", re.ASCII)
+
+
+def seconds_of(text: str) -> float:
+    """Read a time such as "10m".
+
+    Raises:
+        UsageError: It is not one.
+    """
+    found = _TIME.fullmatch(text.strip())
+    if found is None:
+        raise UsageError(
+            f"--evaluate-after {text!r} is not a time",
+            remedy="write a number and s, m, h or d: 10m",
+        )
+    return float(found.group(1)) * UNITS_S[found.group(2)]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Why an evaluation is made, and the request or feedback that asked for it."""
+
+    cause: EvaluatedFor
+    asked_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What `judge.evaluations` says about the agent.
+
+    Attributes:
+        evaluations: Its earlier evaluations, oldest first.
+        judged: What a language model said about its turns in the window; None if none was asked.
+    """
+
+    evaluations: Sequence[AgentEvaluation] = ()
+    judged: Judged | None = None
+
+
+def evaluation_id(agent: str, snapshot_id: str, asked: Asked, options: EvaluationOptions) -> str:
+    """The id of an evaluation.
+
+    One that was asked for is known by who asked, so that two judges answer it once.
+    """
+    why = (asked.cause, asked.asked_by) if asked.asked_by else (asked.cause, snapshot_id)
+    return ids.derive("agent-evaluation", METHOD, agent, *why, options.window_days)
+
+
+def window_start(
+    snapshots: Sequence[SnapshotQuotes],
+    rows: Sequence[CheckedTurn],
+    last: int,
+    window_days: float,
+) -> int:
+    """The index of the window's first snapshot: the agent's first turn, or `window_days` back."""
+    as_of = snapshots[last].as_of
+    begin = as_of - timedelta(days=window_days)
+    if rows:
+        begin = max(begin, rows[0].as_of)
+    return min(bisect_left(snapshots, begin, key=_time), last)
+
+
+def evaluate(
+    folds: SeasonFolds,
+    checks: TurnChecks,
+    agent: str,
+    last: int,
+    asked: Asked,
+    earlier: Earlier,
+    options: EvaluationOptions,
+) -> AgentEvaluation:
+    """Evaluate an agent at a snapshot.
+
+    Args:
+        folds: The folds of the season, read at least up to the agent's turn on the snapshot.
+        checks: The fold of the checks, read as far.
+        agent: Name of the agent.
+        last: Index of the snapshot.
+        asked: Why it is made.
+        earlier: Earlier evaluations, and what a model said.
+        options: Options of the judge.
+    """
+    snapshots, rows = folds.market.snapshots, checks.of(agent)
+    first = window_start(snapshots, rows, last, options.window_days)
+    begin, end = snapshots[first].as_of, snapshots[last].as_of
+    track = account_track(folds, agent, last)
+    account = figures_of(track.equity[first:], track.cash, track.largest)
+    own = between(rows, begin, end)
+    counts = count_checks(own)
+    dimensions = _dimensions(account, quality_dimension(counts, earlier.judged))
+    overall = overall_of(dimensions)
+    before = [one for one in earlier.evaluations if one.as_of < end]
+    trend = trend_of(overall, before)
+    return AgentEvaluation(
+        evaluation_id=evaluation_id(agent, snapshots[last].snapshot_id, asked, options),
+        agent=agent,
+        snapshot_id=snapshots[last].snapshot_id,
+        as_of=end,
+        cause=asked.cause,
+        asked_by=asked.asked_by,
+        window_s=(end - begin).total_seconds(),
+        turns=len(own),
+        version=own[-1].version if own else "",
+        overall=overall,
+        grade=grade_of(overall),
+        dimensions=dimensions,
+        trend=trend.trend,
+        trend_change=trend.change,
+        trend_from=trend.compared,
+        checks=counts,
+        failed_turns=failed_turns(own),
+        judged=earlier.judged,
+        quality_interval=quality_interval(dimensions["quality"], earlier.judged),
+        return_pct=account.return_pct,
+        drawdown_pct=account.drawdown_pct,
+        equity=track.amount,
+        next_at=end + timedelta(seconds=next_after_s(overall)),
+        notes=_notes(dimensions, track, earlier.judged),
+    )
+
+
+def _dimensions(account: AccountFigures, quality: Dimension) -> dict[str, Dimension]:
+    return {
+        "returns": returns_dimension(account),
+        "risk": risk_dimension(account),
+        "quality": quality,
+        "consistency": consistency_dimension(account),
+    }
+
+
+def _notes(
+    dimensions: dict[str, Dimension], track: AccountTrack, judged: Judged | None
+) -> tuple[str, ...]:
+    notes = [f"{name}: {one.note}" for name, one in dimensions.items() if one.note]
+    if missing := [name for name, one in dimensions.items() if one.score is None]:
+        notes.append(f"the weight of {', '.join(missing)} is shared by the others")
+    if track.amount is None:
+        notes.append(AMOUNT_UNITS)
+    if judged is not None and judged.note:
+        notes.append(f"judged: {judged.note}")
+    return tuple(notes)
+
+
+def _time(snapshot: SnapshotQuotes) -> datetime:
+    return snapshot.as_of
