@@ -29,6 +29,8 @@ ORDER_CALLS = frozenset({TRADE_TOOL, "set_exit", "cancel_order"})
 ORDER = (
     topics.ROSTER.name,
     topics.CONTROL.name,
+    topics.PROMPTS.name,
+    topics.FEEDBACK.name,
     topics.COMMANDS.name,
     topics.EVENTS.name,
     topics.INTENTS.name,

@@ -16,6 +16,7 @@ from ledger.audit.decoding import (
     plain_call_id,
     prompt_sha256,
 )
+from ledger.audit.prompt_versions import PromptVersionsCheck
 from ledger.audit.turns import TurnIndex, TurnRecord
 
 COMMANDS, EVENTS, TURNS = topics.COMMANDS.name, topics.EVENTS.name, topics.TURNS.name
@@ -91,6 +92,7 @@ class LineageChecker(Checker):
         self._foreign: list[_TracedOrder] = []
         self._foreign_turns: list[TurnRecord] = []
         self._newest_ms = 0
+        self._versions = PromptVersionsCheck(scope, turns, self.expect, self.counts)
 
     def take(self, decoded: DecodedRecord) -> None:
         """Note what one record refers to."""
@@ -98,6 +100,7 @@ class LineageChecker(Checker):
         self._newest_ms = max(self._newest_ms, decoded.record.timestamp_ms)
         if body is None:
             return
+        self._versions.take(decoded, body)
         if (
             decoded.topic == COMMANDS
             and decoded.kind == "ToolCall"
@@ -282,6 +285,7 @@ class LineageChecker(Checker):
                 continue
             self._check_lineage(order)
         self._finish_foreign()
+        self._versions.finish()
 
     def _is_foreign(self, order: _TracedOrder) -> bool:
         """True if no turn names an order, no reply asks for it, and its turn was not interrupted.

@@ -1,6 +1,7 @@
 """Traces an order back to the bytes that the venue sent, and recomputes every hash.
 
     order -> command -> turn -> model reply -> request -> snapshot -> tickers -> raw frame
+    turn -> version of the strategy's text, feedback of its owner
     exit -> steps -> ticker that triggered it -> raw frame, and -> the entry that brought it
 
 A step has the location of its record, the SHA-256 of its bytes, and the checks: the expected value
@@ -18,6 +19,7 @@ from arena.chat_body import chat_body_sha256
 from arena.messages import MarketSnapshot, OrderDecided, Ticker
 from arena.money import decimal_text
 from arena.plural import counted
+from arena.prompt_versions import SHORT_CHARS, version_of
 from ledger.audit.decoding import location_of, prompt_sha256
 from ledger.audit.raw_frames import RawFrame, find_frame, frame_files, sent_ticker
 from ledger.audit.sources import RecordSource
@@ -90,7 +92,8 @@ def trace(source: RecordSource, order_id: str, frames: Path | None = None) -> li
 
 def _placed_order(found: OrderRecords, files: list[Path]) -> list[TraceStep]:
     """The steps of an order that a call placed."""
-    steps = [_order(found), *_life(found), _command(found), _turn(found), _reply(found)]
+    steps = [_order(found), *_life(found), _command(found), _turn(found), *_coaching(found)]
+    steps.append(_reply(found))
     steps += [_request(found), _snapshot(found), _seen_ticker(found)]
     first, *prices = _prices(found, files)
     return [*steps, first, _frame(found.seen, "frame of the price seen", files), *prices]
@@ -218,6 +221,23 @@ def _turn(found: OrderRecords) -> TraceStep:
         named = ids_made[event.index] if event.index < len(ids_made) else "none"
         step.check(f"order of round {event.round}", event.order_id, named)
     return step
+
+
+def _coaching(found: OrderRecords) -> list[TraceStep]:
+    """The version of the text that the turn was played by, and the feedback that it showed."""
+    steps = []
+    if found.text is not None and found.turn is not None:
+        record, proposed = found.text
+        step = _step("version of the text", record)
+        why = f": {proposed.reason}" if proposed.reason else ""
+        step.summary = f"{proposed.version[:SHORT_CHARS]} by {proposed.author} {proposed.by}{why}"
+        step.check("SHA-256 of the text", found.turn[1].version, version_of(proposed.text))
+        steps.append(step)
+    for record, feedback in found.feedback:
+        step = _step("feedback", record)
+        step.summary = f"{feedback.by}: {feedback.text}"
+        steps.append(step)
+    return steps
 
 
 def _reply(found: OrderRecords) -> TraceStep:

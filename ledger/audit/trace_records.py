@@ -10,9 +10,11 @@ from arena.errors import UsageError
 from arena.messages import (
     ChatReply,
     ChatRequest,
+    Feedback,
     LlmCall,
     MarketSnapshot,
     OrderDecided,
+    PromptProposed,
     Ticker,
     ToolCall,
     Turn,
@@ -37,6 +39,8 @@ class OrderRecords:
         command, turn, reply, call, request, snapshot: The other records, or None.
         seen: The ticker that the snapshot shows. used: the ticker that priced the fill.
         trigger: The ticker that met the level of a limit order or an exit.
+        text: The record of the version of the text that the turn was played by.
+        feedback: The feedback that its prompt showed.
     """
 
     event: tuple[Record, OrderDecided]
@@ -52,6 +56,8 @@ class OrderRecords:
     trigger: tuple[Record, Ticker] | None = None
     steps: list[tuple[Record, OrderDecided]] = field(default_factory=list)
     entry: "OrderRecords | None" = None
+    text: tuple[Record, PromptProposed] | None = None
+    feedback: list[tuple[Record, Feedback]] = field(default_factory=list)
 
     @property
     def parent(self) -> str:
@@ -151,6 +157,8 @@ def find_other_records(source: RecordSource, found: OrderRecords) -> None:
             case MarketSnapshot() if message.snapshot_id == event.snapshot_id:
                 found.snapshot = found.snapshot or (record, message)
     _find_tickers(source, found)
+    if found.turn is not None:
+        _find_coaching(source, found, found.turn[1])
 
 
 def _asked_for(message: ChatRequest | ChatReply | LlmCall, event: OrderDecided) -> bool:
@@ -184,6 +192,22 @@ def _find_tickers(source: RecordSource, found: OrderRecords) -> None:
         end = snapshot.ticker_offsets.get(record.partition, 0) if snapshot is not None else 0
         if shown is not None and record.offset < end and _same_update(ticker, shown):
             found.seen = (record, ticker)
+
+
+def _find_coaching(source: RecordSource, found: OrderRecords, turn: Turn) -> None:
+    """Find the text of a turn's version, and the feedback that its prompt showed."""
+    held, named = source.topics(), () if turn.owner is None else turn.owner.feedback
+    if turn.version and topics.PROMPTS.name in held:
+        for record in source.read([topics.PROMPTS.name]):
+            message = record.message_or_none()
+            if isinstance(message, PromptProposed) and record.key_text == turn.agent:
+                same = (message.agent, message.version) == (turn.agent, turn.version)
+                found.text = (record, message) if same and not found.text else found.text
+    if named and topics.FEEDBACK.name in held:
+        for record in source.read([topics.FEEDBACK.name]):
+            message = record.message_or_none()
+            if isinstance(message, Feedback) and message.feedback_id in named:
+                found.feedback.append((record, message))
 
 
 def _same_update(one: Ticker, other: Ticker) -> bool:

@@ -23,6 +23,7 @@ STEPS = [
     "order",
     "command",
     "turn",
+    "version of the text",
     "model reply",
     "request",
     "snapshot",
