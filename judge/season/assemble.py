@@ -12,7 +12,7 @@ import numpy as np
 from arena import topics
 from arena.gate_counts import GateFigures, skipped_by_reason
 from arena.gate_settings import gates_text
-from arena.messages import SINGLE, AgentSpec, DeadEntry, Rules
+from arena.messages import COACHED, SINGLE, AgentSpec, DeadEntry, Rules
 from arena.model_cutoffs import cutoff_of
 from arena.money import from_units
 from arena.unknown_names import OPERATOR
@@ -206,6 +206,7 @@ def _incomparable(
 ) -> DeadEntry | None:
     name = one.entry.name
     orders = folds.accounts.orders.get(name, ())
+    spec = folds.roster.get(name)
     return incomparable_entry(
         one.entry,
         folds.turns.contestants.get(name, ()),
@@ -214,6 +215,7 @@ def _incomparable(
         index=folds.market.index,
         last=last,
         unread=unread,
+        coached=spec is not None and spec.prompts == COACHED,
     )
 
 

@@ -2,7 +2,8 @@
 
 An account belongs to a name. If two contestants (that differ in strategy, chat node, model,
 prompt, prompt size or kind of turns) both decided something under one name, or if an operator
-traded in the account, the returns cannot be attributed to either.
+traded in the account, the returns cannot be attributed to either. A coached agent is one contestant
+whatever version of its text it played by: its versions are in `prompts`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,8 @@ RULES_BEGIN = "\n\nHow this arena works\n"
 """Marks the end of the strategy's own text in a system message; `routers.prompt` writes it."""
 CONTESTANTS_MAX = 16
 """Most contestants that are kept per name; two are enough to rule the name out."""
+VERSIONED = "v"
+"""The end of a prompt's digest if the turn names the version of its text."""
 DIGEST_CHARS = 12
 """Hexadecimal digits of a prompt or setup digest."""
 REMEDY = {
@@ -36,7 +39,7 @@ class Contestant(NamedTuple):
     """Who played under a name; a field that no turn recorded is "".
 
     Attributes:
-        prompt: Digest of the strategy's own text in the system message.
+        prompt: Digest of the strategy's own text in the system message, with `VERSIONED`.
         since: Wall time of the first turn.
         snapshot_id: Snapshot of the first turn.
         turn_kind: How its turns proceed.
@@ -66,6 +69,7 @@ def contestant_of(turn: Turn) -> Contestant:
     system = next((m.content for m in turn.messages if m.role == "system"), "")
     own_words = system.rpartition(RULES_BEGIN)[0] or system
     digest = sha256(own_words.encode("utf-8", "replace")).hexdigest()[:DIGEST_CHARS]
+    digest += VERSIONED if turn.version else ""
     return Contestant(
         strategy=turn.strategy,
         node=turn.node,
@@ -84,13 +88,35 @@ def note_contestant(known: list[Contestant], new: Contestant) -> None:
         known.append(new)
         return
     last = known[-1]
-    pairs = ((getattr(last, name), getattr(new, name)) for name in COMPARED_FIELDS)
-    if all(a == b or not a or not b for a, b in pairs):
+    if not _differences(last, new):
         known[-1] = last._replace(
             **{n: getattr(last, n) or getattr(new, n) for n in COMPARED_FIELDS}
         )
-    elif len(known) < CONTESTANTS_MAX:
+    elif len(known) < CONTESTANTS_MAX and not (len(known) > 1 and _only_version(known[-2:], new)):
         known.append(new)
+
+
+def _differences(one: Contestant, other: Contestant) -> list[str]:
+    """The fields in which two contestants differ."""
+    values = ((n, getattr(one, n), getattr(other, n)) for n in COMPARED_FIELDS)
+    same = [(n, a, b) for n, a, b in values if a and b and a != b]
+    return [n for n, a, b in same if n != "prompt" or a.rstrip(VERSIONED) != b.rstrip(VERSIONED)]
+
+
+def _only_version(known: Sequence[Contestant], new: Contestant) -> bool:
+    """True if a contestant differs from the newest ones only in the version of its text."""
+    return new.prompt.endswith(VERSIONED) and all(
+        _differences(one, new) in ([], ["prompt"]) for one in known
+    )
+
+
+def _without_versions(contestants: Sequence[Contestant]) -> list[Contestant]:
+    """The contestants of a coached agent: those that differ only in their version are one."""
+    found: list[Contestant] = []
+    for one in contestants:
+        if not (found and _only_version(found[-1:], one)):
+            found.append(one)
+    return found
 
 
 def incomparable_entry(
@@ -102,6 +128,7 @@ def incomparable_entry(
     index: Mapping[str, int],
     last: int,
     unread: int = 0,
+    coached: bool = False,
 ) -> DeadEntry | None:
     """Return the entry as it is listed without a rank; None if it can be compared.
 
@@ -113,11 +140,11 @@ def incomparable_entry(
         index: Snapshot id -> index in the season.
         last: Index of the season's last snapshot.
         unread: Index to assume for a snapshot that is not in `index`.
+        coached: Its text may change while it plays.
     """
+    played = _without_versions(contestants) if coached else contestants
     found = [
-        one
-        for n, one in enumerate(contestants)
-        if not n or index.get(one.snapshot_id, unread) <= last
+        one for n, one in enumerate(played) if not n or index.get(one.snapshot_id, unread) <= last
     ]
     if len(found) > 1:
         code, cause = TWO_CONTESTANTS, _two_contestants_text(found)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from arena.bus.base import Record
-from arena.messages import AgentSpec, ChatMessage, OrderDecided, Turn, TurnStarted
+from arena.messages import AgentSpec, ChatMessage, Message, OrderDecided, Turn, TurnStarted
+from arena.prompt_versions import version_of
 from judge.leaderboard import leaderboard
 from judge.leaderboard_text import render_leaderboard
 from judge.report.facts import ReportOptions, make_facts
@@ -194,3 +195,51 @@ def test_a_contestant_is_identified_by_its_turn() -> None:
 
     assert contestant_of(first).label == f"{first.strategy}@rules (scripted)"
     assert len(contestant_of(first).prompt) == 12
+
+
+@dataclass
+class Coached(Scenario):
+    """A scenario in which "momentum" plays by another version of its text at every snapshot.
+
+    Attributes:
+        prompts: Of its entry on the roster.
+        other: Fields of its last turns that change, too.
+    """
+
+    prompts: str = "coached"
+    other: dict[str, object] = field(default_factory=dict)
+
+    def write(self, topic: str, message: Message, key: str = "") -> Record:
+        """Write a record; the agent's entry says whether its text may change."""
+        if isinstance(message, AgentSpec) and message.agent == "momentum":
+            message = message.model_copy(update={"prompts": self.prompts})
+        return super().write(topic, message, key)
+
+    def end_turn(
+        self, started: TurnStarted, order: OrderDecided | None, words: str, **changes: object
+    ) -> Turn:
+        """End a turn by the version of this snapshot."""
+        if started.agent == "momentum":
+            text = f"Trade by rule {self.snapshots // 2}."
+            changes = {"messages": talk(text), "version": version_of(text), **changes}
+            changes |= self.other if self.snapshots > 38 else {}
+        return super().end_turn(started, order, words, **changes)
+
+
+def test_a_coached_agent_stays_one_contestant() -> None:
+    """Whatever versions of its text it plays by; a frozen agent with two texts is two."""
+    coached = season_of(Coached().run(40).records)
+    (frozen,) = season_of(Coached(prompts="frozen").run(40).records).apart
+
+    assert () == coached.apart
+    assert "momentum" in coached.names
+    assert ("momentum", "two_contestants") == (frozen.agent, frozen.code)
+    assert "with another prompt until" in frozen.cause
+
+
+@pytest.mark.parametrize("other", [{"node": "gpt"}, {"prompt_size": "tiny"}])
+def test_another_contestant_is_found_after_many_versions(other: dict[str, object]) -> None:
+    """A coached agent that another model or size replaces is not ranked."""
+    (apart,) = season_of(Coached(other=other).run(40).records).apart
+
+    assert ("momentum", "two_contestants") == (apart.agent, apart.code)
