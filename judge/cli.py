@@ -11,6 +11,7 @@ from arena.messages import Evaluation
 from arena.options import Prefix, Run, Servers
 from arena.run_lookup import ArenaLocation, find_arena
 from arena.visible_text import visible_json
+from judge.cli_calibrate import calibrate
 from judge.cli_evaluations import evaluate, evaluations
 
 if TYPE_CHECKING:
@@ -24,6 +25,34 @@ app = typer.Typer(
 )
 app.command("evaluate")(evaluate)
 app.command("evaluations")(evaluations)
+app.command("calibrate")(calibrate)
+
+EvaluateAfter = Annotated[
+    str,
+    typer.Option(
+        "--evaluate-after",
+        metavar="TIME",
+        help="Market time from an agent's first turn to its first evaluation.",
+    ),
+]
+ChatNode = Annotated[
+    str | None,
+    typer.Option(
+        "--chat-node", help="Chat node whose model judges a sample of the turns. [none does]"
+    ),
+]
+Share = Annotated[
+    float, typer.Option("--share", min=0.0, max=1.0, help="Share of the turns that it judges.")
+]
+CallsPerDay = Annotated[
+    int,
+    typer.Option(
+        "--calls-per-day",
+        min=1,
+        max=100_000,
+        help="Its most calls per day of market time, for all agents together.",
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -50,14 +79,10 @@ def judge(
         int,
         typer.Option("--resamples", help="Number of bootstrap replications.", min=200, max=100_000),
     ] = 2_000,
-    evaluate_after: Annotated[
-        str,
-        typer.Option(
-            "--evaluate-after",
-            metavar="TIME",
-            help="Market time from an agent's first turn to its first evaluation.",
-        ),
-    ] = "10m",
+    evaluate_after: EvaluateAfter = "10m",
+    chat_node: ChatNode = None,
+    share: Share = 0.2,
+    calls_per_day: CallsPerDay = 200,
 ) -> None:
     """Rank the agents, with confidence intervals, and report which differences are more than luck.
 
@@ -66,12 +91,13 @@ def judge(
     interim and are false in at most 5 seasons of 100, however often you look. Two judges with the
     same flags publish the same evaluations, whenever they were started. --once prints the
     leaderboard and exits. It also scores every agent on a cadence (`evaluate`, `evaluations`),
-    which the ranking does not use.
+    which the ranking does not use; with --chat-node, a model judges a sample of the turns for it.
 
     Example: arena judge --once
     """
     from arena.node import run_async, run_node
     from judge.evaluations.evaluate import EvaluationOptions, seconds_of
+    from judge.evaluations.llm.service import turn_judge_options
     from judge.process import serve
     from judge.service import JudgeOptions
 
@@ -82,6 +108,7 @@ def judge(
         confidence=confidence,
         seed=seed,
         resamples=resamples,
+        turns=turn_judge_options(chat_node, share, calls_per_day),
         evaluations=EvaluationOptions(first_after_s=seconds_of(evaluate_after)),
     )
     live = not once and not as_json

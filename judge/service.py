@@ -21,6 +21,7 @@ from arena.read_topic import read_to_ends
 from judge.checkpoints import SeasonCheckpoint
 from judge.evaluations.book import BOOK_TOPICS
 from judge.evaluations.evaluate import DEFAULT_OPTIONS, EvaluationOptions
+from judge.evaluations.llm.service import TurnJudgeOptions
 from judge.evaluations.service import AgentEvaluator
 from judge.leaderboard import (
     CONFIDENCE,
@@ -49,12 +50,14 @@ class JudgeOptions:
 
     Attributes:
         evaluations: Options of the evaluations of agents.
+        turns: How turns are judged by a language model; None if they are not.
     """
 
     confidence: float = CONFIDENCE
     seed: int = SEED
     resamples: int = RESAMPLES
     evaluations: EvaluationOptions = DEFAULT_OPTIONS
+    turns: TurnJudgeOptions | None = None
 
     def id_of(self, snapshot_id: str) -> str:
         """Return the id of the evaluation up to a snapshot."""

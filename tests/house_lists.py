@@ -167,6 +167,8 @@ SHELLS = (
     "judge/cli_evaluations.py",
     "judge/evaluations/once.py",
     "judge/evaluations/service.py",
+    "judge/cli_calibrate.py",
+    "judge/evaluations/llm/calibrate.py",
     "judge/evaluations/llm/service.py",
     "judge/prompts/cli_owner.py",
     "judge/prompts/commands.py",

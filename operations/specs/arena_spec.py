@@ -13,6 +13,7 @@
                     wake_on
     [competition]   snapshots, pacing, strategies, models, repeats, baselines, risk, ...
     [coach]         auto, cooldown, expires, scale_risk, risk_factor (docs/coaching.md)
+    [judge]         chat_node, share, calls_per_day
     [ledger]        enabled
     [web]           enabled, host, port, tls_cert, tls_key, insecure, public,
                     hide_prompts, allow_hosts
@@ -52,6 +53,7 @@ from operations.specs.competition import (
 )
 from operations.specs.errors import Location, SpecFault, error_text
 from operations.specs.features import FeaturesTable
+from operations.specs.judge import JudgeTable, check_judge
 from operations.specs.risk import Risk, check_agents_risk
 from operations.specs.tables import (
     AGENTS_MAX,
@@ -95,6 +97,7 @@ class ArenaSpec(SpecTable):
     agents: tuple[AgentTable, ...] = Field(default=(), max_length=AGENTS_MAX)
     competition: CompetitionTable | None = None
     coach: CoachTable | None = None
+    judge: JudgeTable | None = None
     ledger: LedgerTable = LedgerTable()
     web: WebTable = WebTable()
     alerts: AlertsTable | None = None
@@ -125,6 +128,7 @@ class ArenaSpec(SpecTable):
                 agents=spec.agents,
             )
         _check_agents(spec.agents, spec.chat_nodes)
+        check_judge(spec.judge, spec.chat_nodes)
         _check_all_agents(spec.agents, spec.expanded().agents)
         _check_risk(spec)
         return spec

@@ -28,6 +28,7 @@ from operations.specs.alerts import alerts_command, require_receivers
 from operations.specs.arena_spec import AgentTable, ArenaSpec, ChatNodeTable, CompetitionTable
 from operations.specs.competition import BASELINES
 from operations.specs.features import connector_flags, exchange_flags
+from operations.specs.judge import judge_command
 from operations.specs.risk import risk_flags
 from operations.specs.venues import by_venue
 from operations.specs.web import web_command
@@ -126,8 +127,8 @@ def plan(spec: ArenaSpec, context: LaunchContext) -> list[ProcessSpec]:
         processes.append(process(name, *words, *pacing, *prompts, *replace))
     if spec.ledger.enabled:
         processes.append(process(LEDGER, *ledger_command(context.ledger_file)))
-    if contest and contest.judge:
-        processes.append(process(JUDGE, *judge_command(contest)))
+    if words := judge_command(spec.judge, contest):
+        processes.append(process(JUDGE, *words))
     if spec.alerts is not None:
         budget_usd = contest.llm_budget_usd if contest is not None else None
         words = alerts_command(spec.alerts, context.directory, spec.arena.name, budget_usd)
@@ -229,11 +230,6 @@ def reply_flags(
     if contest is None or contest.replies == "live" or node.name == BASELINES:
         return []
     return ["--replies", contest.replies, "--replies-file", str(directory / contest.replies_file)]
-
-
-def judge_command(contest: CompetitionTable) -> list[str]:
-    """The command of the judge."""
-    return ["judge", *_flags({"--confidence": contest.confidence, "--seed": contest.seed})]
 
 
 def ledger_command(books: Path | None) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from arena import topics
 from arena.bus.base import LogReader, Record, Start
 from arena.errors import Malformed
+from arena.ids import check_name
 from arena.messages import AgentSpec, ChatReply, TurnJudgement
 from arena.node import Node
 from arena.read_topic import read_to_ends
@@ -45,6 +46,19 @@ class TurnJudgeOptions:
     node: str
     sampling: Sampling = field(default_factory=Sampling)
     wait_s: float = WAIT_S
+
+
+def turn_judge_options(
+    chat_node: str | None, share: float, calls_per_day: int
+) -> TurnJudgeOptions | None:
+    """The options that the flags of `arena judge` give; None if no model judges.
+
+    Raises:
+        UsageError: The chat node's name cannot be one.
+    """
+    if chat_node is None:
+        return None
+    return TurnJudgeOptions(check_name("chat node", chat_node), Sampling(share, calls_per_day))
 
 
 class TurnJudge:

@@ -24,6 +24,7 @@ FAILURES_MAX = 5
 """Failures in a row after which the judge pauses."""
 PAUSE = timedelta(minutes=10)
 TURN_HEADER = "correlation_id"
+FIRST_DAY = date(1970, 1, 1)
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ class TurnsToJudge:
     last_at: datetime | None = None
     _turns: dict[str, SampledTurn] = field(default_factory=dict)
     _records: dict[str, Record] = field(default_factory=dict)
-    _newest_day: date = date.min
+    _newest_day: date = FIRST_DAY
 
     def take_turn(self, record: Record) -> bool:
         """Fold a record of `agent.turns`; True if it is a turn of the sample.
