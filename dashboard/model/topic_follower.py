@@ -8,12 +8,14 @@ dashboard may be started first.
 
 import asyncio
 import socket
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import datetime
 from functools import partial
 
 from arena import topics
 from arena.broker_clock import BrokerClock
-from arena.bus.base import Bus, LogReader, Record, Start
+from arena.bus.base import EARLIEST, Bus, LogReader, Record, Start
 from arena.clock import Clock
 from arena.clock_skew import broker_now
 from arena.errors import BrokerUnavailable, Malformed
@@ -24,7 +26,9 @@ from arena.fold_checkpoint import (
     resume_fold,
     why_shards_differ,
 )
+from arena.messages import Evaluation
 from arena.pass_overs import PassedOver, read_passed_over
+from arena.read_topic import read_backwards
 from arena.tasks import run_until_all_end
 from dashboard.model.rows import ReadStatus
 from dashboard.model.view import CHECKPOINTED, RECENT, RECENT_S, WINDOWS, ArenaView
@@ -36,6 +40,10 @@ SLICE_S = 0.02
 """Longest time that a batch is folded before other tasks may run."""
 POLL_EVERY_S = 2.0
 POLL_TIMEOUT_S = 4.0
+VERDICT_CHUNK = 200
+"""Records of `judge.evaluations` that are read at first to find the newest verdict."""
+VERDICT_BACK_MAX = 50_000
+"""How far back the newest verdict is looked for."""
 NO_ANSWER = (TimeoutError, OSError, RuntimeError, BrokerUnavailable)
 """The errors of a broker that does not answer; every Kafka error is a RuntimeError."""
 CHECKPOINT_EVERY = 10_000
@@ -101,11 +109,26 @@ class TopicFollower:
                 window = WINDOWS[topic]
                 if window is not None and end - window > log.position(topic, partition):
                     log.seek(topic, partition, end - window)
+        await self._seek_verdict(others)
         self._ends = [await reader.end_offsets() for reader in self._readers]
         self._newest_ends = self._ends
         for number in range(len(self._readers)):
             self._note_folded(number)
         self.to_read = self.records_left
+
+    async def _seek_verdict(self, log: LogReader) -> None:
+        """Start at the newest evaluation of the season: many of single agents may follow it."""
+        name = topics.EVALUATIONS.name
+        for partition in range(await self._bus.partitions(name)):
+            pair, wanted = (name, partition), log.position(name, partition)
+            reader = await self._bus.partition_reader(name, partition, EARLIEST)
+            try:
+                chunks = read_backwards(reader, pair, wanted + 1, chunk=VERDICT_CHUNK)
+                offset = await _newest_verdict(chunks, wanted - VERDICT_BACK_MAX)
+            finally:
+                await reader.close()
+            if offset is not None:
+                log.seek(name, partition, offset)
 
     async def _restore(self, log: LogReader, passed_over: PassedOver) -> None:
         """Continue after the checkpoint if it fits the logs."""
@@ -244,3 +267,15 @@ class TopicFollower:
                 if self.silent_since is None:
                     self.silent_since = self._clock.monotonic()
             await self._clock.sleep(POLL_EVERY_S)
+
+
+async def _newest_verdict(chunks: AsyncGenerator[list[Record], None], oldest: int) -> int | None:
+    """The offset of the newest evaluation of a season; None if there is none from `oldest` on."""
+    async with aclosing(chunks):
+        async for records in chunks:
+            for record in reversed(records):
+                if record.kind == Evaluation.type_name():
+                    return record.offset
+            if records and records[0].offset <= oldest:
+                return None
+    return None

@@ -8,6 +8,7 @@ Of everything that asks for an evaluation of an agent, only the newest counts: a
 pending. It is answered by an evaluation that names it.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,13 +21,18 @@ from arena.messages import (
     EvaluatedFor,
     EvaluationRequest,
     Feedback,
+    JudgeCalibration,
     Message,
+    TurnJudgement,
 )
 from judge.evaluations.cadence import EVALUATIONS_KEPT
-from judge.evaluations.evaluate import Asked
+from judge.evaluations.evaluate import Asked, Earlier
+from judge.evaluations.llm.rubric import Rubric
 from judge.season.packed_rows import RecentIds
 
 EVALUATE_KEY = "evaluate/"
+JUDGEMENTS_KEPT = 5_000
+"""Newest judgements of an agent's turns; 30 days have as many at 166 a day."""
 BOOK_TOPICS = (topics.EVALUATIONS.name, topics.CONTROL.name, topics.FEEDBACK.name)
 
 
@@ -52,12 +58,16 @@ class EvaluationBook:
         asks: Agent -> the newest that asks for an evaluation of it.
         answered: Newest ids that evaluations name as their cause.
         ids: Newest ids of evaluations.
+        judgements: Agent -> newest judgements of its turns; planted ones and repeats are left out.
+        calibrations: Chat node -> its newest calibration.
     """
 
     evaluations: dict[str, list[AgentEvaluation]] = field(default_factory=dict)
     asks: dict[str, Ask] = field(default_factory=dict)
     answered: RecentIds = field(default_factory=RecentIds)
     ids: RecentIds = field(default_factory=RecentIds)
+    judgements: dict[str, deque[TurnJudgement]] = field(default_factory=dict)
+    calibrations: dict[str, JudgeCalibration] = field(default_factory=dict)
 
     def apply(self, record: Record) -> None:
         """Fold a record of `BOOK_TOPICS`; what is unreadable or of another kind does nothing."""
@@ -76,6 +86,11 @@ class EvaluationBook:
             self._ask(message.agent, Ask(message.at, message.request_id, "demand"))
         elif isinstance(message, Feedback) and message.to == "judge":
             self._ask(message.agent, Ask(message.at, message.feedback_id, "feedback"))
+        elif isinstance(message, TurnJudgement) and not message.planted and not message.repeat:
+            kept = self.judgements.setdefault(message.agent, deque(maxlen=JUDGEMENTS_KEPT))
+            kept.append(message)
+        elif isinstance(message, JudgeCalibration):
+            self.calibrations[message.node] = message
 
     def _evaluated(self, found: AgentEvaluation) -> None:
         if found.evaluation_id in self.ids:
@@ -99,6 +114,18 @@ class EvaluationBook:
     def newest(self, agent: str) -> AgentEvaluation | None:
         """The evaluation of an agent at the latest venue time; None without one."""
         return max(self.of(agent), key=lambda one: one.as_of, default=None)
+
+    def earlier(self, agent: str, rubric: Rubric | None) -> Earlier:
+        """What the topic says about an agent.
+
+        Args:
+            agent: Name of the agent.
+            rubric: The questions that models are asked; None counts no judgement.
+        """
+        judgements = tuple(self.judgements.get(agent, ()))
+        newest = max(judgements, key=lambda one: one.as_of, default=None)
+        calibration = None if newest is None else self.calibrations.get(newest.node)
+        return Earlier(self.of(agent), judgements, calibration, rubric)
 
     def pending(self, agent: str) -> Asked | None:
         """What asks for an evaluation of an agent and was not answered yet."""

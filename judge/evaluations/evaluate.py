@@ -12,7 +12,14 @@ from datetime import datetime, timedelta
 
 from arena import ids
 from arena.errors import UsageError
-from arena.messages import AgentEvaluation, Dimension, EvaluatedFor, Judged
+from arena.messages import (
+    AgentEvaluation,
+    Dimension,
+    EvaluatedFor,
+    JudgeCalibration,
+    Judged,
+    TurnJudgement,
+)
 from judge.evaluations.account_track import AccountTrack, account_track
 from judge.evaluations.cadence import FIRST_AFTER_S, next_after_s, trend_of
 from judge.evaluations.check_fold import (
@@ -33,6 +40,8 @@ from judge.evaluations.dimensions import (
     returns_dimension,
     risk_dimension,
 )
+from judge.evaluations.llm.judged import judged_of
+from judge.evaluations.llm.rubric import Rubric
 from judge.season.assemble import SeasonFolds
 from judge.season.market_fold import SnapshotQuotes
 
@@ -89,11 +98,22 @@ class Earlier:
 
     Attributes:
         evaluations: Its earlier evaluations, oldest first.
-        judged: What a language model said about its turns in the window; None if none was asked.
+        judgements: What language models said about its turns.
+        calibration: The newest calibration of the model that judged the newest turn.
+        rubric: The questions that the model is asked; None counts no judgement.
     """
 
     evaluations: Sequence[AgentEvaluation] = ()
-    judged: Judged | None = None
+    judgements: Sequence[TurnJudgement] = ()
+    calibration: JudgeCalibration | None = None
+    rubric: Rubric | None = None
+
+    def judged(self, begin: datetime, end: datetime) -> Judged | None:
+        """What a language model said about the turns of a window; None if none was asked."""
+        if self.rubric is None:
+            return None
+        inside = [one for one in self.judgements if begin <= one.as_of <= end]
+        return judged_of(inside, self.calibration, self.rubric)
 
 
 def evaluation_id(agent: str, snapshot_id: str, asked: Asked, options: EvaluationOptions) -> str:
@@ -145,8 +165,8 @@ def evaluate(
     track = account_track(folds, agent, last)
     account = figures_of(track.equity[first:], track.cash, track.largest)
     own = between(rows, begin, end)
-    counts = count_checks(own)
-    dimensions = _dimensions(account, quality_dimension(counts, earlier.judged))
+    counts, judged = count_checks(own), earlier.judged(begin, end)
+    dimensions = _dimensions(account, quality_dimension(counts, judged))
     overall = overall_of(dimensions)
     before = [one for one in earlier.evaluations if one.as_of < end]
     trend = trend_of(overall, before)
@@ -168,13 +188,13 @@ def evaluate(
         trend_from=trend.compared,
         checks=counts,
         failed_turns=failed_turns(own),
-        judged=earlier.judged,
-        quality_interval=quality_interval(dimensions["quality"], earlier.judged),
+        judged=judged,
+        quality_interval=quality_interval(dimensions["quality"], judged),
         return_pct=account.return_pct,
         drawdown_pct=account.drawdown_pct,
         equity=track.amount,
         next_at=end + timedelta(seconds=next_after_s(overall)),
-        notes=_notes(dimensions, track, earlier.judged),
+        notes=_notes(dimensions, track, judged),
     )
 
 

@@ -16,7 +16,8 @@ from judge.evaluations.book import BOOK_TOPICS, EvaluationBook
 from judge.evaluations.cadence import LEAST_S, earliest_after
 from judge.evaluations.check_fold import CheckedTurn
 from judge.evaluations.due import settled_index
-from judge.evaluations.evaluate import Asked, Earlier, EvaluationOptions, evaluate
+from judge.evaluations.evaluate import Asked, EvaluationOptions, evaluate
+from judge.evaluations.llm.rubric import shipped_rubric
 from judge.season import SEASON_TOPICS
 
 STALL_S = 60.0
@@ -80,7 +81,7 @@ async def evaluate_now(
     if not rows or last < 0:
         raise ArenaError(f"{agent} has had no turn yet", remedy="try again after its first turn")
     asked = book.pending(agent) or Asked("demand", request_id)
-    earlier = Earlier(book.of(agent), None)
+    earlier = book.earlier(agent, shipped_rubric())
     folds = builder.folds
     found = await bus.threads.run(
         lambda: evaluate(folds, checks, agent, last, asked, earlier, options)

@@ -15,7 +15,8 @@ from arena.node import Node
 from judge.checkpoints import SeasonCheckpoint
 from judge.evaluations.book import EvaluationBook
 from judge.evaluations.due import Due, due_evaluations
-from judge.evaluations.evaluate import Earlier, EvaluationOptions, evaluate
+from judge.evaluations.evaluate import EvaluationOptions, evaluate
+from judge.evaluations.llm.rubric import shipped_rubric
 
 CatchUp = Callable[[], Awaitable[None]]
 
@@ -25,6 +26,7 @@ class AgentEvaluator:
 
     Attributes:
         book: Earlier evaluations, and what asks for one.
+        rubric: The questions that a model is asked about turns.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class AgentEvaluator:
         self.checkpoint = checkpoint
         self.options = options
         self.book = EvaluationBook()
+        self.rubric = shipped_rubric()
 
     def apply(self, record: Record) -> None:
         """Fold a record of `judge.evaluations.book.BOOK_TOPICS`."""
@@ -85,7 +88,7 @@ class AgentEvaluator:
     def evaluate(self, due: Due) -> AgentEvaluation:
         """Make one evaluation."""
         checkpoint = self.checkpoint
-        earlier = Earlier(self.book.of(due.agent), None)
+        earlier = self.book.earlier(due.agent, self.rubric)
         return evaluate(
             checkpoint.builder.folds,
             checkpoint.checks,
