@@ -1,17 +1,22 @@
 """The results of the checks of every turn, folded from `agent.turns`. Pure.
 
-Results are kept, not turns: about a hundred bytes per turn. The first record of a turn counts.
+Results are kept, not turns: about a hundred bytes per turn, for `KEPT` of venue time. The first
+record of a turn counts.
 """
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from arena.messages import CheckCount, Turn
 from judge.evaluations.checks import CHECKS, FAILED, PASSED, AgentMemory, check_turn
 from judge.season.packed_rows import PackedRows
 
+KEPT = timedelta(days=31)
+"""Longer than an evaluation looks back."""
+FORGET_EVERY = 1_000
+"""Turns of an agent after which its old rows are forgotten."""
 FAILED_SHOWN_MAX = 5
 """Newest failed turns that an evaluation names per check."""
 
@@ -42,11 +47,13 @@ class TurnChecks:
         rows: Agent -> its checked turns in the order of the log.
         memories: Agent -> what the checks of its next turn need.
         newest: Agent -> venue time of its newest row.
+        first: Agent -> venue time of its first turn, which may be forgotten.
     """
 
     rows: dict[str, PackedRows[CheckedTurn]] = field(default_factory=dict)
     memories: dict[str, AgentMemory] = field(default_factory=dict)
     newest: dict[str, datetime] = field(default_factory=dict)
+    first: dict[str, datetime] = field(default_factory=dict)
 
     def take(self, turn: Turn) -> None:
         """Check a turn that was not read before; one whose process ended says nothing."""
@@ -59,7 +66,11 @@ class TurnChecks:
         row = CheckedTurn(
             turn.turn_id, turn.snapshot_id, as_of, turn.version, found.results, found.reasons
         )
-        self.rows.setdefault(agent, PackedRows()).append(row)
+        self.first.setdefault(agent, as_of)
+        rows = self.rows.setdefault(agent, PackedRows())
+        rows.append(row)
+        if self.memories[agent].turns % FORGET_EVERY == 0:
+            rows.forget(bisect_left(rows.all(), as_of - KEPT, key=_time))
 
     def of(self, agent: str) -> list[CheckedTurn]:
         """The checked turns of an agent, oldest first; do not change the list."""

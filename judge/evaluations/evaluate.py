@@ -23,7 +23,6 @@ from arena.messages import (
 from judge.evaluations.account_track import AccountTrack, account_track
 from judge.evaluations.cadence import FIRST_AFTER_S, next_after_s, trend_of
 from judge.evaluations.check_fold import (
-    CheckedTurn,
     TurnChecks,
     between,
     count_checks,
@@ -127,15 +126,15 @@ def evaluation_id(agent: str, snapshot_id: str, asked: Asked, options: Evaluatio
 
 def window_start(
     snapshots: Sequence[SnapshotQuotes],
-    rows: Sequence[CheckedTurn],
+    first_turn: datetime | None,
     last: int,
     window_days: float,
 ) -> int:
     """The index of the window's first snapshot: the agent's first turn, or `window_days` back."""
     as_of = snapshots[last].as_of
     begin = as_of - timedelta(days=window_days)
-    if rows:
-        begin = max(begin, rows[0].as_of)
+    if first_turn is not None:
+        begin = max(begin, first_turn)
     return min(bisect_left(snapshots, begin, key=_time), last)
 
 
@@ -160,7 +159,7 @@ def evaluate(
         options: Options of the judge.
     """
     snapshots, rows = folds.market.snapshots, checks.of(agent)
-    first = window_start(snapshots, rows, last, options.window_days)
+    first = window_start(snapshots, checks.first.get(agent), last, options.window_days)
     begin, end = snapshots[first].as_of, snapshots[last].as_of
     track = account_track(folds, agent, last)
     account = figures_of(track.equity[first:], track.cash, track.largest)

@@ -95,9 +95,8 @@ def _unit_of(digits: str) -> float:
 
 def shown_numbers(texts: Iterable[str]) -> list[float]:
     """All numbers of some texts, sorted; also the parts of dates and names, which do no harm."""
-    found = {
-        float(match.replace(",", "")) for text in texts for match in _SHOWN.findall(text) if match
-    }
+    words = {word for text in texts for word in _SHOWN.findall(text)}
+    found = {float(word.replace(",", "")) for word in words}
     return sorted(found)
 
 

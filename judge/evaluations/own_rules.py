@@ -14,12 +14,14 @@ in turns that buy: a position may outgrow its limit by itself.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from arena.messages import Portfolio
 from judge.evaluations.turn_view import CallView, TurnView
 
 SLACK_PCT = 0.5
 """Percentage points by which a share may exceed its limit: prices move between prompt and fill."""
+STRATEGIES_CACHED = 256
 WORDS = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
     "nine": 9, "ten": 10,
@@ -74,6 +76,7 @@ class OwnRules:
         return self == OwnRules()
 
 
+@lru_cache(maxsize=STRATEGIES_CACHED)
 def rules_of(strategy: str) -> OwnRules:
     """Read the rules of a strategy's text; of two alike the stricter one counts."""
     text = " ".join(strategy.split())

@@ -93,6 +93,7 @@ class CheckpointHead(msgspec.Struct, array_like=True):
     exits: dict[str, ExitCounts]
     memories: dict[str, AgentMemory]
     checked: dict[str, datetime]
+    first_checked: dict[str, datetime]
 
 
 class WalletsHead(CheckpointHead, array_like=True):
@@ -217,6 +218,7 @@ def _head(
         exits=folds.accounts.exits,
         memories=checks.memories,
         checked=checks.newest,
+        first_checked=checks.first,
     )
 
 
@@ -245,7 +247,7 @@ def restore(
     Raises:
         Malformed: A segment cannot be decoded.
     """
-    checks = TurnChecks(memories=head.memories, newest=head.checked)
+    checks = TurnChecks(memories=head.memories, newest=head.checked, first=head.first_checked)
     builder = SeasonBuilder(pacing, checks.take)
     folds, market, turns = builder.folds, builder.folds.market, builder.folds.turns
     parts = [_decoded(payload, Segment) for payload in segments]

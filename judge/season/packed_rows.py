@@ -46,6 +46,11 @@ class PackedRows(Generic[T]):
             self._items = older + self._items
         return self._items
 
+    def forget(self, count: int) -> None:
+        """Forget the oldest rows, packed or not."""
+        del self.all()[:count]
+        self._kept = max(self._kept - count, 0)
+
     def __iter__(self) -> Iterator[T]:
         """Iterate over all rows, oldest first."""
         return iter(self.all())
