@@ -11,9 +11,11 @@ import typer
 
 from arena import ids, logs, topics
 from arena.bus.base import Record
+from arena.errors import EXIT_NO
 from arena.messages import AgentEvaluation
 from arena.options import AsJson, Prefix, Run, Servers
 from arena.output import print_note
+from arena.plural import counted
 from arena.run_lookup import ArenaLocation, find_arena
 from arena.visible_text import visible_json, visible_line
 
@@ -77,6 +79,12 @@ def evaluations(
     limit: Annotated[
         int, typer.Option("--limit", min=1, max=10_000, help="Only the newest N evaluations.")
     ] = LIMIT,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify", help="Compute all of them again from the records; exit 1 if one differs."
+        ),
+    ] = False,
     bootstrap_servers: Servers = None,
     prefix: Prefix = None,
     run_name: Run = None,
@@ -89,7 +97,10 @@ def evaluations(
     from arena.node import run_async
 
     with find_arena(bootstrap_servers, prefix, run_name, offline=True) as location:
-        run_async(lambda: _list(location, agent, limit, as_json=as_json))
+        if verify:
+            run_async(lambda: _verify(location, as_json=as_json))
+        else:
+            run_async(lambda: _list(location, agent, limit, as_json=as_json))
 
 
 async def _list(location: ArenaLocation, agent: str | None, limit: int, *, as_json: bool) -> None:
@@ -122,6 +133,38 @@ async def _list(location: ArenaLocation, agent: str | None, limit: int, *, as_js
         print()
         for line in detail_lines(shown[-1]):
             print(visible_line(line))
+
+
+async def _verify(location: ArenaLocation, *, as_json: bool) -> None:
+    from judge.evaluations.verify import verify_evaluations
+
+    bus = location.bus("arena-judge-evaluations")
+    await bus.start()
+    try:
+        found = await verify_evaluations(bus)
+    finally:
+        await bus.close()
+    if as_json:
+        _write_json(
+            {
+                "verified": not found.differences,
+                "compared": found.compared,
+                "differences": found.differences,
+                "unknown": found.unknown,
+            }
+        )
+    else:
+        for line in found.differences:
+            print(visible_line(line))
+        differ = len(found.differences)
+        print(
+            f"{counted(found.compared, 'evaluation')} computed again from the records:"
+            f" {f'{differ:,} differ' if differ else 'all match'}"
+        )
+        if found.unknown:
+            print_note(f"{found.unknown:,} were not: another method, or records no longer kept")
+    if found.differences:
+        raise SystemExit(EXIT_NO)
 
 
 def _note(found: dict[str, AgentEvaluation], record: Record) -> None:

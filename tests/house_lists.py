@@ -167,6 +167,7 @@ SHELLS = (
     "judge/cli_evaluations.py",
     "judge/evaluations/once.py",
     "judge/evaluations/service.py",
+    "judge/evaluations/verify.py",
     "judge/cli_calibrate.py",
     "judge/evaluations/llm/calibrate.py",
     "judge/evaluations/llm/service.py",

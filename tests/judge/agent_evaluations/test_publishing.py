@@ -19,7 +19,9 @@ from arena.settings import Settings
 from judge.evaluations.book import EvaluationBook, key_of_evaluation
 from judge.evaluations.cadence import LEAST_S
 from judge.evaluations.check_fold import TurnChecks
-from judge.evaluations.evaluate import DEFAULT_OPTIONS, Asked, Earlier, evaluate
+from judge.evaluations.due import due_evaluations
+from judge.evaluations.evaluate import DEFAULT_OPTIONS, evaluate
+from judge.evaluations.verify import recomputed, verify_evaluations
 from judge.season import SeasonBuilder
 from tests.dashboard.publishing import ROOT, environment, publish
 from tests.dashboard.scenario import Scenario
@@ -40,26 +42,6 @@ def evaluation_in(record: Record) -> AgentEvaluation:
     message = record.message()
     assert isinstance(message, AgentEvaluation)
     return message
-
-
-def again(scenario: Scenario, found: AgentEvaluation, before: list[AgentEvaluation]) -> bytes:
-    """The same evaluation, computed by another process from all records."""
-    checks = TurnChecks()
-    builder = SeasonBuilder(take_turn=checks.take)
-    for topic in (topics.TURNS.name, topics.EVENTS.name, topics.SNAPSHOTS.name, topics.ROSTER.name):
-        for record in scenario.records:
-            if record.topic == topic:
-                builder.apply(record)
-    computed = evaluate(
-        builder.folds,
-        checks,
-        found.agent,
-        builder.folds.market.index[found.snapshot_id],
-        Asked(found.cause, found.asked_by),
-        Earlier([one for one in before if one.agent == found.agent]),
-        DEFAULT_OPTIONS,
-    )
-    return computed.model_dump_json().encode()
 
 
 async def test_agents_are_evaluated_on_cadence_and_anyone_can_recompute_it(
@@ -84,9 +66,33 @@ async def test_agents_are_evaluated_on_cadence_and_anyone_can_recompute_it(
     for agent in AGENTS:
         times = [one.as_of for one in found if one.agent == agent]
         assert all(b - a >= timedelta(seconds=LEAST_S) for a, b in pairwise(times))
-    for n, record in enumerate(records):
-        assert record.value == again(scenario, found[n], found[:n])
-        assert record.key == found[n].agent.encode()
+    assert [record.key for record in records] == [one.agent.encode() for one in found]
+    verified = await verify_evaluations(bus)
+    assert (verified.compared, verified.differences, verified.unknown) == (len(found), [], 0)
+
+
+def test_a_changed_record_is_found_whatever_the_order_of_topics() -> None:
+    """One digit of one figure; the records of the season come topic by topic, in any order."""
+    scenario, checks, book = Scenario().run(30), TurnChecks(), EvaluationBook()
+    builder = SeasonBuilder(take_turn=checks.take)
+    for topic in (topics.TURNS, topics.EVENTS, topics.SNAPSHOTS, topics.ROSTER):
+        for record in scenario.records:
+            if record.topic == topic.name:
+                builder.apply(record)
+    begun = len(scenario.records)
+    for due in due_evaluations(builder, checks, book, DEFAULT_OPTIONS):
+        earlier = book.earlier(due.agent, None)
+        found = evaluate(
+            builder.folds, checks, due.agent, due.last, due.asked, earlier, DEFAULT_OPTIONS
+        )
+        scenario.write(topics.EVALUATIONS.name, found, due.agent)
+    records = scenario.records[begun:]
+    assert recomputed(builder, checks, records).differences == []
+    first = records[0]
+    changed = first._replace(value=(first.value or b"").replace(b'"overall":', b'"overall":1'))
+    verified = recomputed(builder, checks, [changed, *records[1:]])
+    assert (verified.compared, len(verified.differences)) == (len(AGENTS), 1)
+    assert "overall" in verified.differences[0]
 
 
 async def test_a_judge_that_starts_with_a_long_log_makes_one_evaluation_per_agent(
@@ -200,6 +206,10 @@ async def test_the_commands_evaluate_and_list(bus: KafkaBus, settings: Settings)
     [listed] = json.loads((await run("evaluations", "momentum", "--json")).stdout)
     assert listed["evaluation"]["evaluation_id"] == first["evaluation"]["evaluation_id"]
     assert "momentum" in (await run("evaluations")).stdout
+    assert (
+        "1 evaluation computed again from the records: all match"
+        in (await run("evaluations", "--verify")).stdout
+    )
     unknown = await run("evaluate", "momentun", code=2)
     assert "momentum" in unknown.stderr
 

@@ -1,0 +1,101 @@
+"""Computes published evaluations of agents again from the records, for anyone who doubts them.
+
+Reads what the judge reads, without its checkpoint; writes nothing. An evaluation may use what is
+before it in `judge.evaluations`, so the topic is followed in its order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from arena import topics
+from arena.bus.base import Bus, Record
+from arena.messages import AgentEvaluation
+from arena.read_topic import for_each_record
+from arena.wire import encode
+from judge.evaluations.book import EvaluationBook
+from judge.evaluations.check_fold import TurnChecks
+from judge.evaluations.evaluate import DEFAULT_OPTIONS, Asked, evaluate
+from judge.evaluations.llm.rubric import shipped_rubric
+from judge.season import SEASON_TOPICS, SeasonBuilder
+
+
+@dataclass(slots=True)
+class Verified:
+    """What a second computation gave.
+
+    Attributes:
+        compared: Evaluations that were computed again.
+        differences: Those that differ, with the fields.
+        unknown: Evaluations whose snapshot is no longer kept, or of an older method.
+    """
+
+    compared: int = 0
+    differences: list[str] = field(default_factory=list)
+    unknown: int = 0
+
+
+async def verify_evaluations(bus: Bus) -> Verified:
+    """Compute every evaluation of an agent again.
+
+    Args:
+        bus: A started bus.
+
+    Raises:
+        BrokerUnavailable: The broker stopped answering.
+    """
+    checks = TurnChecks()
+    builder = SeasonBuilder(take_turn=checks.take)
+    for name in SEASON_TOPICS:
+        await for_each_record(bus, topics.spec_of(name), builder.apply)
+    records: list[Record] = []
+    await for_each_record(bus, topics.EVALUATIONS, records.append)
+    return await bus.threads.run(lambda: recomputed(builder, checks, records))
+
+
+def recomputed(builder: SeasonBuilder, checks: TurnChecks, records: Sequence[Record]) -> Verified:
+    """Compare records with a second computation.
+
+    Args:
+        builder: The fold of the whole season.
+        checks: The checks of its turns.
+        records: All records of `judge.evaluations`, in their order.
+    """
+    found, book = Verified(), EvaluationBook()
+    for record in records:
+        message = record.message_or_none()
+        if isinstance(message, AgentEvaluation) and message.evaluation_id not in book.ids:
+            _compare(found, builder, checks, book, record, message)
+        if message is not None:
+            book.take(message)
+    return found
+
+
+def _compare(
+    found: Verified,
+    builder: SeasonBuilder,
+    checks: TurnChecks,
+    book: EvaluationBook,
+    record: Record,
+    stated: AgentEvaluation,
+) -> None:
+    index = builder.folds.market.index.get(stated.snapshot_id)
+    if index is None:
+        found.unknown += 1
+        return
+    again = evaluate(
+        builder.folds,
+        checks,
+        stated.agent,
+        index,
+        Asked(stated.cause, stated.asked_by),
+        book.earlier(stated.agent, shipped_rubric()),
+        DEFAULT_OPTIONS,
+    )
+    if again.evaluation_id != stated.evaluation_id:
+        found.unknown += 1
+        return
+    found.compared += 1
+    if encode(again).value != record.value:
+        names = [n for n in type(again).model_fields if getattr(again, n) != getattr(stated, n)]
+        where = f"{stated.agent} at {stated.as_of:%Y-%m-%d %H:%M:%S}"
+        found.differences.append(f"{where}: {', '.join(names) or 'its bytes'}")
