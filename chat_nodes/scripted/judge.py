@@ -193,9 +193,10 @@ GOOD = {
 
 def _pair_answer(user: str) -> dict[str, str]:
     """The one of two answers with fewer faults; of equals the first, as many models choose."""
-    shared, _, rest = user.partition("## First\n")
-    first, _, second = rest.partition("## Second\n")
-    texts = [_judged_text(f"{shared}\n{ACTIONS}\n{one}") for one in (first, second)]
+    market, _, rest = user.partition("\n## First\n")
+    first, _, second = rest.partition("\n## Second\n")
+    sides = [one.replace("\n###", "\n##").replace("### ", "## ", 1) for one in (first, second)]
+    texts = [_judged_text(f"{market}\n{side}") for side in sides]
     points = [sum(rule(one)[0] == GOOD[name] for name, rule in RULES.items()) for one in texts]
     better = 1 if points[1] > points[0] else 0
     return {"better": ("first", "second")[better], "quote": texts[better].quote}

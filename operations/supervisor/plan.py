@@ -127,7 +127,7 @@ def plan(spec: ArenaSpec, context: LaunchContext) -> list[ProcessSpec]:
         processes.append(process(name, *words, *pacing, *prompts, *replace))
     if spec.ledger.enabled:
         processes.append(process(LEDGER, *ledger_command(context.ledger_file)))
-    if words := judge_command(spec.judge, contest, spec.coach):
+    if words := judge_command(spec.judge, contest):
         processes.append(process(JUDGE, *words))
     if spec.alerts is not None:
         budget_usd = contest.llm_budget_usd if contest is not None else None
@@ -368,6 +368,7 @@ def require_prices(spec: ArenaSpec, prices: PriceList) -> None:
     if contest is None or contest.llm_budget_usd is None or contest.replies == "replay":
         return
     used_nodes = {agent.chat_node for agent in spec.agents}
+    used_nodes |= {spec.judge.chat_node} if spec.judge and spec.judge.chat_node else set()
     for node in spec.chat_nodes:
         priced = node.scripted or node.price_per_million or prices.of(node.model_id)
         if node.name in used_nodes and not priced:

@@ -68,10 +68,11 @@ def test_it_misquotes_now_and_then() -> None:
 def test_it_prefers_the_better_of_two_answers_and_else_the_first() -> None:
     """Two equal answers are told apart by their place, which both orders reveal."""
     good, bad = "words: BTC-USD at 67210.5 rises", "words: as it turned out, BTC-USD rose"
-    template = "# Two answers to the same market\n\n{shown}## First\n{a}\n\n## Second\n{b}\n"
+    side = "### Strategy\nBuy low.\n\n### What the agent did\n"
+    template = "# Two answers to the same market\n\n{shown}\n## First\n{a}\n\n## Second\n{b}\n"
 
     def better(a: str, b: str) -> str:
-        text = judge_answer(asking(template.format(shown=SHOWN[12:], a=a, b=b)))
+        text = judge_answer(asking(template.format(shown=SHOWN[12:], a=side + a, b=side + b)))
         return str(orjson.loads(text)["better"])
 
     assert ("first", "second", "first") == (

@@ -61,6 +61,11 @@ HIDDEN_RESULT = "(figures of the account, not shown)"
 ORDER_TOOLS = frozenset({TRADE_TOOL, EXIT_TOOL})
 JUDGED_OUTCOMES = frozenset({"completed", "max_rounds"})
 
+STRATEGY = "Strategy"
+MARKET = "Market"
+ACTIONS = "What the agent did"
+
+_HEADING = re.compile(r"^#+\s*", re.M)
 _CASH_AFTER = re.compile(r"\s*\bCash [-\d.,]+ [A-Z]+\.")
 _REALISED = re.compile(r"\s*\bRealised [-+\d.,]+ [A-Z]+\.")
 
@@ -84,27 +89,38 @@ def is_judgeable(turn: Turn) -> bool:
 
 def blind_turn(turn: Turn) -> BlindTurn:
     """Render a turn for a judge."""
+    texts = blind_sections(turn, names_of(turn))
+    text = "\n\n".join(f"## {heading}\n{body}" for heading, body in texts.items())
+    return BlindTurn(turn.turn_id, text[:TEXT_CHARS_MAX])
+
+
+def blind_sections(turn: Turn, names: Iterable[str]) -> dict[str, str]:
+    """The sections of the text about a turn, by heading.
+
+    Args:
+        turn: The turn.
+        names: The names to remove.
+    """
     parts = prompt_parts(turn)
-    hidden = _hidden_numbers(turn)
-    clock = f"{turn.as_of:%H:%M}"
     earlier = [
         *other_lines(parts, "Since your"),
         *other_lines(parts, "From your owner"),
         *other_lines(parts, "Your last decisions"),
     ]
     done = [without_money(line) for line in action_lines(turn, parts)]
-    texts = [
-        ("Strategy", bounded([parts.strategy, parts.costs], STRATEGY_CHARS_MAX)),
-        ("Account", bounded(account_lines(parts), ACCOUNT_CHARS_MAX) or "(not shown to the agent)"),
-        (f"Market at {clock}", bounded(market_lines(parts), MARKET_CHARS_MAX)),
-        ("Earlier", without_money(bounded(earlier, OTHER_CHARS_MAX)) or "(nothing)"),
-        ("What the agent did", bounded(done, ACTIONS_CHARS_MAX)),
-    ]
-    text = "\n\n".join(f"## {heading}\n{body}" for heading, body in texts)
-    text = without_dates_and_ids(text)
-    text = without_values(text, (*parts.amounts, *hidden))
-    text = without_names(text, names_of(turn))
-    return BlindTurn(turn.turn_id, text[:TEXT_CHARS_MAX])
+    strategy = _HEADING.sub("", "\n".join([parts.strategy, parts.costs]))
+    texts = {
+        STRATEGY: bounded([strategy], STRATEGY_CHARS_MAX),
+        "Account": bounded(account_lines(parts), ACCOUNT_CHARS_MAX) or "(not shown to the agent)",
+        f"{MARKET} at {turn.as_of:%H:%M}": bounded(market_lines(parts), MARKET_CHARS_MAX),
+        "Earlier": without_money(bounded(earlier, OTHER_CHARS_MAX)) or "(nothing)",
+        ACTIONS: bounded(done, ACTIONS_CHARS_MAX),
+    }
+    amounts = (*parts.amounts, *_hidden_numbers(turn))
+    return {
+        heading: without_names(without_values(without_dates_and_ids(body), amounts), names)
+        for heading, body in texts.items()
+    }
 
 
 def names_of(turn: Turn) -> tuple[str, ...]:

@@ -58,8 +58,8 @@ async def calibrate(
     specs = [topics.TURNS, topics.EVALUATIONS, topics.JUDGE_INBOX, topics.ROSTER]
     await bus.ensure_topics(specs)
     agents = await read_agents(bus)
-    live = await _live_judgements(bus, rubric)
-    node = node or _only_node([one.node for one in live], [one.node for one in agents.values()])
+    earlier = await _earlier_judgements(bus, rubric)
+    node = node or _only_node([one.node for one in earlier], [one.node for one in agents.values()])
     baselines = {name for name, spec in agents.items() if spec.kind == "baseline"}
     turns = await _chosen_turns(bus, count, baselines)
     asked = questions_about(turns, rubric, node)
@@ -70,6 +70,7 @@ async def calibrate(
             remedy=f"the agents' chat nodes are {', '.join(names)}; `arena status` lists all",
         )
     judgements = await _Asking(bus, rubric, node, progress, wait_s).run(asked)
+    live = [one for one in earlier if not one.planted]
     found = calibration_of(judgements, live, rubric, bus.clock.now())
     await bus.append(topics.EVALUATIONS.name, found, key=node)
     return CalibrationRun(found, tuple(judgements))
@@ -88,8 +89,8 @@ def _only_node(judging: Sequence[str], of_agents: Sequence[str]) -> str:
     )
 
 
-async def _live_judgements(bus: Bus, rubric: Rubric) -> list[TurnJudgement]:
-    """The judgements of the running arena with this rubric, oldest first."""
+async def _earlier_judgements(bus: Bus, rubric: Rubric) -> list[TurnJudgement]:
+    """The judgements with this rubric, oldest first."""
     found: list[TurnJudgement] = []
 
     def take(record: Record) -> None:
@@ -100,7 +101,7 @@ async def _live_judgements(bus: Bus, rubric: Rubric) -> list[TurnJudgement]:
             found.append(message)
 
     await for_each_record(bus, topics.EVALUATIONS, take)
-    return sorted((one for one in found if not one.planted), key=lambda one: one.at)
+    return sorted(found, key=lambda one: one.at)
 
 
 async def _chosen_turns(bus: Bus, count: int, baselines: set[str]) -> list[Turn]:

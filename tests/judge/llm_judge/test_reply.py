@@ -8,16 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arena.messages import ChatReply, Usage
+from arena.messages import ChatMessage, ChatReply, Usage
+from chat_nodes.scripted.judge import judge_answer
+from judge.evaluations.llm.faults import planted
 from judge.evaluations.llm.judgement import AskedTurn, judgement_of, unanswered
 from judge.evaluations.llm.reply import better_of_pair, parse_better, parse_reply
-from judge.evaluations.llm.request import pair_requests
+from judge.evaluations.llm.request import PairRequest, chat_request, pair_requests
 from tests.judge.llm_judge.judgements import RUBRIC
+from tests.judge.llm_judge.recorded import waiting, with_buy
 
 SHOWN = "words: waiting for the trend, because nothing rises on 15m"
 QUOTE = "nothing rises on 15m"
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
-PLAIN = {
+PLAIN: dict[str, list[dict[str, Any]]] = {
     "answers": [
         {"question": name, "yes": n % 2 == 0, "quote": QUOTE} for n, name in enumerate(RUBRIC.ids)
     ]
@@ -220,13 +223,41 @@ def test_only_an_answer_that_both_orders_give_counts(
 
 
 def test_pair_is_asked_in_both_orders() -> None:
-    """With other call ids; a choice without a quote that is in the text is a tie."""
-    one, two = pair_requests("shared", "A waits", "B buys", turn_a="a", turn_b="b", node="judge")
+    """With other call ids, without names; a choice without a quote of the text is a tie."""
+    a = with_buy()
+    said = ChatMessage(role="assistant", content="I, rival of scalper-rules, wait for the dip.")
+    b = waiting().model_copy(
+        update={"snapshot_id": a.snapshot_id, "agent": "rival", "messages": (said,)}
+    )
+    one, two = pair_requests(a, b, "judge")
 
     assert one.call_id != two.call_id
-    assert one.shown.index("A waits") < one.shown.index("B buys")
-    assert two.shown.index("B buys") < two.shown.index("A waits")
-    assert "first" == parse_better('{"better": "First", "quote": "A waits"}', one.shown)
+    assert one.shown.index("a small buy") < one.shown.index("wait for the dip")
+    assert two.shown.index("wait for the dip") < two.shown.index("a small buy")
+    assert "I, [...] of [...], wait" in one.shown
+    assert 1 == one.shown.count("## Market at")
+    assert 2 == one.shown.count("### Strategy")
+    assert "first" == parse_better('{"better": "First", "quote": "a small buy"}', one.shown)
     assert "tie" == parse_better('{"better": "first", "quote": "C sells"}', one.shown)
     assert "tie" == parse_better('```{"better": "equal"}```', one.shown)
     assert parse_better("the first one", one.shown) is None
+    with pytest.raises(ValueError, match="different snapshots"):
+        pair_requests(a, b.model_copy(update={"snapshot_id": "other"}), "judge")
+
+
+def test_scripted_judge_compares_two_turns() -> None:
+    """It sees an invented price in both orders; of equal turns it takes the first one."""
+    a = with_buy()
+    told = planted(a, "invented_price")
+    assert told is not None
+    b = told.model_copy(update={"turn_id": "other", "agent": "rival"})
+
+    def asked(pair: tuple[PairRequest, PairRequest]) -> list[Any]:
+        requests = [chat_request(one.call_id, one.messages, NOW) for one in pair]
+        texts = [judge_answer(request) for request in requests]
+        return [parse_better(t, one.shown) for t, one in zip(texts, pair, strict=True)]
+
+    assert "a" == better_of_pair(*asked(pair_requests(a, b, "judge")))
+    assert "b" == better_of_pair(*asked(pair_requests(b, a, "judge")))
+    same = a.model_copy(update={"turn_id": "same"})
+    assert "tie" == better_of_pair(*asked(pair_requests(a, same, "judge")))

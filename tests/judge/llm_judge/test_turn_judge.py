@@ -1,5 +1,9 @@
 """Turns are judged over a real Kafka, once each and within the budget, whatever is killed."""
 
+import asyncio
+import subprocess
+import sys
+
 from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.messages import JudgeCalibration, TurnJudgement
@@ -10,9 +14,11 @@ from judge.evaluations.llm.rubric import shipped_rubric
 from judge.evaluations.llm.sampling import SampledTurn, Sampling, admitted
 from judge.evaluations.llm.service import TurnJudge
 from judge.evaluations.llm.turns_to_judge import FAILURES_MAX
+from tests.dashboard.publishing import ROOT, environment
 from tests.judge.llm_judge.recorded import recorded_turns
 from tests.judge.llm_judge.running import (
     CHAT_NODE,
+    DEADLINE_S,
     CountingModel,
     both,
     chat_node,
@@ -160,3 +166,32 @@ async def test_calibration_finds_the_faults_that_the_scripted_judge_sees(
     assert judged is not None
     assert (found.calibration_id, False) == (judged.calibration_id, "uncalibrated" in judged.note)
     assert judged.corrected is not None
+
+
+async def test_command_prints_the_calibration_or_what_is_missing(
+    bus: KafkaBus, settings: Settings
+) -> None:
+    """Exit code 2 with the remedy without a turn, or for an unknown chat node; else JSON."""
+
+    async def run(*flags: str) -> "subprocess.CompletedProcess[bytes]":
+        command = [sys.executable, "-m", "arena", "judge", "calibrate", *flags]
+        env = environment(settings)
+        return await asyncio.to_thread(
+            subprocess.run, command, cwd=ROOT, env=env, capture_output=True, timeout=DEADLINE_S
+        )
+
+    nothing = await run("--node", CHAT_NODE)
+    await publish_turns(bus, many_turns(4))
+    unknown = await run("--node", "opinion")
+    async with chat_node(settings, CountingModel()):
+        done = await run("--node", CHAT_NODE, "--turns", "3", "--json")
+        table = await run("--turns", "3")
+
+    assert [2, 2] == [nothing.returncode, unknown.returncode]
+    assert b"no agent has decided anything yet" in nothing.stderr
+    assert b"there is no chat node 'opinion' in this arena" in unknown.stderr
+    assert b"rules" in unknown.stderr
+    assert (0, 3) == (done.returncode, JudgeCalibration.model_validate_json(done.stdout).turns)
+    assert 0 == table.returncode
+    assert b"false alarms" in table.stdout
+    assert b"built-in rules, not an LLM" in table.stdout
