@@ -6,11 +6,13 @@ to `prompts` if it is new.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from datetime import datetime
 
 from arena import topics
 from arena.bus.base import EARLIEST, LogReader, Record
+from arena.errors import ArenaError
 from arena.messages import PromptProposed, TurnStarted
 from arena.node import Node
 from arena.owner_words import OwnerBook
@@ -30,6 +32,8 @@ from routers.memory import AgentHistory
 from routers.prompt_sizes import PROMPT_FORMS
 
 PROMPTS, FEEDBACK, CONTROL = topics.PROMPTS.name, topics.FEEDBACK.name, topics.CONTROL.name
+Place = tuple[int, int]
+"""Partition and offset of a snapshot."""
 PLACES_MAX = 16
 """Newest snapshots that the topics were read for."""
 
@@ -50,10 +54,14 @@ class CoachingReader:
         self._reader: LogReader | None = None
         self._counts: dict[str, int] = {}
         self._lock = asyncio.Lock()
-        self._places: deque[tuple[int, int]] = deque(maxlen=PLACES_MAX)
+        self._places: deque[Place] = deque(maxlen=PLACES_MAX)
+        self._ahead: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
         """Close the reader."""
+        if self._ahead is not None:
+            self._ahead.cancel()
+            await asyncio.gather(self._ahead, return_exceptions=True)
         if self._reader is not None:
             await self._reader.close()
             self._reader = None
@@ -88,7 +96,7 @@ class CoachingReader:
         self._places.clear()
 
     async def text_for(
-        self, config: AgentConfig, history: AgentHistory, place: tuple[int, int], as_of: datetime
+        self, config: AgentConfig, history: AgentHistory, place: Place, as_of: datetime
     ) -> CoachedText:
         """What an agent plays by on a snapshot.
 
@@ -104,10 +112,7 @@ class CoachingReader:
         prompt = config.strategy.prompt
         if not config.coached:
             return text_of_file(prompt)
-        async with self._lock:
-            if place not in self._places:
-                await self._read_to_ends()
-                self._places.append(place)
+        await self._read_for(place)
         agent, form = config.agent, PROMPT_FORMS[config.prompt_size]
         feedback = shown_feedback(self.owner, agent, history, form)
         found = self.prompts.of(agent).in_force(as_of)
@@ -120,6 +125,24 @@ class CoachingReader:
             {PROMPTS: self._position(PROMPTS, agent), FEEDBACK: used_to},
             wakes(feedback, history.last_started),
         )
+
+    def read_ahead(self, place: Place) -> None:
+        """Read for a snapshot that was just received, while its router does something else.
+
+        If it fails, `text_for` reads again, and reports why.
+        """
+        if place not in self._places and (self._ahead is None or self._ahead.done()):
+            self._ahead = asyncio.create_task(self._try_to_read_for(place))
+
+    async def _try_to_read_for(self, place: Place) -> None:
+        with contextlib.suppress(ArenaError):
+            await self._read_for(place)
+
+    async def _read_for(self, place: Place) -> None:
+        async with self._lock:
+            if place not in self._places:
+                await self._read_to_ends()
+                self._places.append(place)
 
     async def text_again(self, config: AgentConfig, started: TurnStarted) -> CoachedText:
         """What a turn plays by that is run again.

@@ -144,6 +144,8 @@ class AgentRouter:
         try:
             while True:
                 records = await self._reader.read(timeout_s=IDLE_READ_S)
+                if records and self.config.coached and self._is_owner:
+                    self._coaching.read_ahead((records[-1].partition, records[-1].offset))
                 while records and await self._reader.lag():
                     records = await self._reader.read(timeout_s=DRAIN_READ_S) or records
                 if records:
