@@ -64,7 +64,6 @@ __all__ = [
     "MarketText",
     "duration_text",
     "left_out_text",
-    "market_beside",
     "prompt_sha256",
     "render_market",
     "render_system",
@@ -251,28 +250,6 @@ def _small_market(
     body = "\n".join([small.body, *values.lines, *items.lines])
     parts = " and ".join(filter(None, (small.left_out, values.left_out, items.left_out)))
     return MarketText(small.heading, body, parts, items.item_ids, small.products)
-
-
-def market_beside(
-    owner: str,
-    market: MarketText,
-    snapshot: MarketSnapshot,
-    size: PromptSize,
-    shows: Collection[str] = (),
-) -> MarketText:
-    """The market beside the owner's words, which take its room in a compact or tiny prompt.
-
-    Args:
-        owner: What the owner said; "" for nothing.
-        market: `render_market(snapshot, size, shows)`.
-        snapshot: The snapshot.
-        size: The size of the prompt.
-        shows: What else the prompt shows.
-    """
-    if not owner or size == "full":
-        return market
-    room = len(market.heading) + len(market.body) - len(owner)
-    return render_market(snapshot, size, shows, room)
 
 
 def render_user(

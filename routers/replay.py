@@ -33,12 +33,12 @@ from routers.conversation_limits import ROUNDS_MAX
 from routers.prompt import (
     MarketText,
     left_out_text,
-    market_beside,
     prompt_sha256,
     render_market,
     render_system,
     render_user,
 )
+from routers.prompt_owner import market_beside
 from routers.replay_agent import RecordedAgent
 from routers.replay_coaching import RecordedCoaching
 from routers.replay_gates import GatedAgent, replay_gates

@@ -11,8 +11,8 @@ from routers.agent_config import AgentConfig
 from routers.coached_text import CoachedText, text_of_file
 from routers.kinds import TurnMachine, create_turn
 from routers.memory import AgentHistory
-from routers.prompt import left_out_text, market_beside, render_system, render_user
-from routers.prompt_owner import owner_text
+from routers.prompt import left_out_text, render_system, render_user
+from routers.prompt_owner import market_beside, owner_text
 from routers.roster import Roster
 from routers.snapshot_cache import RenderedSnapshot
 from routers.turn_types import NOT_GATED, Asked, ResolvedAgent, TurnInput

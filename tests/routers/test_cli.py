@@ -3,8 +3,17 @@
 import pytest
 
 from arena.errors import EXIT_USAGE, UsageError
-from routers.cli import _limits, agent_configs, parse_agent, with_prompt_sizes
+from routers.agent_config import spec_of
+from routers.cli import (
+    AgentArguments,
+    _limits,
+    agent_configs,
+    parse_agent,
+    with_prompt_sizes,
+    with_prompts,
+)
 from routers.turn_types import Limits
+from tests.routers.builders import WALL
 from tests.warm_commands import run_arena
 
 
@@ -102,3 +111,13 @@ def test_unknown_prompt_size_or_agent_is_refused(text: str) -> None:
 
     assert repr(text) in str(caught.value)
     assert "full, compact, tiny" in caught.value.remedy
+
+
+def test_prompts_flag_freezes_all_agents_of_a_process() -> None:
+    """The roster then says so; without the flag they are coached."""
+    agents: list[AgentArguments] = [("a", "cash", "rules", None), ("b", "cash", "rules", None)]
+    configs = agent_configs(agents, Limits(), None, "real-time", None)
+    frozen = with_prompts(configs, "frozen")
+
+    assert [True, True] == [config.coached for config in configs]
+    assert ["frozen"] * 2 == [spec_of(config, WALL).prompts for config in frozen]

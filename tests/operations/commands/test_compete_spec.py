@@ -167,3 +167,11 @@ def test_wrong_usage_is_refused_before_anything_starts(
     assert (done.returncode, done.stdout) == (code, "")
     assert error in done.stderr
     assert not (settings.home / "runs").exists()
+
+
+def test_flag_for_prompts_is_kept_for_a_resumed_contest() -> None:
+    """`--prompts coached` is written into the specification of the run."""
+    text = toml_with_flags(competition_toml(), prompts="coached")
+
+    assert "coached" == tomllib.loads(text)["competition"]["prompts"]
+    assert "frozen" == tomllib.loads(competition_toml())["competition"]["prompts"]

@@ -317,3 +317,27 @@ def test_contest_without_agents_is_refused() -> None:
     """It has no matrix, no agents and no baselines."""
     with pytest.raises(UsageError, match="it has no agents"):
         parse('[market]\nsource = "replay"\n[competition]\nsnapshots = 3\nbaselines = []\n')
+
+
+@pytest.mark.parametrize(
+    ("line", "flags"),
+    [
+        ("", ("--prompts", "frozen")),
+        ('prompts = "frozen"', ("--prompts", "frozen")),
+        ('prompts = "coached"', ()),
+    ],
+)
+def test_prompts_are_frozen_unless_coached(line: str, flags: tuple[str, ...]) -> None:
+    """Routers of a contest are told; those of another arena are coached by default."""
+    contest = parse(f"{CONTEST}{line}\n").competition
+
+    assert contest is not None
+    assert flags == contest.prompt_flags
+
+
+def test_other_words_about_prompts_are_refused() -> None:
+    """The error names the value and the two words."""
+    with pytest.raises(
+        UsageError, match=r"\[competition\] prompts: 'thawed'.*'frozen' or 'coached'"
+    ):
+        parse(f'{CONTEST}prompts = "thawed"\n')
