@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from arena.fold_checkpoint import FoldPositions
+from judge.evaluations.check_fold import TurnChecks
 from judge.leaderboard import leaderboard
 from judge.season import Season
 from judge.season.assumptions import assumption_lines
@@ -82,9 +83,9 @@ def test_changed_rules_survive_a_restart_of_the_judge(changed: Scenario) -> None
     """A season from a checkpoint has the rules that were used and those in force."""
     middle = len(changed.records) * 2 // 3
     builder = fold_records(changed.records[:middle])
-    packed = SeasonPacker().pack(builder, FoldPositions())
+    packed = SeasonPacker().pack(builder, FoldPositions(), TurnChecks())
     assert packed is not None
-    again, _ = restore(read_head(packed.head), [packed.segment])
+    again, _, _ = restore(read_head(packed.head), [packed.segment])
     for record in changed.records[middle:]:
         again.apply(record)
 

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from arena.fold_checkpoint import FoldPositions
 from arena.messages import LlmCall, MarketSnapshot, Message
+from judge.evaluations.check_fold import TurnChecks
 from judge.season import Season, SeasonBuilder
 from judge.season.assumptions import assumption_lines
 from judge.season.checkpoint_format import SeasonPacker, read_head, restore
@@ -114,9 +115,9 @@ def test_recorded_prices_are_distinguished_from_simulated_ones(recorded: bool) -
 def test_seed_support_survives_a_restart_of_the_judge() -> None:
     """A season from a checkpoint has the same models and cut-offs."""
     builder = built(recorded=True, cutoff="2026-02", options={"seed": 5})
-    packed = SeasonPacker().pack(builder, FoldPositions())
+    packed = SeasonPacker().pack(builder, FoldPositions(), TurnChecks())
     assert packed is not None
-    again, _ = restore(read_head(packed.head), [packed.segment])
+    again, _, _ = restore(read_head(packed.head), [packed.segment])
     again.folds.roster = builder.folds.roster
 
     whole, restored = builder.season(), again.season()

@@ -13,6 +13,7 @@ from arena.fold_checkpoint import FoldPositions
 from arena.messages import Evaluation
 from arena.metrics.returns import max_drawdown, total_return
 from arena.money import PRICE_SCALE, SCALE, PriceUnits
+from judge.evaluations.check_fold import TurnChecks
 from judge.leaderboard import leaderboard
 from judge.leaderboard_text import render_leaderboard
 from judge.metrics import measure
@@ -192,12 +193,14 @@ def test_checkpoint_continues_a_season(arena: Scenario, season: Season) -> None:
     """Products keep their currencies; without wallets the head has its older form."""
     half = len(arena.records) // 2
     builder = fold_records(arena.records[:half])
-    packed = SeasonPacker().pack(builder, FoldPositions({}))
+    packed = SeasonPacker().pack(builder, FoldPositions({}), TurnChecks())
     assert packed is not None
-    restored, _ = restore(read_head(packed.head), [packed.segment])
+    restored, _, _ = restore(read_head(packed.head), [packed.segment])
     for record in arena.records[half:]:
         restored.apply(record)
-    plain = SeasonPacker().pack(fold_records(Scenario().run(3).records), FoldPositions({}))
+    plain = SeasonPacker().pack(
+        fold_records(Scenario().run(3).records), FoldPositions({}), TurnChecks()
+    )
 
     assert np.array_equal(season.equity, restored.season().equity)
     assert season.assumptions == restored.season().assumptions

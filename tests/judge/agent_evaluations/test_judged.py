@@ -1,5 +1,6 @@
 """What a model said about turns enters the quality of a window's turns, and only there."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from arena.messages import Message
@@ -11,7 +12,7 @@ from tests.dashboard.scenario import Scenario
 from tests.judge.llm_judge.judgements import RUBRIC, calibration, judgement
 
 
-def evaluated(scenario: Scenario, said: list[Message]) -> tuple[object, ...]:
+def evaluated(scenario: Scenario, said: Sequence[Message]) -> tuple[object, ...]:
     """Quality, its interval, what was judged and the notes of momentum's evaluation."""
     checks, book = TurnChecks(), EvaluationBook()
     builder = SeasonBuilder(take_turn=checks.take)
