@@ -31,6 +31,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("operations.commands.halt:resume", "Take orders again after a halt."),
     "risk": ("trading_tools.cli_risk:app", "Show, set, lift and report limits of accounts."),
     "prompts": ("judge.prompts.cli:app", "Show and change the texts that agents play by."),
+    "prompts trial": (
+        "operations.commands.prompts_trial:prompts_trial",
+        "Try a text against the one in force.",
+    ),
     "prefer": ("judge.prompts.cli_owner:prefer", "State what an agent's owner prefers."),
     "feedback": ("judge.prompts.cli_owner:app", "Tell an agent, or the judge, something."),
     "repair": ("operations.commands.repair:repair", "Skip a record that stops the arena."),
@@ -62,7 +66,8 @@ GROUPS = {
     "compete": "Run a contest between agents, and judge it.",
     "reconcile": "Compare log, books and dashboard.",
 }
-"""First words of two-word commands such as `compete run`, with their help."""
+"""First words of two-word commands such as `compete run`, with their help. A command of two words
+whose first is itself a command, such as `prompts trial`, is listed among the commands of that."""
 
 SPEC_COMMANDS = ("up", "doctor", "compete run")
 OTHER_NAMES = ("LLM_API_KEY", "HISTORICAL_MINUTES")
@@ -126,7 +131,8 @@ def _top_commands() -> dict[str, tuple[str, str]]:
     found = {}
     for name, entry in COMMANDS.items():
         group = name.partition(" ")[0]
-        found[group] = ("", GROUPS[group]) if group in GROUPS else entry
+        if group == name or group in GROUPS:
+            found[group] = ("", GROUPS[group]) if group in GROUPS else entry
     return found
 
 
@@ -138,7 +144,7 @@ def _group(app: "typer.Typer", name: str) -> "typer.Typer":
     if not space:
         return app
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    app.add_typer(group, name=first, help=GROUPS[first])
+    app.add_typer(group, name=first, help=GROUPS.get(first) or COMMANDS[first][1])
     return group
 
 
@@ -176,6 +182,8 @@ def _add(app: "typer.Typer", name: str, path: str, text: str, *, load: bool) -> 
         own = found.registered_callback.callback if found.registered_callback else None
         what = inspect.cleandoc(own.__doc__ or "").partition(EXAMPLE)[0] if own else ""
         app.add_typer(found, name=name, help=what or text)
+        for other in (one for one in COMMANDS if one.startswith(f"{name} ")):
+            _add(found, other, *COMMANDS[other], load=False)
     else:
         what, separator, example = inspect.cleandoc(found.__doc__ or "").rpartition(EXAMPLE)
         app.command(

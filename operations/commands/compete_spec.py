@@ -214,7 +214,7 @@ def _currency_in(tables: Mapping[str, Any]) -> str | None:
 # Any: any TOML value.
 def to_toml(tables: Mapping[str, Any]) -> str:
     """Return tables of plain values, and arrays of such tables, as TOML."""
-    plain = {name: value for name, value in tables.items() if not isinstance(value, dict | list)}
+    plain = {name: value for name, value in tables.items() if not _is_table(value)}
     parts = ["".join(f"{key} = {_value(value)}\n" for key, value in plain.items())]
     for name, table in tables.items():
         if name in plain:
@@ -225,6 +225,12 @@ def to_toml(tables: Mapping[str, Any]) -> str:
             lines = [head, *(f"{key} = {_value(value)}" for key, value in each.items())]
             parts.append("\n".join(lines) + "\n")
     return "\n".join(part for part in parts if part)
+
+
+def _is_table(value: object) -> bool:
+    """True for a table, or an array of tables."""
+    tables = value if isinstance(value, list) and value else [value]
+    return all(isinstance(one, dict) for one in tables)
 
 
 def _value(value: object) -> str:

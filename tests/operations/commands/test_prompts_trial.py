@@ -1,0 +1,83 @@
+"""`arena prompts trial` on real Kafka: a strategy that is bad on purpose against a careful text."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from arena.runs import newest_run
+from arena.settings import Settings
+from judge.prompts.templates import compose
+from routers.strategy import load_strategy
+from tests.operations.commands.cli import ROOT, environment
+from tests.operations.commands.contests import DEADLINE_S, Contests
+
+RECKLESS = ROOT / "examples" / "strategies" / "reckless.toml"
+PREFIX = "ARENA_PREFIX"
+SPEC = f"""\
+[arena]
+name = "coached"
+products = ["BTC-USD"]
+
+[market]
+source = "replay"
+
+[[chat_nodes]]
+name = "rules"
+model_id = "scripted"
+
+[[agents]]
+name = "mad"
+strategy = "{RECKLESS}"
+chat_node = "rules"
+
+[competition]
+snapshots = 2
+baselines = ["cash"]
+prompts = "coached"
+judge = false
+"""
+
+
+def trial(settings: Settings, *words: str) -> "subprocess.CompletedProcess[str]":
+    """`arena prompts trial` with these words."""
+    return subprocess.run(
+        [sys.executable, "-m", "arena", "prompts", "trial", *words],
+        env={name: value for name, value in environment(settings).items() if name != PREFIX},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+
+@pytest.mark.timeout(200)
+def test_careful_text_is_promoted_over_the_reckless_one(settings: Settings, tmp_path: Path) -> None:
+    """The trial has a run of its own; a text that is in force already is refused."""
+    spec, careful = tmp_path / "coached.toml", tmp_path / "careful.md"
+    spec.write_text(SPEC)
+    text = load_strategy(str(RECKLESS)).prompt
+    careful.write_text(compose(text, "conservative", ["figures", "churn"]))
+    Contests(settings, spec).outcome(str(spec))
+    run = newest_run(settings.home)
+    assert run is not None
+    name = run[0].name
+    words = ("--run", name, "--snapshots", "60", "--repeats", "1", "--json")
+
+    same = trial(settings, "mad", str(RECKLESS), *words)
+    assert (2, True) == (same.returncode, "in force" in same.stderr), same.stderr
+    unknown = trial(settings, "sane", str(careful), *words)
+    assert (2, True) == (unknown.returncode, "mad" in unknown.stderr), unknown.stderr
+
+    found = trial(settings, "mad", str(careful), *words)
+    assert 0 == found.returncode, found.stderr
+    result = json.loads(found.stdout)
+    assert ("promote", 60) == (result["verdict"], result["periods"])
+    assert 0 < result["quality"]["low"] < result["quality"]["high"]
+    newest = newest_run(settings.home)
+    assert newest is not None
+    assert newest[0].name != name
+    assert result == json.loads((newest[0] / "trial.json").read_text())
