@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from arena.errors import UsageError
+
 SECONDS_MAX: Final = 7 * 86_400
 UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)([smhd])", re.ASCII)
@@ -20,6 +22,18 @@ def parse_duration(value: object) -> float:
         remedy = 'write a time of at most "7d" as a number and s, m, h or d, such as "25s"'
         raise ValueError(f"is {value!r}; {remedy}")
     return seconds
+
+
+def duration_option(flag: str, text: str) -> float:
+    """The seconds of a duration that a flag was given.
+
+    Raises:
+        UsageError: It is not one; the message names the flag.
+    """
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"{flag} {error}") from None
 
 
 def duration_text(seconds: float) -> str:

@@ -1,11 +1,12 @@
 """`arena judge`: the command line of the judge."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from arena import logs
+from arena.durations import duration_option
 from arena.errors import UsageError
 from arena.messages import Evaluation
 from arena.options import Prefix, Run, Servers
@@ -27,6 +28,21 @@ app.command("evaluate")(evaluate)
 app.command("evaluations")(evaluations)
 app.command("calibrate")(calibrate)
 
+Once = Annotated[
+    bool,
+    typer.Option("--once", help="Read to the end of the topics, print the leaderboard and exit."),
+]
+AsJsonOnce = Annotated[
+    bool, typer.Option("--json", help="Print the evaluation as JSON; implies --once.")
+]
+Confidence = Annotated[
+    float, typer.Option("--confidence", help="Confidence of every interval.", min=0.5, max=0.99)
+]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the resampling.", min=0)]
+Resamples = Annotated[
+    int,
+    typer.Option("--resamples", help="Number of bootstrap replications.", min=200, max=100_000),
+]
 EvaluateAfter = Annotated[
     str,
     typer.Option(
@@ -53,6 +69,33 @@ CallsPerDay = Annotated[
         help="Its most calls per day of market time, for all agents together.",
     ),
 ]
+CoachMode = Annotated[
+    Literal["off", "propose", "auto"],
+    typer.Option("--coach", help="Propose better texts; auto approves them, too."),
+]
+CoachCooldown = Annotated[
+    str,
+    typer.Option(
+        "--coach-cooldown", metavar="TIME", help="Market time between two changes of an agent."
+    ),
+]
+CoachExpires = Annotated[
+    str,
+    typer.Option(
+        "--coach-expires", metavar="TIME", help="Market time until an unconfirmed text is undone."
+    ),
+]
+CoachScaleRisk = Annotated[
+    str | None,
+    typer.Option(
+        "--coach-scale-risk",
+        metavar="TIME",
+        help="Scale limits of exposure for this market time after a drawdown. [never]",
+    ),
+]
+CoachRiskFactor = Annotated[
+    str, typer.Option("--coach-risk-factor", help="What they are multiplied by.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -61,28 +104,20 @@ def judge(
     bootstrap_servers: Servers = None,
     prefix: Prefix = None,
     run_name: Run = None,
-    once: Annotated[
-        bool,
-        typer.Option(
-            "--once", help="Read to the end of the topics, print the leaderboard and exit."
-        ),
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the evaluation as JSON; implies --once.")
-    ] = False,
-    confidence: Annotated[
-        float,
-        typer.Option("--confidence", help="Confidence of every interval.", min=0.5, max=0.99),
-    ] = 0.90,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the resampling.", min=0)] = 1,
-    resamples: Annotated[
-        int,
-        typer.Option("--resamples", help="Number of bootstrap replications.", min=200, max=100_000),
-    ] = 2_000,
+    once: Once = False,
+    as_json: AsJsonOnce = False,
+    confidence: Confidence = 0.90,
+    seed: Seed = 1,
+    resamples: Resamples = 2_000,
     evaluate_after: EvaluateAfter = "10m",
     chat_node: ChatNode = None,
     share: Share = 0.2,
     calls_per_day: CallsPerDay = 200,
+    coach: CoachMode = "off",
+    coach_cooldown: CoachCooldown = "1h",
+    coach_expires: CoachExpires = "4h",
+    coach_scale_risk: CoachScaleRisk = None,
+    coach_risk_factor: CoachRiskFactor = "0.5",
 ) -> None:
     """Rank the agents, with confidence intervals, and report which differences are more than luck.
 
@@ -91,25 +126,31 @@ def judge(
     interim and are false in at most 5 seasons of 100, however often you look. Two judges with the
     same flags publish the same evaluations, whenever they were started. --once prints the
     leaderboard and exits. It also scores every agent on a cadence (`evaluate`, `evaluations`),
-    which the ranking does not use; with --chat-node, a model judges a sample of the turns for it.
+    which the ranking does not use; with --chat-node, a model judges a sample of the turns for it,
+    and with --coach it proposes other texts for agents that do badly.
 
     Example: arena judge --once
     """
     from arena.node import run_async, run_node
-    from judge.evaluations.evaluate import EvaluationOptions, seconds_of
+    from judge.evaluations.evaluate import EvaluationOptions
     from judge.evaluations.llm.service import turn_judge_options
     from judge.process import serve
+    from judge.prompts.coach import coach_settings
     from judge.service import JudgeOptions
 
     if context.invoked_subcommand is not None:
         _refuse_options_before(context)
         return
+    first_after_s = duration_option("--evaluate-after", evaluate_after)
     options = JudgeOptions(
         confidence=confidence,
         seed=seed,
         resamples=resamples,
         turns=turn_judge_options(chat_node, share, calls_per_day),
-        evaluations=EvaluationOptions(first_after_s=seconds_of(evaluate_after)),
+        evaluations=EvaluationOptions(first_after_s=first_after_s),
+        coach=coach_settings(
+            coach, coach_cooldown, coach_expires, coach_scale_risk, coach_risk_factor
+        ),
     )
     live = not once and not as_json
     with find_arena(

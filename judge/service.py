@@ -31,6 +31,7 @@ from judge.leaderboard import (
     horizon_of,
     leaderboard,
 )
+from judge.prompts.coach import CoachSettings
 from judge.schedule import newest_due
 from judge.season import SEASON_TOPICS, SeasonBuilder
 from judge.statistics.pairs import LookDecisions, LookMemo
@@ -51,6 +52,7 @@ class JudgeOptions:
     Attributes:
         evaluations: Options of the evaluations of agents.
         turns: How turns are judged by a language model; None if they are not.
+        coach: How the coach works; None for no coach.
     """
 
     confidence: float = CONFIDENCE
@@ -58,6 +60,7 @@ class JudgeOptions:
     resamples: int = RESAMPLES
     evaluations: EvaluationOptions = DEFAULT_OPTIONS
     turns: TurnJudgeOptions | None = None
+    coach: CoachSettings | None = None
 
     def id_of(self, snapshot_id: str) -> str:
         """Return the id of the evaluation up to a snapshot."""

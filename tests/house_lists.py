@@ -252,6 +252,7 @@ SHELLS = (
     "operations/commands/preflight.py",
     "operations/commands/price_check.py",
     "operations/commands/process.py",
+    "operations/commands/prompts_trial.py",
     "operations/commands/repair.py",
     "operations/commands/resume_check.py",
     "operations/commands/risk_standings.py",

@@ -240,6 +240,7 @@ class AgentEvaluation(Message):
         version: Version of the strategy's text in the newest turn; "" if unknown.
         version_turns: Turns with a decision under this version since it came into force last.
         version_orders: How many of them sent an order.
+        version_quality: The quality score of these turns alone; None without any check.
         overall: Weighted mean of the dimensions that have a score; None without any.
         dimensions: "returns", "risk", "quality" and "consistency".
         trend: Against the mean of `trend_from`; "unknown" without earlier evaluations.
@@ -264,6 +265,7 @@ class AgentEvaluation(Message):
     version: str = VERSION_FIELD
     version_turns: int = 0
     version_orders: int = 0
+    version_quality: float | None = None
     overall: float | None = None
     grade: Grade | None = None
     dimensions: dict[str, Dimension]

@@ -10,7 +10,15 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from arena.messages import CheckCount, Turn
-from judge.evaluations.checks import CHECKS, FAILED, PASSED, AgentMemory, check_turn
+from arena.messages.tools import TRADE_TOOL
+from judge.evaluations.checks import (
+    CHECKS,
+    FAILED,
+    NOT_APPLICABLE,
+    PASSED,
+    AgentMemory,
+    check_turn,
+)
 from judge.season.packed_rows import PackedRows
 
 KEPT = timedelta(days=31)
@@ -29,6 +37,7 @@ class CheckedTurn(NamedTuple):
             that times never fall.
         version: Version of the strategy's text; "" in older records.
         results, reasons: As in `judge.evaluations.checks.Checked`.
+        ordered: True if it sent an order.
     """
 
     turn_id: str
@@ -37,6 +46,7 @@ class CheckedTurn(NamedTuple):
     version: str
     results: str
     reasons: dict[str, str]
+    ordered: bool = False
 
 
 @dataclass(slots=True)
@@ -64,7 +74,13 @@ class TurnChecks:
         as_of = max(turn.as_of, self.newest.get(agent, turn.as_of))
         self.newest[agent] = as_of
         row = CheckedTurn(
-            turn.turn_id, turn.snapshot_id, as_of, turn.version, found.results, found.reasons
+            turn.turn_id,
+            turn.snapshot_id,
+            as_of,
+            turn.version,
+            found.results,
+            found.reasons,
+            _sends_order(turn),
         )
         self.first.setdefault(agent, as_of)
         rows = self.rows.setdefault(agent, PackedRows())
@@ -76,6 +92,22 @@ class TurnChecks:
         """The checked turns of an agent, oldest first; do not change the list."""
         rows = self.rows.get(agent)
         return [] if rows is None else rows.all()
+
+
+def _sends_order(turn: Turn) -> bool:
+    return any(call.name == TRADE_TOOL for one in turn.messages for call in one.tool_calls)
+
+
+def of_newest_version(rows: list[CheckedTurn]) -> list[CheckedTurn]:
+    """The newest rows that have the version of the last one: since it came into force last.
+
+    A turn whose model could not be asked says nothing about a version, and is left out.
+    """
+    first = len(rows)
+    while first and rows[first - 1].version == rows[-1].version:
+        first -= 1
+    place = CHECKS.index("valid")
+    return [row for row in rows[first:] if row.results[place] != NOT_APPLICABLE]
 
 
 def between(rows: list[CheckedTurn], first: datetime, last: datetime) -> list[CheckedTurn]:

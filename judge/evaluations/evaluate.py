@@ -4,14 +4,12 @@ Two judges with the same options that evaluate an agent at the same snapshot, wi
 records of `judge.evaluations`, write the same bytes.
 """
 
-import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from arena import ids
-from arena.errors import UsageError
 from arena.messages import (
     AgentEvaluation,
     Dimension,
@@ -27,6 +25,7 @@ from judge.evaluations.check_fold import (
     between,
     count_checks,
     failed_turns,
+    of_newest_version,
 )
 from judge.evaluations.dimensions import (
     AccountFigures,
@@ -64,23 +63,6 @@ class EvaluationOptions:
 
 
 DEFAULT_OPTIONS = EvaluationOptions()
-UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_TIME = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)([smhd])", re.ASCII)
-
-
-def seconds_of(text: str) -> float:
-    """Read a time such as "10m".
-
-    Raises:
-        UsageError: It is not one.
-    """
-    found = _TIME.fullmatch(text.strip())
-    if found is None:
-        raise UsageError(
-            f"--evaluate-after {text!r} is not a time",
-            remedy="write a number and s, m, h or d: 10m",
-        )
-    return float(found.group(1)) * UNITS_S[found.group(2)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +146,7 @@ def evaluate(
     track = account_track(folds, agent, last)
     account = figures_of(track.equity[first:], track.cash, track.largest)
     own = between(rows, begin, end)
+    newest = of_newest_version(own)
     counts, judged = count_checks(own), earlier.judged(begin, end)
     dimensions = _dimensions(account, quality_dimension(counts, judged))
     overall = overall_of(dimensions)
@@ -179,6 +162,9 @@ def evaluate(
         window_s=(end - begin).total_seconds(),
         turns=len(own),
         version=own[-1].version if own else "",
+        version_turns=len(newest),
+        version_orders=sum(row.ordered for row in newest),
+        version_quality=quality_dimension(count_checks(newest), None).score,
         overall=overall,
         grade=grade_of(overall),
         dimensions=dimensions,

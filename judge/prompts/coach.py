@@ -9,9 +9,12 @@ longer trades is taken back; every text passes `judge.prompts.lint`.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, Literal
 
+from arena.durations import duration_option
+from arena.errors import UsageError
 from arena.messages import AgentEvaluation, Evidence, PromptAction, PromptDecided, PromptProposed
+from arena.money import parse_share
 from arena.prompt_versions import AgentPrompts, PromptVersion, version_of, why_not_proposed
 from judge.prompts.lint import lint
 from judge.prompts.templates import compose, template_of
@@ -47,6 +50,38 @@ class CoachSettings:
     expires_s: float = EXPIRES_S
     scale_risk_s: float | None = None
     risk_factor: Decimal = RISK_FACTOR
+
+
+def coach_settings(
+    mode: Literal["off", "propose", "auto"],
+    cooldown: str,
+    expires: str,
+    scale_risk: str | None,
+    risk_factor: str,
+) -> CoachSettings | None:
+    """The settings of the flags of `arena judge`; None for no coach.
+
+    Raises:
+        UsageError: A time or the factor cannot be used.
+    """
+    if mode == "off":
+        return None
+    try:
+        factor = parse_share(risk_factor)
+    except ValueError as error:
+        raise UsageError(f"--coach-risk-factor: {error}") from None
+    if not factor:
+        raise UsageError("--coach-risk-factor is 0", remedy="write a share above 0, such as 0.5")
+    scaled_s = None
+    if scale_risk is not None:
+        scaled_s = duration_option("--coach-scale-risk", scale_risk)
+    return CoachSettings(
+        auto=mode == "auto",
+        cooldown_s=duration_option("--coach-cooldown", cooldown),
+        expires_s=duration_option("--coach-expires", expires),
+        scale_risk_s=scaled_s,
+        risk_factor=factor,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +204,7 @@ def _about_probation(
 ) -> CoachStep:
     """A version in force that is not confirmed: confirm it, or leave the agent alone."""
     before = None if now.evidence is None else now.evidence.quality
-    after = score_of(evaluation, "quality")
+    after = evaluation.version_quality
     if not settings.auto or before is None or after is None:
         return NOTHING
     grown = after - before

@@ -4,6 +4,7 @@
     chat_node = "gpt"           # the [[chat_nodes]] that judges turns; without it code alone does
     share = 0.2                 # share of the turns that are judged
     calls_per_day = 200         # most calls per day of market time, for all agents together
+    evaluate_after = "10m"      # market time from an agent's first turn to its first evaluation
 
 The table starts the judge, also in an arena without a contest.
 """
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from arena.unknown_names import closest_first, listed
+from operations.specs.coach import CoachTable, Duration, coach_flags
 from operations.specs.errors import SpecFault
 from operations.specs.tables import ChatNodeTable, Name, Share, SpecTable
 
@@ -31,11 +33,13 @@ class JudgeTable(SpecTable):
         chat_node: Name of the [[chat_nodes]] whose model judges turns; None for none.
         share: Share of the turns that are judged.
         calls_per_day: Most calls per day of venue time.
+        evaluate_after: Market time from an agent's first turn to its first evaluation.
     """
 
     chat_node: Name | None = None
     share: Share | None = None
     calls_per_day: int | None = Field(default=None, ge=1, le=CALLS_PER_DAY_MAX)
+    evaluate_after: Duration | None = None
 
 
 def check_judge(table: JudgeTable | None, nodes: Sequence[ChatNodeTable]) -> None:
@@ -58,9 +62,13 @@ def check_judge(table: JudgeTable | None, nodes: Sequence[ChatNodeTable]) -> Non
         raise SpecFault(("judge", "chat_node"), what)
 
 
-def judge_command(table: JudgeTable | None, contest: "CompetitionTable | None") -> list[str]:
+def judge_command(
+    table: JudgeTable | None,
+    contest: "CompetitionTable | None",
+    coach: CoachTable | None = None,
+) -> list[str]:
     """The command of the judge; an empty list if the arena has none."""
-    if table is None and not (contest and contest.judge):
+    if table is None and coach is None and not (contest and contest.judge):
         return []
     options: dict[str, object] = {}
     if contest is not None:
@@ -70,9 +78,10 @@ def judge_command(table: JudgeTable | None, contest: "CompetitionTable | None") 
             "--chat-node": table.chat_node,
             "--share": table.share,
             "--calls-per-day": table.calls_per_day,
+            "--evaluate-after": table.evaluate_after,
         }
     words = ["judge"]
     for flag, value in options.items():
         if value is not None:
             words += [flag, f"{value:f}" if isinstance(value, Decimal) else str(value)]
-    return words
+    return words + coach_flags(coach)

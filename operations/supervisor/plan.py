@@ -127,7 +127,7 @@ def plan(spec: ArenaSpec, context: LaunchContext) -> list[ProcessSpec]:
         processes.append(process(name, *words, *pacing, *prompts, *replace))
     if spec.ledger.enabled:
         processes.append(process(LEDGER, *ledger_command(context.ledger_file)))
-    if words := judge_command(spec.judge, contest):
+    if words := judge_command(spec.judge, contest, spec.coach):
         processes.append(process(JUDGE, *words))
     if spec.alerts is not None:
         budget_usd = contest.llm_budget_usd if contest is not None else None

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arena.errors import UsageError
 from arena.messages import AgentEvaluation
 from judge.evaluations.cadence import (
     CALM_AFTER_S,
@@ -19,7 +18,6 @@ from judge.evaluations.cadence import (
     next_after_s,
     trend_of,
 )
-from judge.evaluations.evaluate import seconds_of
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
@@ -134,10 +132,3 @@ def test_trend_is_against_the_mean_of_three() -> None:
     assert trend_of(55.0, earlier).trend == "declining"
     assert trend_of(55.0, []).trend == "unknown"
     assert trend_of(None, earlier).trend == "unknown"
-
-
-def test_times_of_the_flag() -> None:
-    """A number and a unit."""
-    assert [600, 90, 5400] == [seconds_of(text) for text in ("10m", "90s", "1.5h")]
-    with pytest.raises(UsageError, match="is not a time"):
-        seconds_of("10 minutes")

@@ -45,6 +45,7 @@ def evaluation(
             "version": version_of(version),
             "version_turns": 20,
             "version_orders": 5,
+            "version_quality": quality,
             "dimensions": {"quality": Dimension(score=quality, weight=0.25)},
         }
         | figures
