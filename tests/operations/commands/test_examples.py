@@ -11,6 +11,7 @@ from operations.commands.demo_spec import BASELINES, STRATEGIES, demo_toml
 from operations.commands.messages_text import models_text
 from operations.specs.arena_spec import load_spec, parse_spec
 from operations.supervisor.plan import LaunchContext, plan, require_keys
+from routers.strategy import load_strategy
 from tests.operations.commands.cli import ROOT
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
@@ -26,13 +27,14 @@ def test_examples_named_in_the_documents_exist() -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example_can_be_planned(path: Path) -> None:
-    """Every file is valid and names shipped strategies."""
+    """Every file is valid and names shipped strategies, or a file of the examples that loads."""
     spec = load_spec(path)
 
     processes = plan(spec, CONTEXT)
 
     shipped = {p.stem for p in (ROOT / "routers" / "strategies").glob("*.py")}
-    assert {agent.strategy for agent in spec.agents} <= shipped
+    for strategy in {agent.strategy for agent in spec.agents} - shipped:
+        assert load_strategy(str(path.parent / strategy)).tools
     assert len({p.name for p in processes}) == len(processes)
 
 
