@@ -123,7 +123,8 @@ class TopicFollower:
             pair, wanted = (name, partition), log.position(name, partition)
             reader = await self._bus.partition_reader(name, partition, EARLIEST)
             try:
-                chunks = read_backwards(reader, pair, wanted + 1, chunk=VERDICT_CHUNK)
+                end = min(wanted + 1, (await reader.end_offsets())[pair])
+                chunks = read_backwards(reader, pair, end, chunk=VERDICT_CHUNK)
                 offset = await _newest_verdict(chunks, wanted - VERDICT_BACK_MAX)
             finally:
                 await reader.close()

@@ -105,7 +105,7 @@ def rows(own: AgentPrompts, as_of: datetime | None) -> Iterator[tuple[str, ...]]
         if one.expires_at is not None and not one.confirmed:
             since += f" until {one.expires_at:%m-%d %H:%M}"
         state, why = _state(own, one, as_of), one.reason
-        if one.decided_for and state in ("rejected", "replaced", "expired"):
+        if one.decided_for and state == "rejected":
             why += f" ({one.decided_for})"
         by = one.author if one.author == "file" else f"{one.author} {one.by}"
         yield one.short, state, by, since, one.parent[: len(one.short)], why

@@ -1,5 +1,6 @@
 """Every reader of `judge.evaluations` leaves alone what is about single agents."""
 
+import asyncio
 from datetime import timedelta
 
 from arena import topics
@@ -59,6 +60,18 @@ async def test_a_late_dashboard_without_a_verdict_reads_the_newest_record(bus: K
     await follower.open()
     try:
         assert follower.records_left == 1
+    finally:
+        await follower.close()
+
+
+async def test_a_dashboard_opens_before_the_first_evaluation(bus: KafkaBus) -> None:
+    """As in an arena without a judge."""
+    await bus.ensure_topics([topics.EVALUATIONS])
+    follower = TopicFollower(bus, SystemClock(), ArenaView())
+    async with asyncio.timeout(10):
+        await follower.open()
+    try:
+        assert follower.records_left == 0
     finally:
         await follower.close()
 
