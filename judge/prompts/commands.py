@@ -30,8 +30,11 @@ from judge.prompts.cli_text import (
     version_document,
 )
 from judge.prompts.frozen import require_coached
+from judge.prompts.lint import lint
 
 CLIENT = "arena-prompts"
+LINT_MAX = 5
+"""Most remarks about a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,8 @@ async def set_text(location: ArenaLocation, given: Text, *, propose: bool, as_js
             raise _no_text(given.agent)
         if now.version != version:
             own = await _put(bus, known, given, now, propose=propose)
+            for fault in lint(given.text, now.text)[:LINT_MAX]:
+                print_note(f"a proposal of the judge would be refused for this: {fault}")
     finally:
         await bus.close()
     _print(given.agent, own, version, known.as_of, as_json=as_json)

@@ -285,3 +285,16 @@ async def test_venue_time_is_that_of_the_newest_snapshot(memory_bus: MemoryBus) 
         await memory_bus.append(topics.SNAPSHOTS.name, snapshot(number), key="test")
 
     assert AS_OF + timedelta(minutes=3) == await newest_as_of(memory_bus)
+
+
+async def test_a_persons_text_is_remarked_on_and_not_refused(
+    memory_bus: MemoryBus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A date in it would keep a proposal of the judge from counting; a person decides."""
+    at = await arena_of(memory_bus)
+    dated = f"{FILE}Sell everything on 2026-05-01.\n"
+
+    await set_(at, dated)
+
+    assert version_of(dated) == (await own_of(memory_bus)).current
+    assert "would be refused for this: it names a date" in capsys.readouterr().err
