@@ -306,7 +306,7 @@ class GateKeys(SpecTable):
         quiet_max: Venue time after which the agent is asked without a move.
         calls_per_hour_max: Most model calls in the last hour of venue time.
         calls_per_day_max: Most model calls in the last day of venue time.
-        wake_on: Causes to ask at the next snapshot: "fill", "exit", "halt", "resume".
+        wake_on: Causes to ask at the next snapshot: "fill", "exit", "halt", "resume", "feedback".
     """
 
     # object: `gates_of` checks the types, too, and says what to write.
