@@ -26,6 +26,7 @@ LEFT_OUT = (
     (r"examples/live\.toml|arena connector coinbase(?!.*--ws-url)", "needs the live feed"),
     (r"examples/local-model\.toml", "needs a model server on this machine"),
     (r"local-llm", "fetches a model, over a minute"),
+    (r"^arena (prompts|feedback|judge evaluations)\b.*reckless", "needs the coached example arena"),
     (
         r"^arena (up|exchange|connector|chat-node|router|routers|tools|judge|ledger run)\b"
         r"(?! (list|call|new|check))(?!.*--once)",
