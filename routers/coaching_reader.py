@@ -6,18 +6,19 @@ to `prompts` if it is new.
 """
 
 import asyncio
-import contextlib
 from collections import deque
+from contextlib import aclosing
 from datetime import datetime
 
 from arena import topics
 from arena.bus.base import EARLIEST, LogReader, Record
-from arena.errors import ArenaError
+from arena.errors import BrokerUnavailable
 from arena.messages import PromptProposed, TurnStarted
 from arena.node import Node
 from arena.owner_words import OwnerBook
 from arena.prompt_versions import PromptBook, version_of
-from arena.read_topic import read_list
+from arena.read_topic import read_to_ends
+from arena.tasks import wait_for_tasks
 from arena.topics import partition_of
 from routers.agent_config import AgentConfig
 from routers.coached_text import (
@@ -34,6 +35,8 @@ from routers.prompt_sizes import PROMPT_FORMS
 PROMPTS, FEEDBACK, CONTROL = topics.PROMPTS.name, topics.FEEDBACK.name, topics.CONTROL.name
 Place = tuple[int, int]
 """Partition and offset of a snapshot."""
+READ_S = 5.0
+"""Longest time that a turn waits for the topics."""
 PLACES_MAX = 16
 """Newest snapshots that the topics were read for."""
 
@@ -56,6 +59,7 @@ class CoachingReader:
         self._lock = asyncio.Lock()
         self._places: deque[Place] = deque(maxlen=PLACES_MAX)
         self._ahead: asyncio.Task[None] | None = None
+        self._failed = ""
 
     async def close(self) -> None:
         """Close the reader."""
@@ -106,13 +110,12 @@ class CoachingReader:
             place: Partition and offset of the snapshot.
             as_of: Its venue time.
 
-        Raises:
-            BrokerUnavailable: The topics cannot be read to their ends.
+        If the topics cannot be read now, what was read before counts.
         """
         prompt = config.strategy.prompt
         if not config.coached:
             return text_of_file(prompt)
-        await self._read_for(place)
+        await self._wait_until_read(place)
         agent, form = config.agent, PROMPT_FORMS[config.prompt_size]
         feedback = shown_feedback(self.owner, agent, history, form)
         found = self.prompts.of(agent).in_force(as_of)
@@ -126,23 +129,36 @@ class CoachingReader:
             wakes(feedback, history.last_started),
         )
 
-    def read_ahead(self, place: Place) -> None:
-        """Read for a snapshot that was just received, while its router does something else.
+    def read_ahead(self, place: Place) -> asyncio.Task[None]:
+        """Read for a snapshot that was just received, while its router does something else."""
+        if self._ahead is None or self._ahead.done():
+            self._ahead = asyncio.create_task(self._read_for(place))
+        return self._ahead
 
-        If it fails, `text_for` reads again, and reports why.
-        """
-        if place not in self._places and (self._ahead is None or self._ahead.done()):
-            self._ahead = asyncio.create_task(self._try_to_read_for(place))
-
-    async def _try_to_read_for(self, place: Place) -> None:
-        with contextlib.suppress(ArenaError):
-            await self._read_for(place)
+    async def _wait_until_read(self, place: Place) -> None:
+        """Wait until the topics were read for a snapshot; at most `READ_S`, and it is read on."""
+        clock = self._node.clock
+        until_s = clock.monotonic() + READ_S
+        while place not in self._places:
+            reading = self.read_ahead(place)
+            await wait_for_tasks([reading], until_s - clock.monotonic(), clock)
+            if reading.done():
+                reading.result()
+            if not reading.done() or self._failed:
+                why = self._failed or f"no answer in {READ_S:g} s"
+                self._node.counters["prompts_unread"] += 1
+                self._node.log.warning("prompts cannot be read, those known count", error=why)
+                return
 
     async def _read_for(self, place: Place) -> None:
-        async with self._lock:
-            if place not in self._places:
-                await self._read_to_ends()
-                self._places.append(place)
+        self._failed = ""
+        try:
+            async with self._lock:
+                if place not in self._places:
+                    await self._read_to_ends()
+                    self._places.append(place)
+        except BrokerUnavailable as error:
+            self._failed = str(error)
 
     async def text_again(self, config: AgentConfig, started: TurnStarted) -> CoachedText:
         """What a turn plays by that is run again.
@@ -162,12 +178,19 @@ class CoachingReader:
             names = (PROMPTS, FEEDBACK, CONTROL)
             self._counts = {name: await self._node.bus.partitions(name) for name in names}
             self._reader = await self._node.bus.log_reader(*names, start=EARLIEST)
-        for record in await read_list(self._reader):
-            if record.topic == CONTROL or self._is_in_place(record):
-                if record.topic == PROMPTS:
-                    self._note_refused(record, self.prompts.apply(record))
-                else:
-                    self.owner.apply(record)
+        async with aclosing(read_to_ends(self._reader)) as batches:
+            async for records in batches:  # At once: a turn may begin before the next batch.
+                for record in records:
+                    self._apply(record)
+
+    def _apply(self, record: Record) -> None:
+        if record.topic == CONTROL:
+            self.owner.apply(record)
+        elif self._is_in_place(record):
+            if record.topic == PROMPTS:
+                self._note_refused(record, self.prompts.apply(record))
+            else:
+                self.owner.apply(record)
 
     def _is_in_place(self, record: Record) -> bool:
         """True if a record is in the partition of its key: order counts within one only."""

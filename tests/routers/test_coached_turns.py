@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from arena import topics
+from arena.bus.base import EARLIEST, LogReader, Start
 from arena.bus.memory import MemoryBus
+from arena.errors import BrokerUnavailable
 from arena.exports import export_topics
 from arena.messages import (
     ChatReply,
@@ -280,3 +282,39 @@ async def test_aborted_turn_names_version_and_words(memory_bus: MemoryBus) -> No
 
     assert ("aborted", FILE) == (aborted.outcome, aborted.version)
     assert [("feedback-1",)] * 2 == [shown(aborted), shown(second)]
+
+
+async def test_turns_go_on_while_prompts_cannot_be_read(memory_bus: MemoryBus) -> None:
+    """By what was known, without a crash; the change counts as soon as it can be read."""
+    silent = False
+
+    class Deaf(OtherConnection):
+        """A connection whose readers do not learn the ends of `prompts` for a while."""
+
+        async def log_reader(self, *names: str, start: Start = EARLIEST) -> LogReader:
+            reader = await super().log_reader(*names, start=start)
+            asked = reader.end_offsets
+
+            async def end_offsets() -> dict[tuple[str, int], int]:
+                if silent:
+                    raise BrokerUnavailable("no answer")
+                return await asked()
+
+            if topics.PROMPTS.name in names:
+                object.__setattr__(reader, "end_offsets", end_offsets)
+            return reader
+
+    deaf = Deaf(memory_bus.cluster)
+    await deaf.start()
+    peers = FakePeers(memory_bus, waiting_model)
+    async with peers.working(), playing(deaf, agent_config()) as node:
+        found = [await turn(peers, 0)]
+        silent = True
+        careful = await put_into_force(memory_bus, "Trade carefully.")
+        found.append(await turn(peers, 1))
+        silent = False
+        found.append(await turn(peers, 2))
+        assert 1 == node.counters["prompts_unread"]
+
+    assert [FILE, FILE, careful] == [one.version for one in found]
+    assert [1, 1, 3] == [one.read_to[topics.PROMPTS.name] for one in await starts(peers)]
