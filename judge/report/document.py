@@ -15,6 +15,8 @@ from judge.report.tables import ReportTable
 PRINTED = "printed"
 LAID_OUT = frozenset({"contents", "script_hash", "keys"})
 """Fields of the page without printed figures."""
+OF_COACHING = frozenset({"coaching", "coaching_note"})
+"""Fields that are only printed if an agent was coached."""
 
 
 def document(facts: Facts) -> Figures:
@@ -29,7 +31,7 @@ def printed(facts: Facts) -> Figures:
     texts = {
         field.name: _tree(getattr(page, field.name))
         for field in fields(page)
-        if field.name not in LAID_OUT
+        if field.name not in LAID_OUT and (facts.coached or field.name not in OF_COACHING)
     }
     charts = {
         name: {"head": list(chart.head), "rows": _tree(chart.rows)}

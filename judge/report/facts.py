@@ -16,12 +16,15 @@ import orjson
 from arena import __version__
 from arena.errors import UsageError
 from arena.exports import Manifest, read_manifest, read_records
+from arena.messages import Evidence
 from arena.pass_overs import passed_over_in
 from arena.visible_text import visible_json
 from judge.claim_history import SeasonAfter
 from judge.entrants import Entrant
 from judge.leaderboard import Leaderboard, leaderboard
 from judge.metrics import Metrics, as_columns
+from judge.report.coaching import CoachedAgent, coached_agents
+from judge.report.coaching_fold import COACHING_TOPICS, CoachingFold
 from judge.season import SEASON_TOPICS, Season, SeasonBuilder
 from judge.statistics import AgentStatistics, Interval, MatrixEffects, SeasonVerdict
 from judge.statistics.effects import matrix_effects
@@ -60,6 +63,7 @@ class Facts:
         effects: Effects of the model x strategy matrix, without baselines; None without agents.
         records: Topic -> SHA-256 of its exported file.
         ends: Topic -> partition -> end offset.
+        coached: Agents that were coached; () if all prompts were frozen, or nothing was done.
     """
 
     run: str
@@ -68,6 +72,7 @@ class Facts:
     effects: MatrixEffects | None
     records: Mapping[str, str] = field(default_factory=dict)
     ends: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    coached: tuple[CoachedAgent, ...] = ()
 
     @property
     def season(self) -> Season:
@@ -126,7 +131,10 @@ def read_facts(directory: Path, options: ReportOptions, *, run: str = "") -> Fac
     missing = [topic for topic in SEASON_TOPICS if topic not in manifest.topics]
     if missing:
         raise UsageError(f"{folder} lacks {', '.join(missing)}", remedy="export the run again")
-    builder = SeasonBuilder(options.pacing)
+    coaching = CoachingFold()
+    for record in read_records(folder, [t for t in COACHING_TOPICS if t in manifest.topics]):
+        coaching.apply(record)
+    builder = SeasonBuilder(options.pacing, coaching.take)
     builder.folds.accounts.pass_over(passed_over_in(folder))
     for record in read_records(folder, SEASON_TOPICS):
         builder.apply(record)
@@ -135,6 +143,7 @@ def read_facts(directory: Path, options: ReportOptions, *, run: str = "") -> Fac
         builder.season(),
         options,
         manifest,
+        coaching,
         season_after=lambda snapshots: builder.season(snapshots - 1),
     )
 
@@ -144,6 +153,7 @@ def make_facts(
     season: Season,
     options: ReportOptions,
     manifest: Manifest | None = None,
+    coaching: CoachingFold | None = None,
     *,
     season_after: SeasonAfter | None = None,
 ) -> Facts:
@@ -154,6 +164,7 @@ def make_facts(
         season: The season.
         options: Options of the report.
         manifest: Manifest of the records of the season.
+        coaching: Versions of prompts and evaluations of agents.
         season_after: Returns the season as it was after a number of snapshots.
 
     Raises:
@@ -178,6 +189,11 @@ def make_facts(
         effects=_effects(board, options),
         records={} if manifest is None else {t: f.sha256 for t, f in manifest.topics.items()},
         ends=season.ends if manifest is None else manifest.ends(),
+        coached=()
+        if coaching is None
+        else coached_agents(
+            board.season, coaching, confidence=options.confidence, seed=options.seed
+        ),
     )
 
 
@@ -234,6 +250,7 @@ def figures(facts: Facts) -> Figures:
         "alpha": [asdict(pair) for pair in facts.board.alpha],
         "effects": None if facts.effects is None else asdict(facts.effects),
         "evaluation": facts.board.evaluation.model_dump(mode="json"),
+        **({"coaching": [asdict(one) for one in facts.coached]} if facts.coached else {}),
     }
 
 
@@ -285,4 +302,6 @@ def _plain(value: object) -> object:
         return value.item()
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, Evidence):
+        return value.model_dump(mode="json")
     raise TypeError(f"{type(value).__name__} has no JSON form here")

@@ -23,6 +23,7 @@ from judge.leaderboard_text import detectables_block
 from judge.report import formats
 from judge.report.agent_figures import agent_figures
 from judge.report.agent_sections import NAME_MAX, AgentSection, agent_section, anchor
+from judge.report.coaching_tables import COACHING_NOTE, CoachingSection, coaching_sections
 from judge.report.facts import Facts
 from judge.report.leaderboard_table import leaderboard_notes, leaderboard_table
 from judge.report.matrix import Matrix, make_matrix
@@ -114,6 +115,8 @@ class Page:
     gates: ReportTable
     risk_note: str
     risk: ReportTable | None
+    coaching_note: str
+    coaching: tuple[CoachingSection, ...]
     agents_note: str
     agents: tuple[AgentSection, ...]
     assumptions: tuple[str, ...]
@@ -164,6 +167,7 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hash: str = "") -> 
             has_intervals=has_intervals,
             has_matrix=matrix is not None,
             has_limits=has_risk(season),
+            has_coaching=bool(facts.coached),
             unranked=unranked_title(facts),
         ),
         verdict=sentences_of(evaluation.verdict),
@@ -205,6 +209,8 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hash: str = "") -> 
         gates=gates_table(facts),
         risk_note=risk_note(facts),
         risk=risk_table(facts) if has_risk(season) else None,
+        coaching_note=COACHING_NOTE if facts.coached else "",
+        coaching=coaching_sections(facts),
         agents_note=agents_note(),
         agents=_agent_sections(facts),
         assumptions=assumption_lines(season.assumptions),
@@ -237,7 +243,13 @@ def _keys(facts: Facts) -> tuple[CurveButton, ...]:
 
 
 def _contents(
-    *, has_claims: bool, has_intervals: bool, has_matrix: bool, has_limits: bool, unranked: str
+    *,
+    has_claims: bool,
+    has_intervals: bool,
+    has_matrix: bool,
+    has_limits: bool,
+    has_coaching: bool,
+    unranked: str,
 ) -> tuple[tuple[str, str], ...]:
     listed = (
         ("verdict", "Verdict", True),
@@ -253,6 +265,7 @@ def _contents(
         ("decisions", "Cost of decisions", True),
         ("gates", "When asked", True),
         ("risk", "Risk and exits", has_limits),
+        ("coaching", "Coaching", has_coaching),
         ("agents", "Every agent", True),
         ("assumptions", "Assumptions", True),
         ("method", "Method", True),

@@ -49,21 +49,27 @@ class UnpairedDifference(NamedTuple):
     freedom: float
 
 
+def combined_interval(before: Interval, after: Interval) -> Interval:
+    """Return after less before for two independent figures with intervals (MOVER)."""
+    estimate = after.estimate - before.estimate
+    down = math.hypot(after.estimate - after.low, before.high - before.estimate)
+    up = math.hypot(after.high - after.estimate, before.estimate - before.low)
+    return Interval(estimate, estimate - down, estimate + up)
+
+
 def unpaired_difference(before: LineTotal, after: LineTotal) -> UnpairedDifference:
     """Return after less before for two independent totals with intervals of equal confidence.
 
     The p-value is that of Welch's test (1947, Biometrika 34, 28-35).
     """
-    one, two = before.total, after.total
-    estimate = two.estimate - one.estimate
-    down = math.hypot(two.estimate - two.low, one.high - one.estimate)
-    up = math.hypot(two.high - two.estimate, one.estimate - one.low)
+    found = combined_interval(before.total, after.total)
+    estimate = found.estimate
     error = math.hypot(before.error, after.error)
     parts = before.error**4 / before.freedom + after.error**4 / after.freedom
     freedom = error**4 / parts if parts else float(before.freedom)
     t_value = abs(estimate) / error if error else math.inf if estimate else 0.0
     return UnpairedDifference(
-        Interval(estimate, estimate - down, estimate + up),
+        found,
         float(2.0 * student_sf(t_value, freedom)),
         error,
         freedom,

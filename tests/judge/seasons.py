@@ -126,10 +126,20 @@ async def export_run(directory: Path, *, snapshots: int = 80, **changes: Any) ->
         snapshots: Number of snapshots.
         changes: Fields of the scenario.
     """
+    return await export_records(directory, Scenario(**changes).run(snapshots).records)
+
+
+async def export_records(directory: Path, records: Iterable[Record]) -> Path:
+    """A run folder with these exported records.
+
+    Args:
+        directory: The run's folder, which is created.
+        records: The records, each with a value; their offsets are given by the topics.
+    """
     bus = MemoryBus()
     await bus.start()
     await bus.ensure_topics(topics.fixed_topics())
-    for record in Scenario(**changes).run(snapshots).records:
+    for record in records:
         assert record.value is not None
         bus.cluster.append(
             record.topic, record.partition, record.key, record.value, tuple(record.headers.items())
