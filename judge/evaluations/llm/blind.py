@@ -6,7 +6,7 @@
     ## Earlier            closed orders, the owner's words, the agent's last decisions
     ## What the agent did its words, its calls and their results
 
-Names of agent, strategy, node and model, ids, dates, and money are removed (`redact`). The results
+Names of agent, strategy and model, ids, dates, and money are removed (`redact`). The results
 of the turn's own calls are shown, because the agent saw them; nothing else is later than the
 snapshot. Pure; the bounds of the parts add up to `TEXT_CHARS_MAX`.
 """
@@ -14,13 +14,20 @@ snapshot. Pure; the bounds of the parts add up to `TEXT_CHARS_MAX`.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 
 import orjson
 
 from arena.messages import RequestedCall, Turn
 from arena.messages.tools import EXIT_TOOL, PORTFOLIO_TOOL, TRADE_TOOL
 from arena.visible_text import one_line
+from judge.evaluations.llm.account_results import (
+    HIDDEN_RESULT,
+    SUCCESS_TOOLS,
+    account_numbers,
+    portfolio_shares,
+    success_numbers,
+    without_amounts,
+)
 from judge.evaluations.llm.prompt_parts import (
     ACCOUNT_CHARS_MAX,
     MARKET_CHARS_MAX,
@@ -35,7 +42,6 @@ from judge.evaluations.llm.prompt_parts import (
     prompt_parts,
 )
 from judge.evaluations.llm.redact import (
-    numbers_of,
     without_dates_and_ids,
     without_money,
     without_names,
@@ -48,16 +54,6 @@ WORDS_CHARS_MAX = 2_000
 ARGUMENTS_CHARS_MAX = 400
 RESULT_CHARS_MAX = 600
 TEXT_CHARS_MAX = 20_000
-ACCOUNT_TOOLS = frozenset(
-    {
-        PORTFOLIO_TOOL,
-        "get_performance_metrics",
-        "get_risk_metrics",
-        "get_transaction_history",
-    }
-)
-"""Tools whose results are about the account's success; they are not shown."""
-HIDDEN_RESULT = "(figures of the account, not shown)"
 ORDER_TOOLS = frozenset({TRADE_TOOL, EXIT_TOOL})
 JUDGED_OUTCOMES = frozenset({"completed", "max_rounds"})
 
@@ -66,8 +62,6 @@ MARKET = "Market"
 ACTIONS = "What the agent did"
 
 _HEADING = re.compile(r"^#+\s*", re.M)
-_CASH_AFTER = re.compile(r"\s*\bCash [-\d.,]+ [A-Z]+\.")
-_REALISED = re.compile(r"\s*\bRealised [-+\d.,]+ [A-Z]+\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +105,35 @@ def blind_sections(turn: Turn, names: Iterable[str]) -> dict[str, str]:
     strategy = _HEADING.sub("", "\n".join([parts.strategy, parts.costs]))
     texts = {
         STRATEGY: bounded([strategy], STRATEGY_CHARS_MAX),
-        "Account": bounded(account_lines(parts), ACCOUNT_CHARS_MAX) or "(not shown to the agent)",
+        "Account": bounded(account_lines(parts), ACCOUNT_CHARS_MAX) or "(not in its prompt)",
         f"{MARKET} at {turn.as_of:%H:%M}": bounded(market_lines(parts), MARKET_CHARS_MAX),
         "Earlier": without_money(bounded(earlier, OTHER_CHARS_MAX)) or "(nothing)",
         ACTIONS: bounded(done, ACTIONS_CHARS_MAX),
     }
-    amounts = (*parts.amounts, *_hidden_numbers(turn))
+    amounts = (*parts.amounts, *account_numbers(turn))
+    repeated = (*amounts, *success_numbers(turn))
+    own_words = ("Earlier", ACTIONS)
     return {
-        heading: without_names(without_values(without_dates_and_ids(body), amounts), names)
+        heading: without_names(
+            without_values(
+                without_dates_and_ids(body), repeated if heading in own_words else amounts
+            ),
+            names,
+        )
         for heading, body in texts.items()
     }
 
 
 def names_of(turn: Turn) -> tuple[str, ...]:
-    """The names by which a turn could be recognised."""
+    """The names by which a turn could be recognised.
+
+    That of the chat node is one of them only if it is like the model's or no plain word: a node
+    that is called "rules" would take this word out of every strategy.
+    """
     models = (turn.model, turn.model.rpartition("/")[2], turn.model.partition(":")[0])
-    return tuple(dict.fromkeys(filter(None, (turn.agent, turn.strategy, turn.node, *models))))
+    tells = turn.node.casefold() in turn.model.casefold() or not turn.node.isalpha()
+    node = turn.node if tells else ""
+    return tuple(dict.fromkeys(filter(None, (turn.agent, turn.strategy, node, *models))))
 
 
 def action_lines(turn: Turn, parts: PromptParts) -> list[str]:
@@ -167,25 +174,8 @@ def order_share(call: RequestedCall, parts: PromptParts) -> str:
 
 
 def result_text(tool: str, content: str) -> str:
-    """A result without amounts of money; that of a tool about the account is hidden."""
-    if tool in ACCOUNT_TOOLS:
+    """A result without amounts of money; one about the account's success is hidden."""
+    if tool in SUCCESS_TOOLS:
         return HIDDEN_RESULT
-    text = _REALISED.sub("", _CASH_AFTER.sub("", " ".join(content.split())))
+    text = portfolio_shares(content) if tool == PORTFOLIO_TOOL else without_amounts(content)
     return one_line(text, RESULT_CHARS_MAX)
-
-
-def _hidden_numbers(turn: Turn) -> Iterable[Decimal]:
-    """The numbers of results that are not shown, which the agent may repeat."""
-    tools: dict[str, str] = {}
-    found: list[Decimal] = []
-    for message in turn.messages:
-        tools |= {call.model_call_id: call.name for call in message.tool_calls}
-        if message.role != "tool":
-            continue
-        if tools.get(message.tool_call_id or "") in ACCOUNT_TOOLS:
-            found += numbers_of(message.content)
-        else:
-            for pattern in (_CASH_AFTER, _REALISED):
-                for text in pattern.findall(message.content):
-                    found += numbers_of(text)
-    return found

@@ -1,6 +1,6 @@
 """Removes from a text what would let a judge recognise an agent, or know how well it does. Pure.
 
-Removed, and marked by `REMOVED`: names of agent, strategy, node and model; ids and dates (a clock
+Removed, and marked by `REMOVED`: names of agent, strategy and model; ids and dates (a clock
 time stays); cash, equity, profits and losses. Money is removed in two ways: by the words around a
 number, and by its value wherever the account's own figures are repeated.
 """
@@ -22,7 +22,8 @@ _UUID = re.compile(
 _INSTANT = re.compile(r"\b\d{4}-\d\d-\d\d[T ](\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?")
 _DATE = re.compile(r"\b(?:19|20)\d\d-\d\d(?:-\d{0,2})?(?:T\d{0,2})?(?!\d)")
 _MODEL = re.compile(
-    r"\b(?:gpt|chatgpt|claude|gemini|gemma|llama|qwen|mistral|mixtral|deepseek|grok|openai"
+    r"\b(?!\w+-(?-i:[A-Z]{3,5})\b)"
+    r"(?:gpt|chatgpt|claude|gemini|gemma|llama|qwen|mistral|mixtral|deepseek|grok|openai"
     r"|anthropic|kimi|moonshot)(?:[-_. ]?\d[\w.]*)?(?:-[a-z0-9.]+)*\b",
     re.I,
 )

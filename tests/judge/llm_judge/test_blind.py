@@ -7,10 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arena.messages import ChatMessage, HeldPosition, Portfolio, Turn
+from arena.messages import ChatMessage, HeldPosition, Portfolio, RequestedCall, Turn
+from judge.evaluations.llm.account_results import HIDDEN_RESULT, SUCCESS_TOOLS, portfolio_shares
 from judge.evaluations.llm.blind import TEXT_CHARS_MAX, blind_turn, is_judgeable
 from judge.evaluations.llm.prompt_parts import prompt_parts, value_of
-from judge.evaluations.llm.redact import REMOVED, without_dates_and_ids, without_money
+from judge.evaluations.llm.redact import (
+    REMOVED,
+    without_dates_and_ids,
+    without_money,
+    without_names,
+)
 from tests.judge.llm_judge.recorded import recorded_turns, waiting, with_buy
 
 NAMES = st.from_regex(r"[a-z][a-z0-9]{2,8}([-_][a-z0-9]{2,8}){0,2}", fullmatch=True)
@@ -47,9 +53,39 @@ def test_no_name_and_no_model_is_shown(
     )
     text = blind_turn(named).text
 
-    for name in (agent, strategy, node, model, model.rpartition("/")[2]):
+    for name in (agent, strategy, model, model.rpartition("/")[2]):
         assert not words_in(name, text), name
     assert "I am [...], playing [...] as [...]" in text or "I am [...]" in text
+
+
+@pytest.mark.parametrize(
+    ("node", "model", "shown"),
+    [
+        ("nano", "gpt-5-nano", False),
+        ("gpt_5", "x", False),
+        ("judge-1", "x", False),
+        ("rules", "scripted", True),
+    ],
+)
+def test_name_of_a_chat_node_is_removed_if_it_tells_the_model(
+    node: str, model: str, shown: bool
+) -> None:
+    """A plain word is left in the strategy."""
+    said = ChatMessage(role="assistant", content=f"By the {node} of trading.")
+    turn = waiting().model_copy(
+        update={"node": node, "model": model, "messages": (*waiting().messages, said)}
+    )
+
+    assert shown == words_in(node, blind_turn(turn).text)
+
+
+def test_models_of_all_families_are_removed_and_products_are_not() -> None:
+    """Also one that the record does not name."""
+    said = "As GPT-5 or claude-opus-9 or Gemini 3 I buy GROK-USD and LLAMA-USDT"
+
+    assert f"As {REMOVED} or {REMOVED} or {REMOVED} I buy GROK-USD and LLAMA-USDT" == without_names(
+        said, ()
+    )
 
 
 @pytest.mark.parametrize("turn", recorded_turns(), ids=lambda turn: turn.agent)
@@ -191,3 +227,53 @@ def test_dates_become_times_of_day() -> None:
     text = "at 2026-01-01T00:10:00Z, on 2026-01-02, exit 2026-01-01T0"
 
     assert f"at 00:10, on {REMOVED}, exit {REMOVED}" == without_dates_and_ids(text)
+
+
+PORTFOLIO = """\
+Cash 89939.65 USD, equity 99891.85 USD.
+product | quantity | average cost | bid | unrealised USD | held
+BTC-USD | 0.0755 | 66628.61 | 65849.39 | -58.83 | 8m00s
+stop-loss BTC-USD at 65820.58, id 1"""
+
+
+def asking_tool(tool: str, result: str, words: str) -> str:
+    """What a judge sees of a turn that asked a tool and repeats what it said."""
+    turn = waiting()
+    call = RequestedCall(model_call_id="c", name=tool, arguments="{}")
+    more = (
+        ChatMessage(role="assistant", tool_calls=(call,)),
+        ChatMessage(role="tool", content=result, tool_call_id="c"),
+        ChatMessage(role="assistant", content=words),
+    )
+    return blind_turn(turn.model_copy(update={"messages": turn.messages + more})).text
+
+
+def test_portfolio_that_a_tool_showed_is_shown_in_shares() -> None:
+    """Positions stay, with their prices; cash, equity and gain go, also from the words."""
+    text = asking_tool(
+        "get_portfolio", PORTFOLIO, "I have 89,940 and lost 58.83 on BTC at 65849.39"
+    )
+
+    assert (
+        "result: cash 90 % of the account; position BTC-USD quantity=0.0755 (5.0 % of the account)"
+        " average_cost=66628.61 bid=65849.39 held=8m00s"
+    ) in text
+    assert f"I have {REMOVED} and lost {REMOVED} on BTC at 65849.39" in text
+
+
+@pytest.mark.parametrize("tool", sorted(SUCCESS_TOOLS))
+def test_results_about_success_are_not_shown(tool: str) -> None:
+    """Nor what the agent repeats of them; the market keeps all its figures."""
+    market = blind_turn(waiting()).text.partition("## Market")[2].partition("## Earlier")[0]
+    price = market.partition("BTC-USD,")[2].partition(",")[0]
+    text = asking_tool(tool, f"return +4.218 %, bought at {price}", "I am up 4.218 % already")
+
+    assert "result: (figures of the account, not shown)" in text
+    assert f"I am up {REMOVED} % already" in text
+    assert market in text
+
+
+def test_portfolio_of_another_form_is_not_shown() -> None:
+    """Better nothing than an amount."""
+    assert HIDDEN_RESULT == portfolio_shares("You own 100000 dollars.")
+    assert "no positions" in portfolio_shares("Cash 5.00 USD, equity 0.00 USD. No positions.")

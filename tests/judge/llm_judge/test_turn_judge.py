@@ -51,12 +51,14 @@ async def test_turns_of_agents_are_judged_and_those_of_baselines_are_not(
     """Every judgement has answers with quotes, its call is in the log with its cost."""
     turns = list(recorded_turns())
     await publish_turns(bus, turns)
-    expected = sum(turn.agent != "random" for turn in turns)
-    async with both(settings, CountingModel(), ALL):
+    agents_turns = {turn.turn_id for turn in turns if turn.agent != "random"}
+    expected = len(agents_turns)
+    async with both(settings, CountingModel(), ALL) as judge:
+        await until(lambda: {(name, 0) for name in agents_turns} <= judge.state.done)
         found = [one for one in await judgements(bus, expected) if one.repeat == 0]
 
     calls = {call.call_id: call for call in await judge_calls(bus)}
-    assert {t.turn_id for t in turns if t.agent != "random"} == {one.turn_id for one in found}
+    assert agents_turns == {one.turn_id for one in found}
     assert [""] * expected == [one.failure for one in found]
     assert all(one.scripted and one.credit is not None for one in found)
     assert all(calls[one.call_id].outcome == "ok" for one in found)
@@ -104,7 +106,8 @@ async def test_two_judges_make_each_call_once(bus: KafkaBus, settings: Settings)
         turn_judge(settings, ALL) as one,
         turn_judge(settings, ALL) as two,
     ):
-        await until(lambda: min(len(one.state.done), len(two.state.done)) >= len(turns))
+        wanted = {(turn.turn_id, 0) for turn in turns}
+        await until(lambda: wanted <= one.state.done & two.state.done)
 
     assert len(set(model.call_ids)) == len(model.call_ids)
     assert {t.turn_id for t in turns} == {j.turn_id for j in await judgements(bus)}
