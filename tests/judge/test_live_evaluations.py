@@ -13,7 +13,7 @@ import pytest
 from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
-from arena.messages import Evaluation, OrderDecided
+from arena.messages import AgentEvaluation, Evaluation, OrderDecided
 from arena.node import Node
 from arena.settings import Settings
 from judge.schedule import decision_counts, newest_due, stride
@@ -176,7 +176,7 @@ async def test_early_late_and_single_judges_publish_the_same(
     values: dict[str, set[bytes | None]] = defaultdict(set)
     for record in memory_bus.cluster.logs[topics.EVALUATIONS.name, 0]:
         message = record.message()
-        assert isinstance(message, Evaluation)
+        assert isinstance(message, Evaluation | AgentEvaluation)
         values[message.evaluation_id].add(record.value)
     (newest,) = values[once.evaluation_id]
     assert newest is not None
