@@ -128,7 +128,7 @@ class TopicFollower:
                 offset = await _newest_verdict(chunks, wanted - VERDICT_BACK_MAX)
             finally:
                 await reader.close()
-            if offset is not None:
+            if offset is not None and offset < log.position(name, partition):
                 log.seek(name, partition, offset)
 
     async def _restore(self, log: LogReader, passed_over: PassedOver) -> None:
