@@ -1,22 +1,28 @@
 """Computes published evaluations of agents again from the records, for anyone who doubts them.
 
-Reads what the judge reads, without its checkpoint; writes nothing. An evaluation may use what is
-before it in `judge.evaluations`, so the topic is followed in its order.
+Reads what the judge reads, without its checkpoint; writes nothing. An evaluation uses what its
+judge had read of `judge.evaluations`, which may end a little before its own record: it names the
+earlier evaluations that it was compared with, and how many turns were judged, so a second
+computation takes the same ones.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from arena import topics
 from arena.bus.base import Bus, Record
-from arena.messages import AgentEvaluation
+from arena.messages import AgentEvaluation, Judged, TurnJudgement
 from arena.read_topic import for_each_record
 from arena.wire import encode
 from judge.evaluations.book import EvaluationBook
 from judge.evaluations.check_fold import TurnChecks
-from judge.evaluations.evaluate import DEFAULT_OPTIONS, Asked, evaluate
+from judge.evaluations.evaluate import DEFAULT_OPTIONS, Asked, Earlier, evaluate
 from judge.evaluations.llm.rubric import shipped_rubric
 from judge.season import SEASON_TOPICS, SeasonBuilder
+
+UNREAD_MAX = 200
+"""Most judgements before an evaluation's record that its judge may not have read."""
 
 
 @dataclass(slots=True)
@@ -82,15 +88,9 @@ def _compare(
     if index is None:
         found.unknown += 1
         return
-    again = evaluate(
-        builder.folds,
-        checks,
-        stated.agent,
-        index,
-        Asked(stated.cause, stated.asked_by),
-        book.earlier(stated.agent, shipped_rubric()),
-        DEFAULT_OPTIONS,
-    )
+    earlier = as_stated(book.earlier(stated.agent, shipped_rubric()), stated)
+    asked = Asked(stated.cause, stated.asked_by)
+    again = evaluate(builder.folds, checks, stated.agent, index, asked, earlier, DEFAULT_OPTIONS)
     if again.evaluation_id != stated.evaluation_id:
         found.unknown += 1
         return
@@ -99,3 +99,35 @@ def _compare(
         names = [n for n in type(again).model_fields if getattr(again, n) != getattr(stated, n)]
         where = f"{stated.agent} at {stated.as_of:%Y-%m-%d %H:%M:%S}"
         found.differences.append(f"{where}: {', '.join(names) or 'its bytes'}")
+
+
+def as_stated(earlier: Earlier, stated: AgentEvaluation) -> Earlier:
+    """What a judge had read when it made an evaluation, as far as the evaluation tells.
+
+    Args:
+        earlier: What is before the evaluation's record.
+        stated: The evaluation.
+    """
+    known = [one.evaluation_id for one in earlier.evaluations]
+    last = stated.trend_from[-1] if stated.trend_from else ""
+    count = known.index(last) + 1 if last in known else len(known)
+    return replace(
+        earlier,
+        evaluations=earlier.evaluations[:count],
+        judgements=_judged_as_stated(earlier, stated),
+    )
+
+
+def _judged_as_stated(earlier: Earlier, stated: AgentEvaluation) -> Sequence[TurnJudgement]:
+    """The oldest judgements that are as many as an evaluation counted."""
+    begin = stated.as_of - timedelta(seconds=stated.window_s)
+    for unread in range(min(UNREAD_MAX, len(earlier.judgements)) + 1):
+        read = earlier.judgements[: len(earlier.judgements) - unread]
+        judged = replace(earlier, judgements=read).judged(begin, stated.as_of)
+        if _counts(judged) == _counts(stated.judged):
+            return read
+    return earlier.judgements
+
+
+def _counts(judged: Judged | None) -> tuple[int, int]:
+    return (0, 0) if judged is None else (judged.turns, judged.failed)
