@@ -4,8 +4,11 @@ import asyncio
 import subprocess
 import sys
 
+import pytest
+
 from arena import topics
 from arena.bus.kafka import KafkaBus
+from arena.errors import DependencyMissing, UsageError
 from arena.messages import JudgeCalibration, TurnJudgement
 from arena.settings import Settings
 from judge.evaluations.llm.calibrate import calibrate
@@ -171,30 +174,51 @@ async def test_calibration_finds_the_faults_that_the_scripted_judge_sees(
     assert judged.corrected is not None
 
 
-async def test_command_prints_the_calibration_or_what_is_missing(
+async def test_calibration_without_turns_or_chat_node_says_what_to_do(
     bus: KafkaBus, settings: Settings
 ) -> None:
-    """Exit code 2 with the remedy without a turn, or for an unknown chat node; else JSON."""
+    """Nothing is asked, and no topic is created for a name that was mistyped."""
 
-    async def run(*flags: str) -> "subprocess.CompletedProcess[bytes]":
-        command = [sys.executable, "-m", "arena", "judge", "calibrate", *flags]
-        env = environment(settings)
-        return await asyncio.to_thread(
-            subprocess.run, command, cwd=ROOT, env=env, capture_output=True, timeout=DEADLINE_S
+    async def refused(node: str | None) -> str:
+        with pytest.raises(UsageError) as error:
+            await calibrate(bus, node, 3, lambda done, total: None)
+        return f"{error.value}; {error.value.remedy}"
+
+    assert "no agent has joined" in await refused(None)
+    assert "no agent has decided anything yet" in await refused(CHAT_NODE)
+    await publish_turns(bus, many_turns(3))
+    assert "no chat node 'opinion' in this arena; the agents' chat nodes are rules" in (
+        await refused("opinion")
+    )
+    assert "no chat node 'rules'" in await refused(None)
+    assert [] == await bus.existing_topics([topics.prompted("opinion")])
+    await bus.ensure_topics([topics.PROMPTED.member(CHAT_NODE)])
+    with pytest.raises(DependencyMissing, match="gave no reply within 1 s"):
+        await calibrate(bus, CHAT_NODE, 1, lambda done, total: None, wait_s=0.6)
+
+
+async def test_command_prints_the_calibration(bus: KafkaBus, settings: Settings) -> None:
+    """As JSON, or as a table; without --node it measures the one that judged last."""
+
+    async def run(*flags: str) -> str:
+        command = [sys.executable, "-m", "arena", "judge", "calibrate", "--turns", "3", *flags]
+        done = await asyncio.to_thread(
+            subprocess.run,
+            command,
+            cwd=ROOT,
+            env=environment(settings),
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=True,
         )
+        return done.stdout
 
-    nothing = await run("--node", CHAT_NODE)
     await publish_turns(bus, many_turns(4))
-    unknown = await run("--node", "opinion")
     async with chat_node(settings, CountingModel()):
-        done = await run("--node", CHAT_NODE, "--turns", "3", "--json")
-        table = await run("--turns", "3")
+        document = await run("--node", CHAT_NODE, "--json")
+        table = await run()
 
-    assert [2, 2] == [nothing.returncode, unknown.returncode]
-    assert b"no agent has decided anything yet" in nothing.stderr
-    assert b"there is no chat node 'opinion' in this arena" in unknown.stderr
-    assert b"rules" in unknown.stderr
-    assert (0, 3) == (done.returncode, JudgeCalibration.model_validate_json(done.stdout).turns)
-    assert 0 == table.returncode
-    assert b"false alarms" in table.stdout
-    assert b"built-in rules, not an LLM" in table.stdout
+    assert 3 == JudgeCalibration.model_validate_json(document).turns
+    assert "false alarms" in table
+    assert f"Chat node {CHAT_NODE}: built-in rules, not an LLM" in table
