@@ -1,6 +1,7 @@
 """A second computation takes what the first had read, as far as its evaluation tells."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def evaluation(name: str, *, after: tuple[str, ...] = ()) -> AgentEvaluation:
 @pytest.mark.parametrize("read", range(7))
 def test_judgements_that_were_not_read_are_left_out(read: int) -> None:
     """The log has them in one order, so those that were read are its beginning."""
-    failed = {"answers": (), "failure": "no answer"}
+    failed: dict[str, Any] = {"answers": (), "failure": "no answer"}
     all_of_them = [judgement(n, **(failed if n % 3 == 1 else {})) for n in range(6)]
     judged = judged_of(all_of_them[:read], None, RUBRIC)
     stated = evaluation("e").model_copy(update={"judged": judged})
