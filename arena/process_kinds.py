@@ -248,6 +248,8 @@ ALERTS = ProcessKind(
         topics.CONTROL,
         topics.HEARTBEATS,
         topics.DEAD_LETTERS,
+        topics.PROMPTS,
+        topics.FEEDBACK,
     ),
     older_account="cli",
     spec_table="alerts",

@@ -2,8 +2,9 @@
 
 from arena.kill_switch import ALL_AGENTS
 from dashboard.model import agent_results, queries
+from dashboard.model.coaching_results import coaching_of
 from dashboard.model.frame import Frame
-from dashboard.model.results import AgentDetail, Agents, RenderedPrompt, TurnDetail
+from dashboard.model.results import AgentCoaching, AgentDetail, Agents, RenderedPrompt, TurnDetail
 from dashboard.model.view import ArenaView
 
 
@@ -34,6 +35,16 @@ def agent_detail(view: ArenaView, frame: Frame, agent: str) -> AgentDetail:
         verdict=next((row for row in rows if agent in (row.agent, *row.agents)), None),
         positions=queries.positions(frame, agent),
     )
+
+
+def coaching(view: ArenaView, frame: Frame, agent: str) -> AgentCoaching:
+    """What a coach sees of an agent.
+
+    Raises:
+        UnknownName: There is no such agent.
+    """
+    queries.standing(frame, agent)
+    return coaching_of(view, agent)
 
 
 def rendered_prompt(turn: TurnDetail) -> RenderedPrompt:

@@ -16,13 +16,14 @@ from arena.gate_settings import OFF, gates_text
 from arena.messages import Evaluation, LeaderboardRow, Turn
 from arena.money import PriceUnits, notional_units, unit_cost
 from arena.process_commands import RunningSupervisor, running_supervisors
+from dashboard.model.coaching_results import coaching_of, prompt_marks
 from dashboard.model.context_notes import context_notes
 from dashboard.model.equity_curves import thin, value_before
 from dashboard.model.halts import HaltRow
 from dashboard.model.indicator_values import all_indicator_values
 from dashboard.model.processes import ProcessRow
 from dashboard.model.recent_turns import AgentTurns
-from dashboard.model.results import ContextNote, IndicatorValues
+from dashboard.model.results import AgentCoaching, ContextNote, IndicatorValues
 from dashboard.model.risk_rows import risk_row
 from dashboard.model.rows import AgentRow, ArenaSummary, PositionRow, Series, Thought, TradeRow
 from dashboard.model.trade_rows import trade_row
@@ -56,6 +57,7 @@ class Frame:
         other_accounts: Accounts that are not a contestant's, such as an operator's.
         supervisors: Supervisors that run, with their reports.
         indicators: The indicators of each product in the newest snapshot, if they were requested.
+        coaching: What a coach sees of the selected agent.
     """
 
     now: datetime
@@ -74,6 +76,7 @@ class Frame:
     supervisors: tuple[RunningSupervisor, ...] = ()
     context: tuple[ContextNote, ...] = ()
     indicators: tuple[IndicatorValues, ...] = ()
+    coaching: AgentCoaching | None = None
 
     def row(self, agent: str) -> AgentRow | None:
         """The ranking row of an agent."""
@@ -130,6 +133,7 @@ def build_frame(
         supervisors=tuple(running_supervisors(view.processes.newest.values(), now)),
         context=context_notes(view).items,
         indicators=all_indicator_values(view) if market else (),
+        coaching=coaching_of(view, agent) if agent else None,
     )
 
 
@@ -289,7 +293,8 @@ def _series(view: ArenaView, ranking: tuple[AgentRow, ...], points: int) -> tupl
         if row.agent not in view.accounts.curves or row.opening is None or not row.ranked:
             continue
         values = thin(view.accounts.values(row.agent, view.snapshots), first, points)
-        found.append(Series(row.agent, row.colour, row.rank, row.whole, tuple(values)))
+        marks = tuple(int(one.at.timestamp() * 1000) for one in prompt_marks(view, row.agent))
+        found.append(Series(row.agent, row.colour, row.rank, row.whole, tuple(values), marks))
     return tuple(found)
 
 

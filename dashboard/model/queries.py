@@ -14,6 +14,7 @@ from arena.messages import Evaluation, LeaderboardRow
 from arena.money import notional_units
 from arena.trading_modes import restriction
 from dashboard.model import agent_results
+from dashboard.model.coaching_results import prompt_marks
 from dashboard.model.equity_curves import Value, thin
 from dashboard.model.frame import Frame
 from dashboard.model.results import (
@@ -284,6 +285,7 @@ def equity_curves(view: ArenaView, frame: Frame, points: int = CURVE_POINTS) -> 
                 opening=agent_results.decimal(series.opening),
                 values=tuple(agent_results.amount(value) for value in values),
                 drawdowns_pct=_drawdowns(all_values, times),
+                prompts=prompt_marks(view, series.agent),
             )
         )
     return EquityCurves(currency=frame.summary.currency, times=times, curves=tuple(curves))

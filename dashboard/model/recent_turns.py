@@ -18,9 +18,10 @@ TURNS_WINDOW = 4_000
 TURNS_KEPT = 24
 """Whole turns kept per agent, for the screen that shows them."""
 
-Outcome = tuple[int, str, int, bool, int, int, Decimal | None]
+Outcome = tuple[int, str, int, bool, int, int, Decimal | None, tuple[str, ...]]
 """Offset, outcome and skipped snapshots of a turn, whether it holds a decision, its end in Unix
-milliseconds, its model calls and their cost (None if a price is unknown)."""
+milliseconds, its model calls and their cost (None if a price is unknown), and the ids of feedback
+that it used."""
 Skip = tuple[datetime, int, dict[str, int]]
 """Venue time and last snapshot of a record of skipped ones, and their number by reason."""
 
@@ -63,7 +64,8 @@ class AgentTurns:
         decided = is_decision(turn)
         ended_ms = int(turn.ended_at.timestamp() * 1000)
         cost = Decimal(0) if turn.scripted or not turn.rounds else turn.usage.cost_usd
-        spent = len(turn.rounds), cost
+        used = turn.owner.feedback if decided and turn.owner is not None else ()
+        spent = len(turn.rounds), cost, used
         missed = turn.skipped_snapshots
         self.outcomes[turn_id] = (offset, turn.outcome, missed, decided, ended_ms, *spent)
         self.decided += decided
@@ -133,6 +135,21 @@ class AgentTurns:
                 break
             first_ms = first_ms if outcome == "aborted" else ended_ms
         return None if first_ms is None else datetime.fromtimestamp(first_ms / 1000, UTC)
+
+    def used_feedback(self) -> set[str]:
+        """Ids of the feedback that turns in the window used."""
+        return {one for outcome in self.outcomes.values() for one in outcome[7]}
+
+    def nothing_waited_before_ms(self) -> int:
+        """Feedback that was sent before this Unix millisecond does not wait; 0 if unknown.
+
+        A decision without feedback had none to show, so what came two turns before was used, also
+        by turns that have left the window. Two: words may be read before the turn before ended.
+        """
+        ended = list(self.outcomes.values())
+        blank = (n for n in range(len(ended) - 1, 1, -1) if ended[n][3] and not ended[n][7])
+        newest = next(blank, None)
+        return 0 if newest is None else ended[newest - 2][4]
 
     def deciding_since(self) -> datetime | None:
         """Wall time at which the turn in progress started; None if there is none."""

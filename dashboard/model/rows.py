@@ -219,6 +219,7 @@ class Series:
         rank: Rank of the agent.
         opening: Opening cash; with several currencies, the wealth index at the start.
         values: Pairs of venue time in Unix milliseconds and equity or index, oldest first.
+        marks: Venue times at which another version of its prompt came into force.
     """
 
     agent: str
@@ -226,6 +227,7 @@ class Series:
     rank: int
     opening: int
     values: tuple[tuple[int, int | None], ...]
+    marks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""The whole arena as one read model, folded from ten topics in any order. Pure.
+"""The whole arena as one read model, folded from twelve topics in any order. Pure.
 
 Folds records of market.tickers, market.snapshots, account.events, agent.turns, llm.calls,
-arena.roster, arena.control, judge.evaluations, arena.heartbeats and dead_letters. Within a
-partition they come in order; any interleaving of topics and partitions gives the same view, also
-for a reader that starts late (`WINDOWS` and `RECENT` define from where it must read).
+arena.roster, arena.control, judge.evaluations, prompts, agent.feedback, arena.heartbeats and
+dead_letters. Within a partition they come in order; any interleaving of topics and partitions gives
+the same view, also for a reader that starts late (`WINDOWS` and `RECENT` define from where it must
+read).
 """
 
 from arena import topics
@@ -12,6 +13,7 @@ from arena.currency import DEFAULT_CURRENCY
 from arena.errors import Malformed
 from arena.liveness import parse_heartbeat
 from arena.messages import (
+    AgentEvaluation,
     AgentSpec,
     Evaluation,
     Heartbeat,
@@ -26,6 +28,7 @@ from arena.messages import (
 )
 from dashboard.model.accounts_view import AccountsView
 from dashboard.model.calls import CALLS_WINDOW, Calls
+from dashboard.model.coaching_view import CoachingView
 from dashboard.model.equity_curves import SNAPSHOTS_WINDOW, Snapshots
 from dashboard.model.halts import HaltsView
 from dashboard.model.market_view import MarketView
@@ -35,6 +38,10 @@ from dashboard.model.recent_turns import TURNS_WINDOW, RecentTurns
 AGENTS_MAX = 1_000
 TICKERS_BACK_S = 600
 """Seconds of tickers that a new dashboard reads; quieter products are in the snapshots."""
+EVALUATIONS_WINDOW = 2_000
+"""Newest records of `judge.evaluations` that are read: a day of them at the defaults."""
+FEEDBACK_WINDOW = 5_000
+"""Newest feedback that is read."""
 
 RECENT = (topics.TICKERS.name, topics.HEARTBEATS.name)
 RECENT_S = max(TICKERS_BACK_S, GONE_AFTER_S)
@@ -47,7 +54,9 @@ WINDOWS: dict[str, int | None] = {
     topics.SNAPSHOTS.name: SNAPSHOTS_WINDOW,
     topics.TURNS.name: TURNS_WINDOW,
     topics.LLM_CALLS.name: CALLS_WINDOW,
-    topics.EVALUATIONS.name: 1,
+    topics.EVALUATIONS.name: EVALUATIONS_WINDOW,
+    topics.PROMPTS.name: None,
+    topics.FEEDBACK.name: FEEDBACK_WINDOW,
     topics.DEAD_LETTERS.name: 1,
 }
 """Topic -> newest records of each partition to read; None for all of them."""
@@ -71,6 +80,7 @@ class ArenaView:
         rules: The executor's trading rules; None before they were read.
         evaluation: The judge's newest evaluation, or None.
         halts: The kill switch.
+        coaching: Evaluations of agents, versions of their prompts, their owners' words.
         malformed_of: Topic -> number of unreadable records.
         malformed_newest: Topic, offset and error of the newest unreadable record.
         version: Number of records applied.
@@ -88,6 +98,7 @@ class ArenaView:
         self.rules: Rules | None = None
         self.evaluation: Evaluation | None = None
         self.halts = HaltsView()
+        self.coaching = CoachingView()
         self._dead_letter_ends: dict[int, int] = {}
         self.malformed_of: dict[str, int] = {}
         self.malformed_newest = ""
@@ -132,7 +143,14 @@ class ArenaView:
             if parse_heartbeat(record) is not None:
                 self.processes.beat(message, record.timestamp_ms)
             return
-        self._take(message, partition, offset)
+        if topic == topics.PROMPTS.name:
+            self.coaching.prompts.apply(record)
+        elif topic in (topics.FEEDBACK.name, topics.CONTROL.name):
+            self.coaching.owner.apply(record)
+        elif topic == topics.EVALUATIONS.name and isinstance(message, AgentEvaluation):
+            self.coaching.evaluated(record, message)
+        else:
+            self._take(message, partition, offset)
 
     def _take(self, message: Message, partition: int, offset: int) -> None:
         match message:

@@ -28,7 +28,7 @@ from dashboard.model.recent_calls import CALLS_MAX, RecentCall
 from dashboard.model.recent_turns import AgentTurns, Outcome, Skip
 from dashboard.model.view import CHECKPOINTED, ArenaView
 
-FORMAT = 9
+FORMAT = 10
 """Version of the image and of the view's fold; a checkpoint of another version is not used."""
 
 Kind = TypeVar("Kind", bound=Message)

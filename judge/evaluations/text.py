@@ -4,20 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
+from arena.check_words import failed_words
 from arena.messages import AgentEvaluation
-from arena.plural import counted
 from judge.evaluations.once import EvaluatedNow
 
-CHECK_WORDS: Mapping[str, str] = {
-    "valid": "gave no usable decision, or arguments that could not be read",
-    "figures": "quoted figures that were not shown",
-    "intent": "did other than the words said",
-    "own_rules": "broke a rule of the strategy's own text",
-    "size": "sent an order that was cut or refused for its size",
-    "cost": "bought for a move that does not pay its costs",
-    "refused": "sent a refused call again",
-    "churn": "sold what was just bought, for little more than the costs",
-}
 COLUMNS: tuple[tuple[str, bool], ...] = (
     ("market time", False),
     ("agent", False),
@@ -73,8 +63,7 @@ def failed_lines(one: AgentEvaluation, now: EvaluatedNow | None = None) -> list[
     for check, count in one.checks.items():
         if not count.failed:
             continue
-        of = counted(count.passed + count.failed, "turn")
-        lines.append(f"{check}: {count.failed:,} of {of} {CHECK_WORDS.get(check, 'failed it')}")
+        lines.append(f"{check}: {failed_words(check, count)}")
         reasons = [] if now is None else now.reasons(check)
         named = reasons or [(turn_id, "") for turn_id in one.failed_turns.get(check, ())]
         lines += [f"  {turn_id}" + (f": {why}" if why else "") for turn_id, why in named]

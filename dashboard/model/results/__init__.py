@@ -16,6 +16,17 @@ from dashboard.model.results.activity import (
 )
 from dashboard.model.results.agents import AgentDetail
 from dashboard.model.results.base import Kind, Result
+from dashboard.model.results.coaching import (
+    AgentCoaching,
+    EvaluationResult,
+    EvidenceResult,
+    FailedCheck,
+    ModelOpinion,
+    PendingFeedback,
+    PreferencesResult,
+    PromptMark,
+    PromptVersionResult,
+)
 from dashboard.model.results.health import (
     AgentCosts,
     CommandResult,
@@ -79,6 +90,7 @@ from dashboard.model.results.verdicts import Verdict, VerdictRow
 
 __all__ = [
     "Activity",
+    "AgentCoaching",
     "AgentCosts",
     "AgentDetail",
     "AgentStanding",
@@ -93,7 +105,10 @@ __all__ = [
     "DeadAgentResult",
     "EquityCurveResult",
     "EquityCurves",
+    "EvaluationResult",
+    "EvidenceResult",
     "ExitsResult",
+    "FailedCheck",
     "GatesResult",
     "HaltResult",
     "Halts",
@@ -109,15 +124,20 @@ __all__ = [
     "LimitResult",
     "Market",
     "ModelNode",
+    "ModelOpinion",
     "OpenOrderResult",
+    "PendingFeedback",
     "PortfolioResult",
     "Position",
     "Positions",
+    "PreferencesResult",
     "Price",
     "PriceBar",
     "PriceHistory",
     "Prices",
     "ProcessHealth",
+    "PromptMark",
+    "PromptVersionResult",
     "RenderedPrompt",
     "Result",
     "RiskResult",

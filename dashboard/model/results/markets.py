@@ -5,6 +5,7 @@ from arena.messages.base import Utc
 from arena.messages.orders import OrderStatus, OrderType
 from arena.money import WireDecimal
 from dashboard.model.results.base import Result
+from dashboard.model.results.coaching import PromptMark
 from dashboard.model.results.standings import AgentStanding, Market
 
 
@@ -278,6 +279,7 @@ class EquityCurveResult(Result):
     Attributes:
         values: Equity at each time of `EquityCurves.times`; None if unknown.
         drawdowns_pct: Share lost from the high so far, in percent, at each of the times.
+        prompts: When another version of its prompt came into force, oldest first.
     """
 
     agent: str
@@ -285,6 +287,7 @@ class EquityCurveResult(Result):
     opening: WireDecimal
     values: tuple[WireDecimal | None, ...]
     drawdowns_pct: tuple[WireDecimal | None, ...]
+    prompts: tuple[PromptMark, ...] = ()
 
 
 class EquityCurves(Result):
