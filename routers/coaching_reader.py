@@ -7,6 +7,7 @@ to `prompts` if it is new.
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from contextlib import aclosing
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from arena.bus.base import EARLIEST, LogReader, Record
 from arena.errors import BrokerUnavailable
 from arena.messages import PromptProposed, TurnStarted
 from arena.node import Node
-from arena.owner_words import OwnerBook
+from arena.owner_words import OwnerBook, preferences_key
 from arena.prompt_versions import PromptBook, version_of
 from arena.read_topic import read_to_ends
 from arena.tasks import wait_for_tasks
@@ -49,8 +50,10 @@ class CoachingReader:
         owner: The words of the owners.
     """
 
-    def __init__(self, node: Node) -> None:
-        """Take the process; the first call reads."""
+    def __init__(self, node: Node, agents: Iterable[str]) -> None:
+        """Take the process, and the agents whose records are kept; the first call reads."""
+        names = frozenset(agents)
+        self._keys = names | {preferences_key(name) for name in names}
         self.prompts = PromptBook()
         self.owner = OwnerBook()
         self._node = node
@@ -184,6 +187,8 @@ class CoachingReader:
                     self._apply(record)
 
     def _apply(self, record: Record) -> None:
+        if record.key_text not in self._keys:
+            return
         if record.topic == CONTROL:
             self.owner.apply(record)
         elif self._is_in_place(record):

@@ -54,7 +54,10 @@ async def serve_agents(
     await require_partitions(node.bus, topics.SNAPSHOTS)
     roster = Roster(node)
     snapshots = SnapshotCache(node)
-    recovering, coaching = asyncio.Lock(), CoachingReader(node)
+    recovering, coaching = (
+        asyncio.Lock(),
+        CoachingReader(node, [config.agent for config in configs]),
+    )
     agents = [
         AgentRouter(node, config, snapshots, roster, recovering, coaching) for config in configs
     ]

@@ -29,8 +29,9 @@ async def measure(settings: Settings) -> None:
     bus = KafkaBus(settings, client_id="measure-coaching")
     await bus.start()
     await bus.ensure_topics(topics.fixed_topics())
-    reader = CoachingReader(Node("router", "measured", settings, bus, SystemClock()))
     config, history = agent_config(), AgentHistory()
+    node = Node("router", "measured", settings, bus, SystemClock())
+    reader = CoachingReader(node, [config.agent])
     await reader.register(config, history)
     for number in range(WARM_UP):
         await reader.text_for(config, history, (0, number), AS_OF)

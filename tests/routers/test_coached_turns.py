@@ -10,6 +10,7 @@ import pytest
 from arena import topics
 from arena.bus.base import EARLIEST, LogReader, Start
 from arena.bus.memory import MemoryBus
+from arena.clock import SystemClock
 from arena.errors import BrokerUnavailable
 from arena.exports import export_topics
 from arena.messages import (
@@ -24,9 +25,13 @@ from arena.messages import (
     Turn,
     TurnStarted,
 )
+from arena.node import Node
 from arena.owner_words import preferences_key
 from arena.prompt_versions import version_of
+from arena.settings import Settings
 from routers.agent_config import AgentConfig
+from routers.coaching_reader import CoachingReader
+from routers.memory import AgentHistory
 from routers.replay import TurnReplay
 from tests.routers.builders import AS_OF, TRADER, WALL, reply
 from tests.routers.fake_peers import (
@@ -318,3 +323,21 @@ async def test_turns_go_on_while_prompts_cannot_be_read(memory_bus: MemoryBus) -
 
     assert [FILE, FILE, careful] == [one.version for one in found]
     assert [1, 1, 3] == [one.read_to[topics.PROMPTS.name] for one in await starts(peers)]
+
+
+async def test_records_of_other_agents_are_not_kept(memory_bus: MemoryBus) -> None:
+    """A process reads them, and remembers those of its own agents alone."""
+    await memory_bus.ensure_topics(topics.fixed_topics())
+    node = Node("router", "beta", Settings(), memory_bus, SystemClock())
+    reader, beta = CoachingReader(node, ["beta"]), agent_config("beta")
+    await put_into_force(memory_bus, "Trade carefully.", parent="")
+    await say(memory_bus, 1)
+    await prefer(memory_bus, risk="low")
+    await reader.register(beta, AgentHistory())
+    found = await reader.text_for(beta, AgentHistory(), (0, 0), AS_OF)
+    await reader.close()
+
+    assert ["beta"] == [*reader.prompts.agents]
+    assert ({}, {}) == (reader.owner.feedback, reader.owner.preferences)
+    assert (FILE, None) == (found.version, found.owner)
+    assert {topics.PROMPTS.name: 3, topics.FEEDBACK.name: 1} == found.read_to

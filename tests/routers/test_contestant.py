@@ -138,7 +138,7 @@ async def test_agent_replaced_before_it_joined_is_not_waited_for(
         SnapshotCache(node),
         Roster(node),
         asyncio.Lock(),
-        CoachingReader(node),
+        CoachingReader(node, []),
     )
     before = agent.joined
     agent.retire()

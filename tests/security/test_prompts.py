@@ -54,7 +54,7 @@ async def test_accounts_of_routers_and_people_suffice(secure: Secure) -> None:
     own = secure.settings("router", OWN_PREFIX)
     connection = KafkaBus(own)
     await connection.start()
-    reader = CoachingReader(Node("router", "alpha", own, connection, SystemClock()))
+    reader = CoachingReader(Node("router", "alpha", own, connection, SystemClock()), ["alpha"])
     try:
         await reader.register(agent_config(), AgentHistory())
         file = secure.home / "careful.md"
