@@ -12,6 +12,7 @@ from arena.bus.base import Record
 from arena.errors import UsageError
 from arena.ids import check_name
 from arena.messages import RiskAdjustment, RiskRequest
+from arena.money import decimal_text
 from arena.risk_limits import RiskLimits
 
 PERCENT: Final = Decimal(100)
@@ -93,7 +94,8 @@ def adjusted_limits(limits: RiskLimits, adjustment: RiskAdjustment) -> RiskLimit
 
     def scaled(limit: Decimal | None) -> Decimal:
         whole = PERCENT if limit is None else limit
-        return max(HUNDREDTH, (whole * adjustment.factor).quantize(HUNDREDTH, ROUND_DOWN))
+        rounded = (whole * adjustment.factor).quantize(HUNDREDTH, ROUND_DOWN)
+        return Decimal(decimal_text(max(HUNDREDTH, rounded.normalize())))
 
     return replace(
         limits,

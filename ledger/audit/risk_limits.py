@@ -8,6 +8,7 @@ limit of exposure; an order may not.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
 
 from arena.currency import cash_step
 from arena.messages import Rules
@@ -181,7 +182,7 @@ def _check_names(verdict: Json, limits: RiskLimits, expect: Expect) -> None:
     for name, threshold in limits.thresholds.items():
         found = looked_at.get(name, "nothing")
         text = f"a check of {name}" + (f" at {threshold}" if threshold else "")
-        expect(name in looked_at and found == threshold, text, found)
+        expect(name in looked_at and _is_same(found, threshold), text, found)
     breached = [check["limit"] for check in verdict["checks"] if check["state"] == "breached"]
     if verdict["decision"] == "approved":
         expect(not breached, "an approved order within its limits", f"breached {breached}")
@@ -198,3 +199,11 @@ def _count(event: Json, losses: _Losses) -> None:
         losses.last_loss = parse_time(at)
     elif realised > 0:
         losses.in_a_row = 0
+
+
+def _is_same(found: str, threshold: str) -> bool:
+    """True for the same number, however many zeros it is written with."""
+    try:
+        return found == threshold or Decimal(found) == Decimal(threshold)
+    except InvalidOperation:
+        return False

@@ -6,12 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from arena.risk_limits import RiskLimits
 from ledger.audit.checker import InvariantStatus
 from ledger.audit.sources import RecordSource
 from ledger.audit.trace import trace
 from ledger.audit.trace_records import order_ids
 from tests.ledger.audit.contest_log import EVENTS, TICKERS, ContestLog, Json, body_of
-from tests.ledger.living_log import AGENT, BTC, OTHER, changed, living_arena, living_log
+from tests.ledger.living_log import (
+    AGENT,
+    BTC,
+    OTHER,
+    LivingArena,
+    changed,
+    living_arena,
+    living_log,
+)
 
 CHECKED = (1, 2, 3, 4, 5, 6, 7, 9)
 LIMITS = 4
@@ -35,6 +44,18 @@ def test_every_kind_of_step_is_sound(sound: ContestLog) -> None:
     assert counts["exits armed"] == counts["exits fired"] + counts["exits cancelled"] + 1
     assert 5 == counts["buys measured by limits of risk"]
     assert 2 == found[5].counts["fills of limit orders"]
+
+
+def test_limit_may_be_written_with_zeros() -> None:
+    """A limit of "40.00" is checked at 40."""
+    written = RiskLimits.from_json({"max_symbol_exposure_pct": "40.00"})
+    arena = LivingArena(written)
+    arena.buy(AGENT, BTC, "0.1")
+    found = arena.log().results()[LIMITS]
+
+    assert "40.00" in written.text
+    assert () == tuple(found.violations)
+    assert 1 == found.counts["buys measured by limits of risk"]
 
 
 def _filled(order_type: str) -> Callable[..., bool]:

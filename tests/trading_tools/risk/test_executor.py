@@ -138,7 +138,7 @@ async def test_an_adjustment_lasts_until_its_venue_time(memory_bus: MemoryBus) -
     first, second = await read_until(memory_bus, topics.EVENTS.name, RiskLimitsSet, 2)
 
     assert "cut the order from 400 to" in cut.text
-    assert ("25.00", "request", "judge", "drill") == (
+    assert ("25", "request", "judge", "drill") == (
         first.limits["max_symbol_exposure_pct"],
         first.set_by,
         first.by,

@@ -166,7 +166,7 @@ def test_an_adjustment_scales_exposure_until_its_time() -> None:
     before = exposure(found, "bo", 0)
 
     assert "" == found.take(record("adjust/bo", adjustment()))
-    assert ("25.00", "49.00") == exposure(found, "bo", 59)
+    assert ("25", "49") == exposure(found, "bo", 59)
     assert before == exposure(found, "bo", 60)
     assert found.limits_for("bo", AT).limits.max_daily_loss_pct == STANDARD.max_daily_loss_pct
     assert exposure(found, "mo", 0) == ("10", "80")
@@ -176,7 +176,7 @@ def test_an_adjustment_counts_a_limit_that_is_off_as_100_percent() -> None:
     """So an agent without limits has some for a while; none becomes 0."""
     found = LimitSettings()
     found.take(record("adjust/bo", adjustment(factor="0.25")))
-    assert ("25.00", "25.00") == exposure(found, "bo", 0)
+    assert ("25", "25") == exposure(found, "bo", 0)
     found.take(record("adjust/bo", adjustment(factor="0.000001")))
     assert ("0.01", "0.01") == exposure(found, "bo", 0)
 
@@ -186,7 +186,7 @@ def test_an_adjustment_tightens_what_an_operator_asked_for() -> None:
     found = settings()
     found.take(record("adjust/bo", adjustment()))
     found.note(request("bo", limits={"max_symbol_exposure_pct": 8}), 7)
-    assert "4.00" == exposure(found, "bo", 0)[0]
+    assert "4" == exposure(found, "bo", 0)[0]
     assert "8" == exposure(found, "bo", 60)[0]
     assert "judge" == found.limits_for("bo", AT).by
 
