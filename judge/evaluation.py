@@ -10,6 +10,7 @@ from arena.metrics.returns import total_return
 from arena.metrics.sharpe import sharpe_scale
 from arena.model_cutoffs import cutoff_warning
 from judge.claims import ClaimRecord
+from judge.coached_rows import coached_warning
 from judge.design import design_gains, design_text
 from judge.entrants import ComparedField
 from judge.leaderboard_rows import oversized_equity_note
@@ -100,15 +101,6 @@ def make_evaluation(found: SeasonStatistics, options: StatisticsOptions) -> Eval
         ),
     )
     tested = [c.survives_stress for c in claims if c.measure == "return" and c.withdrawn is None]
-    warnings = (
-        refusal_note(season),
-        unsellable_note(season),
-        oversized_equity_note(found.rows, known.currency),
-        *field.notes,
-        *lost_account_notes(season),
-        stress_text(stress, tested),
-        *_cutoff_warnings(season),
-    )
     detectables = _detectables(field, verdict, found.indices)
     detectable = simple_detectable(verdict.detectable)
     reasons = dict(verdict.reasons)
@@ -135,7 +127,7 @@ def make_evaluation(found: SeasonStatistics, options: StatisticsOptions) -> Eval
         claims=claims,
         sharpe_unit=sharpe_scale(season.interval_s, season.periods)[1],
         design=_design(field, verdict),
-        warnings=tuple(text for text in warnings if text),
+        warnings=_warnings(found, stress, tested),
         verdict="",
         rows=found.rows,
         dead=season.dead,
@@ -148,6 +140,25 @@ def make_evaluation(found: SeasonStatistics, options: StatisticsOptions) -> Eval
         currency=known.currency,
         wallets=tuple(currency for currency, _ in known.wallets),
     )
+
+
+def _warnings(
+    found: SeasonStatistics, stress: Stress, tested: Sequence[bool | None]
+) -> tuple[str, ...]:
+    """Return what readers of the figures must know, one sentence each."""
+    field = found.field
+    season, known = field.season, field.season.assumptions
+    texts = (
+        refusal_note(season),
+        unsellable_note(season),
+        oversized_equity_note(found.rows, known.currency),
+        *field.notes,
+        *lost_account_notes(season),
+        stress_text(stress, tested),
+        *_cutoff_warnings(season),
+        coached_warning(found.rows),
+    )
+    return tuple(text for text in texts if text)
 
 
 def _method(found: SeasonStatistics) -> tuple[str, ...]:

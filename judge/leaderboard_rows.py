@@ -100,6 +100,7 @@ def row_of(
         bradley_terry=_estimate(standing.bradley_terry),
         p_best=standing.p_best,
         cutoff=season.entries[entrant.places[0]].cutoff,
+        versions=max(season.versions.get(season.entries[n].name, 0) for n in entrant.places),
         **_means(own, _step(season)),
         wallets=_wallets(own),
     )

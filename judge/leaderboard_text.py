@@ -10,6 +10,7 @@ from arena.messages import DeadEntry, Evaluation, LeaderboardRow
 from arena.plural import counted
 from arena.visible_text import one_line, visible_line
 from judge.claim_text import claim_lines, promise_text
+from judge.coached_rows import coached_text
 from judge.formatting import (
     DASH,
     interval_text,
@@ -253,9 +254,9 @@ def _standings(evaluation: Evaluation) -> str:
     if evaluation.hold_return is not None:
         title += f"; {MARKET} {percent(evaluation.hold_return, signed=True)}"
     lines = [title, _table(standings(evaluation), evaluation.rows)]
-    return "\n".join(
-        (*lines, *(f"  {one_line(note, LINE_CHARS_MAX)}" for note in notes(evaluation)))
-    )
+    coached = (f"{row.agent}: {coached_text(row)}." for row in evaluation.rows if row.versions)
+    found = (*notes(evaluation), *coached)
+    return "\n".join((*lines, *(f"  {one_line(note, LINE_CHARS_MAX)}" for note in found)))
 
 
 def _block(title: str, lines: Sequence[str]) -> str:

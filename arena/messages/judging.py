@@ -92,6 +92,8 @@ class LeaderboardRow(MessagePart):
         invalid_rate: Share of decisions with unusable output.
         hold_share: Share of the turns with a decision that have no order.
         reasons: Column -> why it is None.
+        versions: Versions of its text that it decided by, if they are several: its return mixes
+            them. Of a cell the most of a repeat. 0 for an agent that played by one text.
         wallets: Amounts in further currencies. If there are any, returns, Sharpe ratio, drawdown
             and turnover are of the wealth index: the mean over the currencies of equity over
             starting cash.
@@ -146,6 +148,7 @@ class LeaderboardRow(MessagePart):
     cutoff: str = ""
     reasons: dict[str, str] = Field(default_factory=dict)
     wallets: tuple[WalletAmounts, ...] = Field(default=(), exclude_if=is_empty)
+    versions: int = Field(default=0, exclude_if=is_empty)
 
 
 class DeadEntry(MessagePart):

@@ -7,6 +7,7 @@ from functools import partial
 from arena.currency import cash_digits
 from arena.messages import Evaluation, LeaderboardRow
 from arena.plural import counted
+from judge.coached_rows import coached_text
 from judge.leaderboard_text import compared_return, index_note, window_note
 from judge.report import formats
 from judge.report.agent_sections import NAME_MAX, entrant_text
@@ -91,6 +92,8 @@ def leaderboard_notes(evaluation: Evaluation) -> tuple[str, ...]:
 def _entrant(row: LeaderboardRow, links: Mapping[str, str]) -> TableCell:
     name = formats.quote(row.agent, NAME_MAX)
     what = formats.quote(entrant_text(row), 2 * NAME_MAX)
+    if row.versions:
+        what += f"; {coached_text(row)}"
     if not row.repeats:
         return name_cell(name, what, links.get(row.agent, ""))
     spread = "" if row.repeat_sd is None else f", spread {formats.share(row.repeat_sd, 2)}"

@@ -51,6 +51,7 @@ from judge.season.types import (
     TimeArray,
     TurnSummary,
 )
+from judge.season.versions_played import versions_played
 
 INTERVAL_S = 60.0
 """Interval that is assumed before the first snapshot."""
@@ -157,6 +158,7 @@ def assemble(folds: SeasonFolds, ends: dict[str, dict[int, int]], upto: int | No
         dead=unranked.dead,
         apart=unranked.apart,
         parts=accounts.parts,
+        versions=versions_played(folds.turns.versions, market.index, last, unread),
     )
 
 

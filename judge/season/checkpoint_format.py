@@ -34,8 +34,9 @@ from judge.season.planned_length import PlannedLength
 from judge.season.rules_used import RulesUsed, stored_rules
 from judge.season.turns_fold import AgentIdentity, ModelCall, RecordedTurn
 from judge.season.types import FilledOrder, PlacedOrder, RejectedOrder, TurnSummary
+from judge.season.versions_played import FirstPlayed
 
-FORMAT = 12
+FORMAT = 13
 """Version of head, segments and fold; raise it if any of them changes."""
 CHECKPOINT_TOPICS = (
     topics.SNAPSHOTS.name,
@@ -76,6 +77,7 @@ class CheckpointHead(msgspec.Struct, array_like=True):
     market: MarketImage
     identities: dict[str, AgentIdentity]
     contestants: dict[str, list[Contestant]]
+    versions: dict[str, FirstPlayed]
     cutoffs: dict[str, str]
     answered: dict[str, str]
     begun: dict[str, str]
@@ -199,6 +201,7 @@ def _head(
         ),
         identities=folds.turns.identities,
         contestants=folds.turns.contestants,
+        versions=folds.turns.versions,
         cutoffs=folds.turns.cutoffs,
         answered=folds.turns.answered,
         begun=folds.turns.begun,
@@ -270,6 +273,7 @@ def restore(
     checks.rows = _rows([part.checks for part in parts], _unpack_checks)
     turns.identities, turns.answered, turns.begun = head.identities, head.answered, head.begun
     turns.contestants, turns.cutoffs = head.contestants, head.cutoffs
+    turns.versions = head.versions
     turns.skips, turns.present = head.skips, head.present
     folds.accounts.risk, folds.accounts.exits = head.risk, head.exits
     turns.ended_ids = RecentIds(head.ended_ids)

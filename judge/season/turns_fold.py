@@ -16,6 +16,7 @@ from judge.season.accounts_fold import UNINDEXED
 from judge.season.incomparable import Contestant, contestant_of, note_contestant
 from judge.season.packed_rows import PackedRows, RecentIds
 from judge.season.types import LlmSpend, TurnSummary
+from judge.season.versions_played import FirstPlayed, note_version
 
 FINAL_TEXT_MAX = 400
 """Characters of a model's final text that are kept."""
@@ -98,6 +99,7 @@ class TurnsFold:
         calls: Agent -> its model calls.
         identities: Agent -> strategy and model of its newest turn.
         contestants: Agent -> contestants that played under its name, oldest first.
+        versions: Agent -> versions of its text that it decided by, with their first snapshots.
         cutoffs: Agent -> training cut-off that the operator of its chat node stated.
         answered: Agent -> snapshot of its newest turn.
         begun: Turn id -> snapshot, of turns that have not ended.
@@ -111,6 +113,7 @@ class TurnsFold:
     calls: dict[str, PackedRows[ModelCall]] = field(default_factory=dict)
     identities: dict[str, AgentIdentity] = field(default_factory=dict)
     contestants: dict[str, list[Contestant]] = field(default_factory=dict)
+    versions: dict[str, FirstPlayed] = field(default_factory=dict)
     cutoffs: dict[str, str] = field(default_factory=dict)
     answered: dict[str, str] = field(default_factory=dict)
     begun: dict[str, str] = field(default_factory=dict)
@@ -144,6 +147,8 @@ class TurnsFold:
         self.turns.setdefault(message.agent, PackedRows()).append(read)
         if is_decision(message):
             note_contestant(self.contestants.setdefault(message.agent, []), contestant_of(message))
+            known_versions = self.versions.setdefault(message.agent, {})
+            note_version(known_versions, message.version, message.snapshot_id)
         known = self.identities.get(message.agent)
         if message.model or known is None:
             self.identities[message.agent] = AgentIdentity(

@@ -10,8 +10,8 @@ accounts hold several currencies, arrays are a wealth index, and `Season.parts` 
 (`judge.season.currencies`).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -269,6 +269,7 @@ class Season:
         risk: What limits did to each entry's orders; () for a part of a season.
         exits: How many exits each entry placed, and what became of them; likewise.
         parts: The accounts in each of several currencies, the main one first; () with one currency.
+        versions: Agent -> versions of its text that it decided by, if they are several.
     """
 
     entries: tuple[Entry, ...]
@@ -295,6 +296,7 @@ class Season:
     gates: tuple[GateFigures, ...] = ()
     risk: tuple[RiskCounts, ...] = ()
     exits: tuple[ExitCounts, ...] = ()
+    versions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def periods(self) -> int:

@@ -23,6 +23,7 @@ from arena.messages import (
 )
 from arena.prompt_versions import version_of
 from arena.wire import encode
+from judge.leaderboard_text import render_leaderboard
 from judge.report import coaching_figures
 from judge.report.coaching import CoachedAgent
 from judge.report.coaching_figures import Measure
@@ -32,6 +33,7 @@ from judge.report.facts import Facts, ReportOptions, read_facts
 from judge.report.page import html, markdown
 from judge.report.verify import verify_report
 from judge.report.write import texts, write_report
+from judge.season import SeasonBuilder
 from judge.statistics.columns import FamilyOptions
 from tests.dashboard.scenario import Scenario
 from tests.judge.seasons import export_records
@@ -296,3 +298,27 @@ def test_a_frozen_contest_is_silent_about_coaching(
             text.partition("up to these offsets")[0].replace(one.run, two.run)
             == texts(two)[name].partition("up to these offsets")[0]
         ), name
+
+
+def test_the_leaderboard_says_that_a_return_mixes_versions(facts: Facts) -> None:
+    """Text, page and message name the coached agent, and no other."""
+    evaluation = facts.board.evaluation
+    rows = {row.agent: row.versions for row in evaluation.rows}
+    text, line = render_leaderboard(evaluation), "coached: 2 versions, see Coaching"
+
+    assert {agent for agent, versions in rows.items() if versions} == {AGENT}
+    assert rows[AGENT] == 2
+    assert f"{AGENT}: {line}." in text
+    assert line in html(facts)
+    assert any("its return mixes versions" in warning for warning in evaluation.warnings)
+
+
+def test_versions_are_counted_up_to_a_snapshot(season_records: list[Record]) -> None:
+    """A judge that is late counts as one that saw only the first snapshots."""
+    builder = SeasonBuilder()
+    for record in season_records:
+        builder.apply(record)
+
+    assert builder.season(CHANGED_AT - 1).versions == {}
+    assert builder.season(CHANGED_AT).versions == {AGENT: 2}
+    assert builder.season().versions == {AGENT: 2}
