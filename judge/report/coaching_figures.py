@@ -13,17 +13,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+from judge.evaluations.checks import CHECKS, FAILED, PASSED, WEIGHTS
 from judge.report.coaching_fold import PlayedTurn
 from judge.report.unpaired import combined_interval
 from judge.season import FloatArray, Season
 from judge.simple_returns import TOO_WIDE, simple_interval, simple_return
 from judge.statistics import Interval
+from judge.statistics.agents import STRETCHES_MIN
 from judge.statistics.columns import FamilyOptions, compare_columns
 from judge.statistics.verdict import PERIODS_MIN
 
-CONSTANT = "the same every time"
-NOT_BOTH = "one of the two versions has no interval"
+CONSTANT = "always the same"
+RARE = f"too few changes, at least {STRETCHES_MIN} separate stretches are needed"
+NOT_BOTH = "no interval, as one of the two versions has none"
 BPS = 10_000
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class VersionFigures:
         periods: Periods in which it was in force.
         decided: Share of the turns with a decision, in percent.
         orders_per_turn: Orders per turn.
-        quality: Mean over the turns of the weighted share of checks that passed, 0 to 100.
+        quality: Quality by code of these turns, 0 to 100, as an evaluation scores it.
         gain: Simple return of the account.
         market: Simple return of the equal-weight market over the same periods.
         beyond: Return of the account beyond the market, paired period by period.
@@ -159,7 +163,6 @@ def _measured(
     compared = compare_columns(series, [(0, 1)], options)
     (pair,) = compared.pairs
     total, market = (float(column.sum()) for column in series.T)
-    points = [turn.points for turn in own.turns if turn.points is not None]
     count = len(own.periods)
     figures = VersionFigures(
         turns=len(own.turns),
@@ -168,12 +171,32 @@ def _measured(
         periods=count,
         decided=_mean([100.0 * turn.decided for turn in own.turns], options),
         orders_per_turn=_mean([float(one) for one in own.orders], options),
-        quality=_mean(points, options),
+        quality=_mean(quality_values([turn.results for turn in own.turns]), options),
         gain=_return(total, compared.totals[0], count, compared.reason),
         market=simple_return(market) if count else None,
         beyond=_return(total - market, pair.difference, count, pair.reason),
     )
     return figures, _per_period(total - market, pair.difference, count, pair.reason)
+
+
+def quality_values(results: Sequence[str]) -> list[float]:
+    """Return a value per turn whose mean is the turns' quality by code; () if no check applied.
+
+    Quality is the weighted mean over the checks of the share of turns that passed, so a turn counts
+    by its influence on it (the delta method).
+
+    Args:
+        results: Results of the checks of each turn, a character for each of `CHECKS`.
+    """
+    found = np.array([list(one) for one in results]).reshape(len(results), len(CHECKS))
+    passed, applied = found == PASSED, (found == PASSED) | (found == FAILED)
+    weights = np.array([WEIGHTS[name] for name in CHECKS]) * applied.any(axis=0)
+    if not weights.any():
+        return []
+    shares = passed.sum(axis=0) / np.maximum(applied.sum(axis=0), 1)
+    influence = (passed - shares) * applied * (len(results) / np.maximum(applied.sum(axis=0), 1))
+    values: list[float] = (100 * (shares + influence) @ weights / weights.sum()).tolist()
+    return values
 
 
 def _mean(values: Sequence[float], options: FamilyOptions) -> Measure:
@@ -184,11 +207,11 @@ def _mean(values: Sequence[float], options: FamilyOptions) -> Measure:
     value = math.fsum(values) / count
     if count < PERIODS_MIN:
         return Measure(value, count=count, reason=too_few(count))
-    if min(values) == max(values):
+    if max(values) - min(values) <= ROUNDING:
         return Measure(value, count=count, reason=CONSTANT)
     (total,) = compare_columns(np.array(values)[:, None], [], options).totals
     if total is None:
-        return Measure(value, count=count, reason="it changed too rarely")
+        return Measure(value, count=count, reason=RARE)
     return Measure(value, total.low / count, total.high / count, count)
 
 
@@ -202,7 +225,7 @@ def _why(interval: Interval | None, count: int, reason: str) -> str:
     if count < PERIODS_MIN:
         return too_few(count)
     if interval is None:
-        return reason or "it changed too rarely"
+        return reason or RARE
     return CONSTANT if interval.low == interval.high else ""
 
 

@@ -13,8 +13,7 @@ from arena.agent_health import is_decision
 from arena.bus.base import Record
 from arena.messages import AgentEvaluation, AgentSpec, Turn
 from arena.prompt_versions import AgentPrompts, PromptBook
-from judge.evaluations.check_fold import CheckedTurn, TurnChecks
-from judge.evaluations.checks import CHECKS, FAILED, PASSED, WEIGHTS
+from judge.evaluations.check_fold import TurnChecks
 from judge.season.packed_rows import RecentIds
 
 COACHING_TOPICS = (topics.ROSTER.name, topics.PROMPTS.name, topics.EVALUATIONS.name)
@@ -29,22 +28,14 @@ class PlayedTurn(NamedTuple):
         as_of: Venue time of its snapshot.
         version: Version of the text that it showed; "" in older records.
         decided: True if the model decided something.
-        points: Weighted share of the applicable checks that it passed, 0 to 100; None without any.
+        results: Results of its checks by code, a character for each of `CHECKS`.
     """
 
     turn_id: str
     as_of: datetime
     version: str
     decided: bool
-    points: float | None
-
-
-def points_of(row: CheckedTurn) -> float | None:
-    """The weighted share of a turn's applicable checks that it passed, 0 to 100."""
-    results = dict(zip(CHECKS, row.results, strict=True))
-    passed = sum(WEIGHTS[name] for name, one in results.items() if one == PASSED)
-    failed = sum(WEIGHTS[name] for name, one in results.items() if one == FAILED)
-    return 100 * passed / (passed + failed) if passed + failed else None
+    results: str
 
 
 @dataclass(slots=True)
@@ -100,9 +91,7 @@ class CoachingFold:
         self._checks.take(turn)
         checked = self._checks.rows[turn.agent].all()[-1]
         self.turns.setdefault(turn.agent, []).append(
-            PlayedTurn(
-                turn.turn_id, turn.as_of, turn.version, is_decision(turn), points_of(checked)
-            )
+            PlayedTurn(turn.turn_id, turn.as_of, turn.version, is_decision(turn), checked.results)
         )
 
 

@@ -28,7 +28,7 @@ COACHING_NOTE = (
     f"{MARKET} over the same periods. Versions played at different times, in different markets, "
     "and a text is often changed after a bad stretch, which is usually followed by a better one "
     "even if nothing is changed. So a difference between versions shows what happened, not what "
-    "the text did: `arena prompts trial` compares two texts on the same snapshots."
+    "the text did: arena prompts trial compares two texts on the same snapshots."
 )
 
 
@@ -192,8 +192,9 @@ def _figures_table(name: str, found: Sequence[ShownVersion], confidence: float) 
     heads = (
         TableHead("version", "w stick"),
         TableHead("decisions", note="of all turns by this version"),
-        TableHead("orders", note="filled, placed, cancelled or rejected; below: per turn"),
-        TableHead("quality", note="mean share of checks by code that a turn passed, 0 to 100"),
+        TableHead("orders", note="filled, placed, cancelled or rejected"),
+        TableHead("orders per turn"),
+        TableHead("quality", note="of the decisions, by code, as an evaluation of these turns"),
         TableHead("snapshots", note="periods in which it was in force"),
         TableHead("return", note="of the account in these periods"),
         TableHead("market", note=f"return of the {MARKET} in these periods"),
@@ -218,7 +219,8 @@ def _figures_table(name: str, found: Sequence[ShownVersion], confidence: float) 
 def _figure_cells(one: VersionFigures) -> tuple[TableCell, ...]:
     return (
         _cell(f"{one.decisions:,} of {one.turns:,}", one.decided, "{:.1f} %"),
-        _cell(f"{one.orders:,}", one.orders_per_turn, "{:.2f}", shown=True),
+        plain(formats.count(one.orders), one.orders),
+        _cell(formats.number(one.orders_per_turn.value), one.orders_per_turn, "{:.2f}"),
         _cell(_score(one.quality.value), one.quality, "{:.1f}"),
         plain(formats.count(one.periods), one.periods),
         _cell(formats.change(one.gain.value), one.gain, "", percent=True),
@@ -229,9 +231,7 @@ def _figure_cells(one: VersionFigures) -> tuple[TableCell, ...]:
     )
 
 
-def _cell(
-    text: str, measure: Measure, form: str, *, percent: bool = False, shown: bool = False
-) -> TableCell:
+def _cell(text: str, measure: Measure, form: str, *, percent: bool = False) -> TableCell:
     """Return a figure with its interval, or why it has none, below it."""
     found = measure.interval
     if found is None:
@@ -240,9 +240,6 @@ def _cell(
         under = formats.spread(found.low * 100, found.high * 100, 2)
     else:
         under = " … ".join(formats.minus(form.format(end)) for end in (found.low, found.high))
-    if shown and measure.value is not None:
-        each = f"{form.format(measure.value)} a turn"
-        under = f"{each}, {under}" if under else each
     return TableCell(text, under, value=_sort(measure.value))
 
 

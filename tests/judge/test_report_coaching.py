@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from arena import topics
 from arena.bus.base import Record
@@ -23,6 +25,9 @@ from arena.messages import (
 )
 from arena.prompt_versions import version_of
 from arena.wire import encode
+from judge.evaluations.check_fold import CheckedTurn, count_checks
+from judge.evaluations.checks import CHECKS
+from judge.evaluations.dimensions import quality_dimension
 from judge.leaderboard_text import render_leaderboard
 from judge.report import coaching_figures
 from judge.report.coaching import CoachedAgent
@@ -42,6 +47,7 @@ SNAPSHOTS = 150
 CHANGED_AT = 70
 """Snapshots before the second version, which is in force for 80; the third for none."""
 AGENT = "momentum"
+AT = datetime(2026, 11, 21, tzinfo=UTC)
 FILE = "Trade on momentum.\nBe brief.\n"
 CAREFUL = FILE + "- At most 15 % of your equity in one product.\n"
 HOSTILE = FILE + "</pre><script>alert(1)</script> `code` \u202e\n"
@@ -244,7 +250,7 @@ def test_too_few_turns_have_no_interval() -> None:
 
     assert few == Measure(30 / 59, count=59, reason="too few: 59, at least 60 are needed")
     assert coaching_figures._mean([0.0, 1.0] * 30, options).interval is not None
-    assert coaching_figures._mean([1.0] * 80, options).reason == "the same every time"
+    assert coaching_figures._mean([1.0] * 80, options).reason == "always the same"
 
 
 def test_the_chapter_is_on_the_page_and_verified(run: Path, facts: Facts) -> None:
@@ -322,3 +328,16 @@ def test_versions_are_counted_up_to_a_snapshot(season_records: list[Record]) -> 
     assert builder.season(CHANGED_AT - 1).versions == {}
     assert builder.season(CHANGED_AT).versions == {AGENT: 2}
     assert builder.season().versions == {AGENT: 2}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.text("pf-", min_size=len(CHECKS), max_size=len(CHECKS)), min_size=1))
+def test_quality_is_that_of_an_evaluation_of_the_same_turns(results: list[str]) -> None:
+    """The mean of the values of all turns is the score by code."""
+    rows = [CheckedTurn("t", "s", AT, "", one, {}) for one in results]
+    score = quality_dimension(count_checks(rows), None).score
+    values = coaching_figures.quality_values(results)
+
+    assert bool(values) == (score is not None)
+    if score is not None:
+        assert abs(sum(values) / len(values) - score) < 0.006
