@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from arena import topics
 from arena.messages import Message
+from arena.wire import encode
 from judge.evaluations.book import EvaluationBook
 from judge.evaluations.check_fold import TurnChecks
 from judge.evaluations.evaluate import DEFAULT_OPTIONS, Asked, evaluate
+from judge.evaluations.verify import recomputed
 from judge.season import SeasonBuilder
 from tests.dashboard.scenario import Scenario
 from tests.judge.llm_judge.judgements import RUBRIC, calibration, judgement
@@ -68,3 +71,38 @@ def test_planted_repeated_old_and_foreign_judgements_do_not_count() -> None:
         judgement(5, as_of=now, agent="scalper"),
     ]
     assert evaluated(scenario, left_out) == evaluated(scenario, [])
+
+
+def test_an_evaluation_may_lack_judgements_that_came_while_it_was_computed() -> None:
+    """It is verified all the same; one that claims another credit is not."""
+    scenario, checks = Scenario().run(8), TurnChecks()
+    builder = SeasonBuilder(take_turn=checks.take)
+    for record in scenario.records:
+        builder.apply(record)
+    assert scenario.newest is not None
+    said = [
+        judgement(n, as_of=scenario.newest.as_of, bad=RUBRIC.ids[:n], agent="momentum")
+        for n in range(3)
+    ]
+    book, begun = EvaluationBook(), len(scenario.records)
+    book.take(said[0])
+    found = evaluate(
+        builder.folds,
+        checks,
+        "momentum",
+        builder.snapshots - 1,
+        Asked("demand", "request-1"),
+        book.earlier("momentum", RUBRIC),
+        DEFAULT_OPTIONS,
+    )
+    for message in (*said, found):
+        scenario.write(topics.EVALUATIONS.name, message, "momentum")
+    records = scenario.records[begun:]
+    verified = recomputed(builder, checks, records)
+    assert (verified.compared, verified.differences) == (1, [])
+
+    assert found.judged is not None
+    other = found.model_copy(update={"judged": found.judged.model_copy(update={"turns": 9})})
+    forged = [*records[:-1], records[-1]._replace(value=encode(other).value)]
+    [difference] = recomputed(builder, checks, forged).differences
+    assert "judged" in difference
