@@ -4,6 +4,7 @@ Places across are in 1/1000 of the width of the plot, so a chart fills any width
 pixels of a fixed height.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,14 @@ Values = Sequence[float | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened at a time in Unix milliseconds, in words."""
+
+    at_ms: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Curve:
     """What a line shows.
 
@@ -33,6 +42,7 @@ class Curve:
         values: Its value at each time; None leaves a gap.
         points: Indices of the times to draw; None for all.
         visible: False if it is hidden until a reader asks for it.
+        marks: What the line marks; what is out of the times is left out.
     """
 
     name: str
@@ -40,6 +50,16 @@ class Curve:
     values: Values
     points: Sequence[int] | None = None
     visible: bool = True
+    marks: Sequence[Mark] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedMark:
+    """A mark on a line: its place across in percent, down in pixels, and its words."""
+
+    at: float
+    down: float
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +82,7 @@ class Line:
     label_at: float | None
     last: str
     visible: bool
+    marks: tuple[PlacedMark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +167,23 @@ def _line(
         steps.append(f"{'L' if is_open else 'M'}{across.at(times[index]):g} {end:g}")
         is_open = True
     path = Markup("".join(steps))  # Markup: letters and numbers
-    visible = curve.visible
-    return Line(key, curve.name, curve.style, path, end, end, words(last), visible)
+    marks = _marks(curve, times, across, axis)
+    return Line(key, curve.name, curve.style, path, end, end, words(last), curve.visible, marks)
+
+
+def _marks(
+    curve: Curve, times: Sequence[int], across: Scale, axis: Scale
+) -> tuple[PlacedMark, ...]:
+    """The marks of a line, each at the first known value from its time on."""
+    found = []
+    for mark in curve.marks:
+        index = bisect_left(times, mark.at_ms)
+        known = (n for n in range(index, len(times)) if curve.values[n] is not None)
+        at = next(known, None) if times and mark.at_ms >= times[0] else None
+        if at is not None and (value := curve.values[at]) is not None:
+            place = round(across.at(times[at]) / WIDTH * 100, 2)
+            found.append(PlacedMark(place, _down(axis, value), mark.words))
+    return tuple(found)
 
 
 def _labelled(lines: list[Line], height: int) -> tuple[Line, ...]:

@@ -12,6 +12,7 @@ from dashboard.model.frame import Frame
 from dashboard.model.rows import AgentRow
 from dashboard.model.wealth import CurrencyRow
 from dashboard.terminal.borders import Section, bottom, divider, pane_lines, top
+from dashboard.terminal.coaching_lines import coaching_lines
 from dashboard.terminal.grid import Column, blank, fit, table, wrap
 from dashboard.terminal.palette import (
     ALARM,
@@ -57,6 +58,7 @@ def agent_body(frame: Frame, ui: Ui, width: int, height: int) -> ScreenBody:
     chosen = _chosen(turns, ui.turn_id)
     list_height = min(1 + max(1, len(turns)), max(4, height // 4))
     figures = _figures(row, inner) if row else [blank(inner)] * FIGURES_LINES
+    figures += [fit(one, inner) for one in coaching_lines(frame.coaching)]
     figures = figures[: max(FIGURES_LINES, height - 5 - list_height)]
     body_height = height - 4 - len(figures) - list_height
     lines = transcript(chosen, inner) if chosen else _no_turn(ui.agent, inner)
@@ -110,7 +112,14 @@ def prompt_body(frame: Frame, ui: Ui, width: int, height: int) -> ScreenBody:
 
 
 def _keys() -> list[tuple[str, str]]:
-    return [("↑↓", "turn"), ("space", "scroll"), ("p", "prompt"), ("←→", "agent"), ("esc", "back")]
+    return [
+        ("↑↓", "turn"),
+        ("space", "scroll"),
+        ("p", "prompt"),
+        ("c", "coaching"),
+        ("←→", "agent"),
+        ("esc", "back"),
+    ]
 
 
 def _place(first: int, room: int, total: int) -> list[Text]:

@@ -18,7 +18,7 @@ KEYS = (
     ("q", "quit"),
     ("tab", "next pane; shift-tab: previous pane"),
     ("up down", "select an agent; in positions, trades and thinking: scroll"),
-    ("enter", "turns of the selected agent; then p for the exact prompt"),
+    ("enter", "turns of the selected agent; then p for the exact prompt, c for coaching"),
     ("m", "the market: indicators of every product"),
     ("page up, page down, home, end", "scroll"),
     ("esc", "back"),
@@ -55,6 +55,7 @@ TERMS = (
         "╌ ┈ ⋅",
         "lines of agents after the eighth, whose colours repeat",
     ),
+    ("◇", "on a curve: another version of the agent's prompt came into force"),
     ("s", "scripted rules, not an LLM"),
     ("b", "a baseline for comparison"),
 )

@@ -23,6 +23,8 @@ AXIS_CELLS = 8
 LABEL_CELLS_MAX = 24
 TIMES_FROM = 8
 """Lines from which on the last one shows the span of market time."""
+MARK = "◇"
+"""Where another version of an agent's prompt came into force."""
 LEAST_SPAN = 0.0002
 """Smallest span of the y axis, as a return: two basis points."""
 
@@ -66,6 +68,13 @@ class Canvas:
         self.width, self.height = width, height
         self.masks = [[0] * width for _ in range(height)]
         self.styles = [[""] * width for _ in range(height)]
+        self.marked: set[tuple[int, int]] = set()
+
+    def mark(self, x: int, y: int, style: str) -> None:
+        """Show `MARK` in the cell of a dot."""
+        row, column = y // 4, x // 2
+        self.marked.add((row, column))
+        self.styles[row][column] = style
 
     def dot(self, x: int, y: int, style: str) -> None:
         """Set one dot."""
@@ -90,10 +99,14 @@ class Canvas:
 
     def row(self, index: int, *, empty: str = " ") -> Text:
         """One line of characters; cells without a dot show `empty`."""
-        cells = zip(self.masks[index], self.styles[index], strict=True)
+        shown = [
+            MARK if (index, column) in self.marked else chr(BRAILLE_BASE + mask) if mask else empty
+            for column, mask in enumerate(self.masks[index])
+        ]
         text = Text(no_wrap=True)
+        cells = zip(shown, self.styles[index], strict=True)
         for style, run in groupby(cells, key=lambda cell: cell[1] or QUIET):
-            text.append("".join(chr(BRAILLE_BASE + m) if m else empty for m, _ in run), style)
+            text.append("".join(words for words, _ in run), style)
         return text
 
 
@@ -131,6 +144,10 @@ def plot_returns(
         pattern = line_pattern(one.colour)
         for start, end in zip(dots, dots[1:] or dots, strict=False):
             canvas.line(start, end, style, pattern)
+        for at in one.marks:
+            known = (pair for pair in curves[one.agent] if pair[0] >= at >= scale.first_ms)
+            if (pair := next(known, None)) is not None:
+                canvas.mark(scale.x(pair[0]), scale.y(pair[1]), style)
     names = _names(series, curves, scale, height, names_width, chosen)
     axis = _axis(scale, height)
     zero = scale.y(0.0) // 4

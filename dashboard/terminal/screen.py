@@ -15,6 +15,7 @@ from dashboard.model.rows import ReadStatus
 from dashboard.terminal import panes
 from dashboard.terminal.agent_screen import agent_body, prompt_body
 from dashboard.terminal.borders import Section, bottom, divider, pane_lines, top, two_pane_lines
+from dashboard.terminal.coaching_lines import coaching_body
 from dashboard.terminal.compact import compact_body, fits, one_line_screen
 from dashboard.terminal.context_line import context_line
 from dashboard.terminal.feed_text import feed_notice
@@ -79,6 +80,8 @@ def render(
         body = help_body(frame, ui, width, height - 1)
     elif ui.screen == "market":
         body = market_body(frame, ui, width, height - 1)
+    elif ui.screen == "coaching":
+        body = coaching_body(frame, ui, width, height - 1)
     elif ui.screen == "prompt":
         body = prompt_body(frame, ui, width, height - 1)
     else:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-ScreenName = Literal["main", "agent", "prompt", "market", "help"]
+ScreenName = Literal["main", "agent", "prompt", "coaching", "market", "help"]
 PANES = ("ranking", "equity", "positions", "trades", "thinking")
 SCROLLING = ("positions", "trades", "thinking")
 
@@ -61,7 +61,12 @@ def press(ui: Ui, key: str, limits: KeyLimits) -> Ui | None:
             return replace(ui, screen=ui.below, scroll=0)
         return replace(ui, screen="help", below=ui.screen, scroll=0)
     if key == "esc":
-        back: dict[ScreenName, ScreenName] = {"agent": "main", "prompt": "agent", "help": ui.below}
+        back: dict[ScreenName, ScreenName] = {
+            "agent": "main",
+            "prompt": "agent",
+            "coaching": "agent",
+            "help": ui.below,
+        }
         return replace(ui, screen=back.get(ui.screen, "main"), scroll=0)
     if key in ("pageup", "pagedown", "home", "end"):
         return _scrolled(ui, key, limits)
@@ -109,6 +114,8 @@ def _on_agent(ui: Ui, key: str, limits: KeyLimits) -> Ui:
     if key in ("left", "right"):
         agent = _neighbour(limits.agents, ui.agent, key == "right")
         return replace(ui, agent=agent, turn_id="", scroll=0)
+    if key == "c":
+        return replace(ui, screen="coaching", scroll=0)
     if key == "p" and limits.turns:
         # The prompt of one turn must not change under the reader when the next turn ends.
         return replace(ui, screen="prompt", turn_id=ui.turn_id or limits.turns[0], scroll=0)

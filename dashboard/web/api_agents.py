@@ -3,8 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from dashboard.model import agent_queries, queries
-from dashboard.model.arena_reader import Moment
-from dashboard.model.hidden_prompts import coaching_without_texts, page_without_words
+from dashboard.model.hidden_prompts import page_without_words
 from dashboard.model.queries import UnknownName
 from dashboard.model.results import (
     AgentCoaching,
@@ -40,13 +39,7 @@ async def portfolio(request: Request, web: WebState, agent: AgentName) -> Respon
 @router.get("/coaching", response_model=AgentCoaching)
 async def coaching(request: Request, web: WebState, agent: AgentName) -> Response:
     """An agent's evaluations, the versions of its prompt with what changed, its owner's words."""
-    view, hidden = web.reader.view, web.options.hide_prompts
-
-    def found(now: Moment) -> AgentCoaching:
-        seen = agent_queries.coaching(view, now.frame, agent)
-        return coaching_without_texts(seen) if hidden else seen
-
-    return await web.answer(request, f"coaching {agent}", found)
+    return await web.answer(request, f"coaching {agent}", lambda now: web.coaching(now, agent))
 
 
 @router.get("/turns", response_model=TurnPage)

@@ -36,7 +36,8 @@ TRADES = 100
 CURVE_POINTS = 200
 LIVE = (*COMMON, "judge", "leaderboard", "dead", "curves", "reasoning", "market", "indicators",
         "context", "positions", "trades", "costs")  # fmt: skip
-AGENT = (*COMMON, "portfolio", "market", "turns", "curves", "positions", "trades", "costs")
+AGENT = (*COMMON, "portfolio", "market", "turns", "curves", "coaching", "positions", "trades",
+         "costs")  # fmt: skip
 NODES = (*COMMON, "feed", "venues", "models", "halts", "processes", "costs")
 
 
@@ -70,7 +71,7 @@ async def agent_page(
     product: Product = "",
     before: Annotated[str | None, Query(max_length=100)] = None,
 ) -> HTMLResponse:
-    """One agent: portfolio, prices, turns, curve, positions, trades, costs."""
+    """One agent: portfolio, prices, turns, curve, coaching, positions, trades, costs."""
     now = await web.moment()
     reader, view, wanted = web.reader, web.reader.view, _wanted(parts, AGENT)
     turns = await reader.history.turns(view, agent, cursor=before)
@@ -80,6 +81,7 @@ async def agent_page(
         "portfolio": queries.portfolio(now.frame, agent),
         "turns": page_without_words(turns) if web.options.hide_prompts else turns,
         "trades": trades,
+        "coaching": web.coaching(now, agent),
     }
     if _needs(wanted, "curves"):
         curves = queries.equity_curves(view, now.frame, CURVE_POINTS)

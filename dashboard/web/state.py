@@ -13,10 +13,10 @@ from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
 from arena.supervision import ProcessAddress
-from dashboard.model import queries, run_queries
+from dashboard.model import agent_queries, queries, run_queries
 from dashboard.model.arena_reader import ArenaReader, Moment
-from dashboard.model.hidden_prompts import without_prompts
-from dashboard.model.results import Leaderboard, Runs, TurnDetail
+from dashboard.model.hidden_prompts import coaching_without_texts, without_prompts
+from dashboard.model.results import AgentCoaching, Leaderboard, Runs, TurnDetail
 from dashboard.model.trace import Tracer
 from dashboard.web.errors import NotReady
 from dashboard.web.hub import Hub
@@ -68,6 +68,19 @@ class Web:
         """The ranking of a moment."""
         run, view = self.reader.run, self.reader.view
         return queries.leaderboard(view, now.frame, run=run.name, ended=run.ended)
+
+    def coaching(self, now: Moment, agent: str) -> AgentCoaching:
+        """What a coach sees of an agent, without texts if they are hidden; computed once a moment.
+
+        Raises:
+            UnknownName: There is no such agent.
+        """
+
+        def compute() -> AgentCoaching:
+            found = agent_queries.coaching(self.reader.view, now.frame, agent)
+            return coaching_without_texts(found) if self.options.hide_prompts else found
+
+        return now.once(f"result coaching {agent}", compute)
 
     async def turn(self, agent: str, turn_id: str) -> TurnDetail:
         """A whole turn, without its texts if they are hidden.

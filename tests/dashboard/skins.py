@@ -23,6 +23,7 @@ from dashboard.model.arena_reader import RunIdentity
 from dashboard.model.context_notes import context_notes
 from dashboard.model.frame import build_frame
 from dashboard.model.results import (
+    AgentCoaching,
     ContextNotes,
     Costs,
     Health,
@@ -45,6 +46,7 @@ from dashboard.terminal.app import DashboardOptions, ScreenSession, show_once
 from dashboard.terminal.screen import render
 from dashboard.terminal.ui import Ui
 from dashboard.web.options import WebOptions
+from tests.dashboard.coaching import coached
 from tests.dashboard.failing_scenario import ALWAYS, FailingScenario
 from tests.dashboard.indicators import INDICATORS
 from tests.dashboard.model.test_halts import halted
@@ -149,6 +151,7 @@ class Skins:
         document: `arena dashboard --once --json`.
         screen: `arena dashboard --once`, on a large terminal.
         agent_screen, prompt_screen: The screens of `AGENT`'s newest turn.
+        coaching_screen: Its evaluations and the versions of its prompt.
         market_screen: The terminal after the key m.
         pages: Path -> page.
         rest: Path -> JSON.
@@ -158,6 +161,7 @@ class Skins:
     screen: str
     agent_screen: str
     prompt_screen: str
+    coaching_screen: str
     market_screen: str
     pages: Mapping[str, Page]
     rest: Mapping[str, Json]
@@ -196,6 +200,7 @@ class Truth:
     prompt: RenderedPrompt
     news: ContextNotes
     indicators: IndicatorValues
+    coaching: AgentCoaching
 
 
 def show_all(home: Path) -> tuple[Truth, Skins]:
@@ -209,7 +214,8 @@ def show_all(home: Path) -> tuple[Truth, Skins]:
     scenario = FailingScenario(fails={DEAD: ALWAYS})
     scenario.context = news_at(scenario.venue)
     scenario.indicators = INDICATORS
-    scenario.run(66)
+    scenario.run(54)
+    coached(scenario, AGENT, 4)
     scenario.write(topics.EVALUATIONS.name, board_of(scenario).evaluation, "judge")
     halted(scenario, "brainrot", "it bets the house")
     options = WebOptions(run=RunIdentity(home=home))
@@ -250,6 +256,7 @@ async def _truth(served: Served, options: WebOptions) -> Truth:
         prompt=agent_queries.rendered_prompt(turn),
         news=context_notes(view),
         indicators=market_queries.indicators(view, "BTC-USD"),
+        coaching=agent_queries.coaching(view, frame, AGENT),
     )
 
 
@@ -267,6 +274,7 @@ async def _skins(served: Served, other: Served, truth: Truth) -> Skins:
         "costs",
         "health",
         "runs",
+        f"agents/{AGENT}/coaching",
     ]
     api += [f"trades?limit={TRADES}", f"agents/{AGENT}/turns?limit={TURNS}", f"{turn[1:]}/prompt"]
     api += [f"agents/{name}/portfolio" for name in agents]
@@ -290,6 +298,9 @@ async def _skins(served: Served, other: Served, truth: Truth) -> Skins:
         screen=screen,
         agent_screen=_drawn(render(frame, Ui(screen="agent", agent=AGENT), WIDTH, HEIGHT).lines),
         market_screen=market_screen,
+        coaching_screen=_drawn(
+            render(frame, Ui(screen="coaching", agent=AGENT), WIDTH, HEIGHT).lines
+        ),
         prompt_screen=_drawn(render(frame, Ui(screen="prompt", agent=AGENT), WIDTH, HEIGHT).lines),
         pages={path: Page(await _get(served, path)) for path in pages},
         rest={path: json.loads(await _get(served, f"/api/v1/{path}")) for path in api}

@@ -13,6 +13,7 @@ import pytest
 
 from dashboard import text
 from dashboard.web.page import formats
+from tests.dashboard.coaching_columns import EVALUATION_COLUMNS, VERSION_COLUMNS
 from tests.dashboard.indicator_columns import INDICATOR_COLUMNS
 from tests.dashboard.news_columns import CONTEXT_COLUMNS, NEWEST_COLUMNS
 from tests.dashboard.skin_columns import (
@@ -214,6 +215,8 @@ QUESTIONS = {
     "indicators": Question(lambda t: t.indicators.rows, INDICATOR_COLUMNS),
     "news and facts": Question(lambda t: t.news.items, CONTEXT_COLUMNS),
     "newest item of news and facts": Question(lambda t: t.news.items[:1], NEWEST_COLUMNS),
+    "evaluations of an agent": Question(lambda t: t.coaching.evaluations, EVALUATION_COLUMNS),
+    "versions of a prompt": Question(lambda t: t.coaching.prompts, VERSION_COLUMNS),
     "bids at the snapshots": Question(
         lambda t: t.history.bars,
         {

@@ -20,6 +20,7 @@ from dashboard.model.results import (
 from dashboard.web.page import formats
 from dashboard.web.page.activity import cause_words, model_state
 from dashboard.web.page.board import board
+from dashboard.web.page.coaching import coaching_rows, curve_marks
 from dashboard.web.page.supervision import command_lines, process_tables
 
 Context = Mapping[str, Any]  # Any: results, by the names that the templates use.
@@ -163,7 +164,7 @@ def _curves(found: EquityCurves, line_styles: Mapping[str, str]) -> dict[str, ob
         values = [
             None if v is None or not whole else (float(v) / whole - 1) * 100 for v in one.values
         ]
-        returns.append(Curve(one.agent, style, values))
+        returns.append(Curve(one.agent, style, values, marks=curve_marks(one.prompts)))
         drawdowns.append(
             Curve(one.agent, style, [None if v is None else -float(v) for v in one.drawdowns_pct])
         )
@@ -300,6 +301,7 @@ def _agent(given: Context, line_styles: Mapping[str, str]) -> dict[str, object]:
     return {
         "account": given["portfolio"].account,
         "positions": given["portfolio"].positions,
+        "coach": coaching_rows(given["coaching"]),
         "halt": halts.get("all") or halts.get(agent),
         "stream": stream(given["turns"].turns, given["trades"].trades, line_styles),
         "costs": costs.model_copy(

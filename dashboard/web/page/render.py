@@ -12,14 +12,14 @@ from urllib.parse import quote
 from jinja2 import Environment
 
 from arena.page.environment import page_environment
-from dashboard.web.page import formats
+from dashboard.web.page import coaching, formats
 
 FILTERS = (
     formats.pct, formats.share, formats.interval, formats.ranks, formats.money, formats.gain,
     formats.quantity, formats.price, formats.cost, formats.bps, formats.duration, formats.indicator,
     formats.milliseconds, formats.clock, formats.stamp, formats.iso, formats.at_ms,
     formats.shown_model, formats.span, formats.not_asked, formats.gates_saved, formats.by_limit,
-    formats.order_words, formats.step_words,
+    formats.order_words, formats.step_words, coaching.score, coaching.trend, coaching.short,
 )  # fmt: skip
 
 TEXT_CHARS_MAX = 20_000

@@ -1,0 +1,125 @@
+"""What the page shows of an agent's coach, and marks of changes on curves. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from arena.page.line_chart import Mark
+from dashboard.model.results import (
+    AgentCoaching,
+    EvaluationResult,
+    PromptMark,
+    PromptVersionResult,
+)
+from dashboard.web.page import formats
+
+SHORT_CHARS = 8
+"""Characters of a version that people read."""
+DIMENSIONS = ("returns", "risk", "quality", "consistency")
+DIFF_STYLES = {"+": "added", "-": "removed", "@": "place"}
+
+
+@dataclass(frozen=True, slots=True)
+class DiffLine:
+    """A line of a diff and its style."""
+
+    words: str
+    style: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """A version of a prompt in words.
+
+    Attributes:
+        author: Who wrote it, with the template that it came from.
+        decided: Who decided about it last, and why; "" if it was in force at once.
+        changed: Lines added and removed: "+3 -1"; "" if unknown.
+        found: Scores around the change in words; "" without any.
+    """
+
+    version: PromptVersionResult
+    short: str
+    author: str
+    decided: str
+    changed: str
+    found: str
+    diff: tuple[DiffLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CoachingRows:
+    """The section of the coach.
+
+    Attributes:
+        newest: The newest evaluation; None without one.
+        waiting: The proposal that waits; None without one.
+        any: True if there is something to show.
+    """
+
+    newest: EvaluationResult | None
+    versions: tuple[VersionRow, ...]
+    waiting: VersionRow | None
+    any: bool
+
+
+def coaching_rows(found: AgentCoaching) -> CoachingRows:
+    """What the section shows besides the result itself."""
+    newest = found.evaluations[0] if found.evaluations else None
+    several = len(found.prompts) > 1 or any(one.author != "file" for one in found.prompts)
+    return CoachingRows(
+        newest=newest,
+        versions=tuple(_row(one) for one in found.prompts),
+        waiting=None if found.waiting is None else _row(found.waiting),
+        any=bool(newest or several or found.waiting or found.feedback or found.preferences),
+    )
+
+
+def _row(one: PromptVersionResult) -> VersionRow:
+    decided = ""
+    if one.decided_by:
+        decided = f"{one.decided_by}: {one.decided_for}" if one.decided_for else one.decided_by
+    changed = "" if one.added is None else f"+{one.added} {formats.minus(f'-{one.removed}')}"
+    return VersionRow(
+        version=one,
+        short=one.version[:SHORT_CHARS],
+        author=f"{one.author}, {one.template}" if one.template else one.author,
+        decided=decided,
+        changed=changed,
+        found=_scores(one),
+        diff=tuple(DiffLine(line, DIFF_STYLES.get(line[:1], "")) for line in one.diff),
+    )
+
+
+def _scores(one: PromptVersionResult) -> str:
+    """Scores around the change: "44.50 before, 61.37 after"."""
+    parts = ((one.before, "before"), (one.after, "after"))
+    known = [(e.overall, when) for e, when in parts if e is not None and e.overall is not None]
+    return ", ".join(f"{overall:.2f} {when}" for overall, when in known)
+
+
+def score(value: float | None) -> str:
+    """A score from 0 to 100 with two decimals."""
+    return formats.UNKNOWN if value is None else f"{value:.2f}"
+
+
+def trend(one: EvaluationResult) -> str:
+    """The trend with its change in points: "improving, +6.10"."""
+    if one.trend_change is None:
+        return one.trend
+    return f"{one.trend}, {formats.minus(f'{one.trend_change:+.2f}')}"
+
+
+def short(version: str) -> str:
+    """The first characters of a version."""
+    return version[:SHORT_CHARS] or formats.UNKNOWN
+
+
+def curve_marks(changes: Sequence[PromptMark]) -> tuple[Mark, ...]:
+    """The changes of a prompt on a curve, in words."""
+    return tuple(
+        Mark(
+            int(one.at.timestamp() * 1000),
+            f"{formats.stamp(one.at)}: version {short(one.version)} by {one.author}",
+        )
+        for one in changes
+    )
