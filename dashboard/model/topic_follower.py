@@ -120,12 +120,12 @@ class TopicFollower:
         """Start at the newest evaluation of the season: many of single agents may follow it."""
         name = topics.EVALUATIONS.name
         for partition in range(await self._bus.partitions(name)):
-            pair, wanted = (name, partition), log.position(name, partition)
+            pair = (name, partition)
             reader = await self._bus.partition_reader(name, partition, EARLIEST)
             try:
-                end = min(wanted + 1, (await reader.end_offsets())[pair])
+                end = (await reader.end_offsets())[pair]
                 chunks = read_backwards(reader, pair, end, chunk=VERDICT_CHUNK)
-                offset = await _newest_verdict(chunks, wanted - VERDICT_BACK_MAX)
+                offset = await _newest_verdict(chunks, end - VERDICT_BACK_MAX)
             finally:
                 await reader.close()
             if offset is not None and offset < log.position(name, partition):

@@ -3,11 +3,13 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.clock import SystemClock
 from dashboard.model.topic_follower import VERDICT_CHUNK, TopicFollower
-from dashboard.model.view import ArenaView
+from dashboard.model.view import WINDOWS, ArenaView
 from ledger.audit.decoding import DecodedRecord
 from operations.commands.compete_progress import ContestProgress
 from tests.dashboard.alerts.situations import alerts_of, limits
@@ -32,9 +34,10 @@ def test_the_view_keeps_the_verdict() -> None:
 
 
 async def test_a_late_dashboard_finds_the_verdict_before_many_other_records(
-    bus: KafkaBus,
+    bus: KafkaBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is read although it is not among the newest records."""
+    monkeypatch.setitem(WINDOWS, topics.EVALUATIONS.name, 1)
     await bus.ensure_topics([topics.EVALUATIONS])
     await bus.append(topics.EVALUATIONS.name, judged(snapshots=1), key="s")
     await bus.append(topics.EVALUATIONS.name, judged(), key="s")
@@ -51,8 +54,11 @@ async def test_a_late_dashboard_finds_the_verdict_before_many_other_records(
     assert 3 * VERDICT_CHUNK + 2 == left
 
 
-async def test_a_late_dashboard_without_a_verdict_reads_the_newest_record(bus: KafkaBus) -> None:
+async def test_a_late_dashboard_without_a_verdict_reads_the_newest_record(
+    bus: KafkaBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An arena without a contest has evaluations of agents alone."""
+    monkeypatch.setitem(WINDOWS, topics.EVALUATIONS.name, 1)
     await bus.ensure_topics([topics.EVALUATIONS])
     for number in range(5):
         await bus.append(topics.EVALUATIONS.name, agent_evaluation(number), key="momentum")
