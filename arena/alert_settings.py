@@ -19,6 +19,7 @@ ALERT_KINDS = (
     "drawdown",
     "loss-limit",
     "drift",
+    "proposal",
     "budget",
     "contest-ended",
 )

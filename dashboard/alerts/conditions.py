@@ -21,6 +21,7 @@ from dashboard.alerts.contest_end import contest_end
 from dashboard.alerts.drawdowns import DrawdownFold, drawdown_text
 from dashboard.alerts.drifts import RECONCILE, DriftFold, DriftSeen, is_over
 from dashboard.alerts.found import Alert, Ended
+from dashboard.alerts.proposals import PROPOSAL, find_proposals, proposal_ended
 from dashboard.alerts.texts import duration_text, plain, plain_name, utc_text
 from dashboard.model.view import ArenaView
 
@@ -117,6 +118,8 @@ def find_ended(situation: Situation, subjects: Mapping[str, datetime]) -> list[E
                 words = _broker_ended(situation, at)
             case "loss-limit":
                 words = breach_ended(situation.view, name)
+            case "proposal":
+                words = proposal_ended(situation.view, name)
             case "drift":
                 holding = situation.drifts.holding(comparisons)
                 over = name not in holding and _is_compared(situation, name, at, comparisons)
@@ -355,6 +358,7 @@ _FINDERS = {
     "drawdown": _drawdowns,
     LOSS_LIMIT: lambda situation: find_breaches(situation.view),
     "drift": _drifts,
+    PROPOSAL: lambda situation: find_proposals(situation.view),
     "budget": _budgets,
     "contest-ended": _contest,
 }

@@ -42,6 +42,7 @@ TITLES = {
     "drawdown": "drawdown",
     "loss-limit": "sells only",
     "drift": "books drift",
+    "proposal": "proposal waits",
     "budget": "budget spent",
     "contest-ended": "contest ended",
 }
@@ -52,6 +53,7 @@ RESOLVED_TITLES = {
     "broker-silent": "broker back",
     "drift": "books agree",
     "loss-limit": "buys again",
+    "proposal": "proposal decided",
 }
 
 

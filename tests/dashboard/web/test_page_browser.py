@@ -27,6 +27,7 @@ from tests.browser import (
     resize,
     save_picture,
 )
+from tests.dashboard.coaching import coached
 from tests.dashboard.failing_scenario import ALWAYS, FailingScenario
 from tests.dashboard.model.test_verdict import WORDS, judged
 from tests.dashboard.scenario import AGENTS
@@ -51,10 +52,11 @@ return {
 
 @pytest.fixture(scope="module")
 def arena() -> Iterator[LiveArena]:
-    """An arena with a verdict and a dead agent."""
+    """An arena with a verdict, a dead agent, and one with a coach."""
     scenario = FailingScenario(
         agents=(*AGENTS, ("broken", "patient", "agent")), fails={"broken": ALWAYS}
-    ).run(60)
+    ).run(48)
+    coached(scenario, "momentum")
     scenario.write(topics.EVALUATIONS.name, judged(scenario), "x")
     with live_arena(scenario) as found:
         yield found
