@@ -6,7 +6,7 @@ earlier evaluations that it was compared with, and how many turns were judged, s
 computation takes the same ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -58,18 +58,28 @@ async def verify_evaluations(bus: Bus) -> Verified:
     return await bus.threads.run(lambda: recomputed(builder, checks, records))
 
 
-def recomputed(builder: SeasonBuilder, checks: TurnChecks, records: Sequence[Record]) -> Verified:
+def recomputed(
+    builder: SeasonBuilder,
+    checks: TurnChecks,
+    records: Iterable[Record],
+    only: Collection[str] | None = None,
+) -> Verified:
     """Compare records with a second computation.
 
     Args:
         builder: The fold of the whole season.
         checks: The checks of its turns.
         records: All records of `judge.evaluations`, in their order.
+        only: Ids of the evaluations to compare; None for all.
     """
     found, book = Verified(), EvaluationBook()
     for record in records:
         message = record.message_or_none()
-        if isinstance(message, AgentEvaluation) and message.evaluation_id not in book.ids:
+        if (
+            isinstance(message, AgentEvaluation)
+            and message.evaluation_id not in book.ids
+            and (only is None or message.evaluation_id in only)
+        ):
             _compare(found, builder, checks, book, record, message)
         if message is not None:
             book.take(message)

@@ -19,6 +19,8 @@ from judge.season.packed_rows import RecentIds
 COACHING_TOPICS = (topics.ROSTER.name, topics.PROMPTS.name, topics.EVALUATIONS.name)
 EVALUATIONS_KEPT = 1_000
 """Newest evaluations of an agent that are kept."""
+COMPARED_MAX = 100
+"""Newest evaluations, over all agents, that a report computes again."""
 
 
 class PlayedTurn(NamedTuple):
@@ -47,6 +49,7 @@ class CoachingFold:
         evaluations: Agent -> its newest evaluations, in the order of the log.
         frozen: Agents whose prompts are frozen.
         omitted: Agent -> older evaluations that are not kept.
+        checks: The checks of the coached agents' turns.
         turns: Coached agent -> its turns in the order of the log, without those that were cut off.
     """
 
@@ -55,8 +58,8 @@ class CoachingFold:
     frozen: set[str] = field(default_factory=set)
     omitted: dict[str, int] = field(default_factory=dict)
     turns: dict[str, list[PlayedTurn]] = field(default_factory=dict)
+    checks: TurnChecks = field(default_factory=TurnChecks)
     _ids: RecentIds = field(default_factory=RecentIds)
-    _checks: TurnChecks = field(default_factory=TurnChecks)
 
     def apply(self, record: Record) -> None:
         """Fold a record of `COACHING_TOPICS`; the first record of an evaluation's id counts."""
@@ -84,12 +87,18 @@ class CoachingFold:
         """The coached agents by name."""
         return sorted(filter(self.concerns, {*self.evaluations, *self.book.agents}))
 
+    def newest_ids(self) -> set[str]:
+        """Ids of the newest evaluations of coached agents, `COMPARED_MAX` at most."""
+        found = [one for agent in self.agents() for one in self.evaluations.get(agent, ())]
+        found.sort(key=lambda one: (one.as_of, one.evaluation_id))
+        return {one.evaluation_id for one in found[-COMPARED_MAX:]}
+
     def take(self, turn: Turn) -> None:
         """Check a turn that was not read before, if its agent was coached."""
         if turn.outcome == "aborted" or not self.concerns(turn.agent):
             return
-        self._checks.take(turn)
-        checked = self._checks.rows[turn.agent].all()[-1]
+        self.checks.take(turn)
+        checked = self.checks.rows[turn.agent].all()[-1]
         self.turns.setdefault(turn.agent, []).append(
             PlayedTurn(turn.turn_id, turn.as_of, turn.version, is_decision(turn), checked.results)
         )

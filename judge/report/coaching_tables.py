@@ -21,6 +21,8 @@ from judge.statistics.verdict import PERIODS_MIN
 from judge.verdict_text import MARKET
 
 REASON_MAX = 240
+NOTE_MAX = 1_000
+DIFFERENCES_SHOWN = 5
 DIMENSIONS = ("returns", "risk", "quality", "consistency")
 COACHING_NOTE = (
     "A coach's view: the verdict and the ranks do not use it. A version's figures are those of its "
@@ -62,6 +64,22 @@ class CoachingSection:
 def coaching_sections(facts: Facts) -> tuple[CoachingSection, ...]:
     """Return the section of each coached agent."""
     return tuple(_section(facts, one) for one in facts.coached)
+
+
+def evaluations_note(facts: Facts) -> str:
+    """Return how many evaluations were computed again from the records; "" without any."""
+    again = facts.evaluations
+    if again is None:
+        return ""
+    what = f"{counted(again.compared, 'evaluation')} computed again from the records"
+    if again.unknown:
+        what += f", {again.unknown:,} could not be: their snapshot or method is unknown"
+    if not again.differences:
+        return f"{what}: all match."
+    shown = "; ".join(again.differences[:DIFFERENCES_SHOWN])
+    return formats.quote(
+        f"{what}: {counted(len(again.differences), 'difference')}: {shown}.", NOTE_MAX
+    )
 
 
 def _section(facts: Facts, one: CoachedAgent) -> CoachingSection:
@@ -210,8 +228,8 @@ def _figures_table(name: str, found: Sequence[ShownVersion], confidence: float) 
         if one.figures is not None
     ]
     notes = (
-        f"Ranges are {level} intervals, resampled in blocks of time; a figure without one says "
-        f"why. Under {PERIODS_MIN} turns or snapshots are too few.",
+        f"Ranges are {level} intervals, each for its figure alone, resampled in blocks of time; a "
+        f"figure without one says why. Under {PERIODS_MIN} turns or snapshots are too few.",
     )
     return ReportTable(f"What each version of {name} did", heads, tuple(rows), notes=notes)
 

@@ -15,7 +15,7 @@ from judge.report.tables import ReportTable
 PRINTED = "printed"
 LAID_OUT = frozenset({"contents", "script_hash", "keys"})
 """Fields of the page without printed figures."""
-OF_COACHING = frozenset({"coaching", "coaching_note"})
+OF_COACHING = frozenset({"coaching", "coaching_check", "coaching_note"})
 """Fields that are only printed if an agent was coached."""
 
 

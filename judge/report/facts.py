@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from arena import __version__
+from arena import __version__, topics
 from arena.errors import UsageError
 from arena.exports import Manifest, read_manifest, read_records
 from arena.messages import Evidence
@@ -21,6 +21,7 @@ from arena.pass_overs import passed_over_in
 from arena.visible_text import visible_json
 from judge.claim_history import SeasonAfter
 from judge.entrants import Entrant
+from judge.evaluations.verify import Verified, recomputed
 from judge.leaderboard import Leaderboard, leaderboard
 from judge.metrics import Metrics, as_columns
 from judge.report.coaching import CoachedAgent, coached_agents
@@ -64,6 +65,7 @@ class Facts:
         records: Topic -> SHA-256 of its exported file.
         ends: Topic -> partition -> end offset.
         coached: Agents that were coached; () if all prompts were frozen, or nothing was done.
+        evaluations: The newest evaluations of these agents, computed again; None without any.
     """
 
     run: str
@@ -73,6 +75,7 @@ class Facts:
     records: Mapping[str, str] = field(default_factory=dict)
     ends: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     coached: tuple[CoachedAgent, ...] = ()
+    evaluations: Verified | None = None
 
     @property
     def season(self) -> Season:
@@ -138,7 +141,11 @@ def read_facts(directory: Path, options: ReportOptions, *, run: str = "") -> Fac
     builder.folds.accounts.pass_over(passed_over_in(folder))
     for record in read_records(folder, SEASON_TOPICS):
         builder.apply(record)
-    return make_facts(
+    again = None
+    if newest := coaching.newest_ids():  # Before any season: both set the orders' indices.
+        evaluated = read_records(folder, [topics.EVALUATIONS.name])
+        again = recomputed(builder, coaching.checks, evaluated, newest)
+    facts = make_facts(
         run or directory.resolve().name,
         builder.season(),
         options,
@@ -146,6 +153,7 @@ def read_facts(directory: Path, options: ReportOptions, *, run: str = "") -> Fac
         coaching,
         season_after=lambda snapshots: builder.season(snapshots - 1),
     )
+    return replace(facts, evaluations=again)
 
 
 def make_facts(
@@ -250,7 +258,15 @@ def figures(facts: Facts) -> Figures:
         "alpha": [asdict(pair) for pair in facts.board.alpha],
         "effects": None if facts.effects is None else asdict(facts.effects),
         "evaluation": facts.board.evaluation.model_dump(mode="json"),
-        **({"coaching": [asdict(one) for one in facts.coached]} if facts.coached else {}),
+        **(_coaching(facts) if facts.coached else {}),
+    }
+
+
+def _coaching(facts: Facts) -> Figures:
+    again = facts.evaluations
+    return {
+        "coaching": [asdict(one) for one in facts.coached],
+        "coaching_verified": None if again is None else asdict(again),
     }
 
 

@@ -23,7 +23,12 @@ from judge.leaderboard_text import detectables_block
 from judge.report import formats
 from judge.report.agent_figures import agent_figures
 from judge.report.agent_sections import NAME_MAX, AgentSection, agent_section, anchor
-from judge.report.coaching_tables import COACHING_NOTE, CoachingSection, coaching_sections
+from judge.report.coaching_tables import (
+    COACHING_NOTE,
+    CoachingSection,
+    coaching_sections,
+    evaluations_note,
+)
 from judge.report.facts import Facts
 from judge.report.leaderboard_table import leaderboard_notes, leaderboard_table
 from judge.report.matrix import Matrix, make_matrix
@@ -116,6 +121,7 @@ class Page:
     risk_note: str
     risk: ReportTable | None
     coaching_note: str
+    coaching_check: str
     coaching: tuple[CoachingSection, ...]
     agents_note: str
     agents: tuple[AgentSection, ...]
@@ -183,11 +189,7 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hash: str = "") -> 
         dead=dead_table(facts),
         dead_note=dead_note(facts),
         has_intervals=has_intervals,
-        returns_caption=(
-            f"Dot: return. Bar: its {facts.verdict.confidence:.0%} interval, for that entry alone. "
-            "Overlapping bars don't decide who is better; the paired differences below do. An "
-            "entry without an interval is not drawn."
-        ),
+        returns_caption=_returns_caption(facts),
         curves_caption=curves_caption(facts),
         keys=_keys(facts),
         pairs=pairs_table(facts, evaluation),
@@ -210,6 +212,7 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hash: str = "") -> 
         risk_note=risk_note(facts),
         risk=risk_table(facts) if has_risk(season) else None,
         coaching_note=COACHING_NOTE if facts.coached else "",
+        coaching_check=evaluations_note(facts),
         coaching=coaching_sections(facts),
         agents_note=agents_note(),
         agents=_agent_sections(facts),
@@ -220,6 +223,14 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hash: str = "") -> 
         digest=season.account_digest,
         options=options_line(facts),
         script_hash=script_hash,
+    )
+
+
+def _returns_caption(facts: Facts) -> str:
+    return (
+        f"Dot: return. Bar: its {facts.verdict.confidence:.0%} interval, for that entry alone. "
+        "Overlapping bars don't decide who is better; the paired differences below do. An "
+        "entry without an interval is not drawn."
     )
 
 

@@ -25,9 +25,11 @@ from arena.messages import (
 )
 from arena.prompt_versions import version_of
 from arena.wire import encode
-from judge.evaluations.check_fold import CheckedTurn, count_checks
+from judge.evaluations.check_fold import CheckedTurn, TurnChecks, count_checks
 from judge.evaluations.checks import CHECKS
 from judge.evaluations.dimensions import quality_dimension
+from judge.evaluations.evaluate import DEFAULT_OPTIONS, Asked, Earlier, evaluate
+from judge.evaluations.text import document as evaluation_document
 from judge.leaderboard_text import render_leaderboard
 from judge.report import coaching_figures
 from judge.report.coaching import CoachedAgent
@@ -341,3 +343,39 @@ def test_quality_is_that_of_an_evaluation_of_the_same_turns(results: list[str]) 
     assert bool(values) == (score is not None)
     if score is not None:
         assert abs(sum(values) / len(values) - score) < 0.006
+
+
+def judged(records: list[Record], agent: str, last: int) -> AgentEvaluation:
+    """The evaluation of an agent at a snapshot, as a judge makes it."""
+    checks = TurnChecks()
+    builder = SeasonBuilder(take_turn=checks.take)
+    for record in records:
+        builder.apply(record)
+    asked = Asked("cadence")
+    return evaluate(builder.folds, checks, agent, last, asked, Earlier(), DEFAULT_OPTIONS)
+
+
+def test_scores_are_computed_again_and_agree_with_the_command(
+    season_records: list[Record], tmp_path: Path
+) -> None:
+    """A record of another score is named; the chapter has what `arena judge evaluations` prints."""
+    records = [one for one in season_records if one.topic not in COACHING_TOPICS[1:]]
+    true = judged(records, AGENT, 100)
+    changed = judged(records, "scalper", 100).model_copy(update={"overall": 99.0})
+    records += [sent(topics.EVALUATIONS.name, one, one.agent) for one in (true, changed)]
+    asyncio.run(export_records(tmp_path / "two", records))
+
+    found = read_facts(tmp_path / "two", ReportOptions())
+    one, other = found.coached
+    (shown,), printed = one.evaluations, evaluation_document(true)
+
+    assert (one.agent, other.agent) == (AGENT, "scalper")
+    assert (shown.overall, shown.grade) == (printed["overall"], printed["grade"])
+    assert shown.scores == printed["dimensions"]
+    assert (shown.trend, shown.cause) == (printed["trend"], printed["cause"])
+    assert found.evaluations is not None
+    assert found.evaluations.compared == 2
+    (difference,) = found.evaluations.differences
+    assert difference.startswith("scalper at ")
+    assert difference.endswith(": overall")
+    assert "2 evaluations computed again from the records: 1 difference: scalper" in html(found)
