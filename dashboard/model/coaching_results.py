@@ -29,6 +29,10 @@ COMPARED_LINES_MAX = 1_000
 """A longer text is not compared: that would take too long."""
 DIFF_LINES_MAX = 200
 LINE_CHARS_MAX = 500
+SCRIPTED_NOTE = "built-in rules"
+"""How the judge's note about scripted answers begins; the words say that first."""
+JUDGED_NOTE = "judged: "
+"""How an evaluation's note about the judging model begins; `judged` has the same words."""
 
 
 def coaching_of(view: ArenaView, agent: str) -> AgentCoaching:
@@ -118,7 +122,7 @@ def evaluation(one: AgentEvaluation) -> EvaluationResult:
         corrected=one.quality_interval,
         failed=tuple(sorted(failed, key=lambda found: -found.failed)),
         judged=None if one.judged is None else _opinion(one.judged),
-        notes=one.notes,
+        notes=tuple(note for note in one.notes if not note.startswith(JUDGED_NOTE)),
     )
 
 
@@ -133,8 +137,8 @@ def _opinion(one: Judged) -> ModelOpinion:
         words.append(f"{one.corrected:.0%} corrected")
     elif not one.calibration_id and "uncalibrated" not in one.note:
         words.append("uncalibrated")
-    if one.note:
-        words.append(one.note)
+    said = one.note.split("; ") if one.note else []
+    words += [part for part in said if not (one.scripted and part.startswith(SCRIPTED_NOTE))]
     return ModelOpinion(
         node=one.node,
         model=one.model,

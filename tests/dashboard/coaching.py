@@ -18,6 +18,7 @@ from tests.dashboard.scenario import Scenario
 
 FIRST = "You trade on momentum.\nBuy what rises.\nSell what falls.\n"
 CAREFUL = "You trade on momentum.\nBuy what rises, at most 15 % of your equity in one product.\n"
+UNCALIBRATED = "uncalibrated: `arena judge calibrate` measures how reliable this judge is"
 PROPOSED = CAREFUL + "Keep at least 20 % in cash.\n"
 
 
@@ -95,8 +96,9 @@ def evaluated(scenario: Scenario, agent: str, **changes: object) -> AgentEvaluat
                 rubric="r1",
                 turns=5,
                 credit=0.71,
-                note="uncalibrated",
+                note=f"built-in rules answered, not a language model; {UNCALIBRATED}",
             ),
+            "notes": (f"judged: {UNCALIBRATED}", "consistency: fewer than 5 returns"),
             **changes,
         }
     )

@@ -55,7 +55,7 @@ class EvaluationResult(Result):
         corrected: Interval of the quality score after calibration; None if uncalibrated.
         failed: The checks that turns failed, most failures first.
         judged: What a model said; None if none was asked.
-        notes: What limits the figures.
+        notes: What limits the figures, besides `judged`.
     """
 
     evaluation_id: str

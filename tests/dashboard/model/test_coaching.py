@@ -65,6 +65,8 @@ def test_newest_evaluation_is_first_with_failed_checks_in_words(scenario: Scenar
     assert newest.judged is not None
     assert "scripted rules" in newest.judged.words
     assert 1 == newest.judged.words.count("uncalibrated")
+    assert "built-in" not in newest.judged.words
+    assert ("consistency: fewer than 5 returns",) == newest.notes
 
 
 def test_versions_have_author_reason_approval_and_diff(scenario: Scenario) -> None:
