@@ -78,7 +78,7 @@ def _row(one: PromptVersionResult) -> VersionRow:
     decided = ""
     if one.decided_by:
         decided = f"{one.decided_by}: {one.decided_for}" if one.decided_for else one.decided_by
-    changed = "" if one.added is None else f"+{one.added} {formats.minus(f'-{one.removed}')}"
+    changed = "" if one.added is None else f"+{one.added} −{one.removed}"
     return VersionRow(
         version=one,
         short=one.version[:SHORT_CHARS],
