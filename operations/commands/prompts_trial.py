@@ -1,8 +1,9 @@
 """`arena prompts trial`: tries a text against the one that an agent plays by.
 
 Runs a lock-step contest of three arms (`operations.specs.trial`) as `arena compete run` does, in
-processes of its own, and judges it. Reads the run's specification and its topic `prompts`; writes a
-run of its own, with `trial.json`. It changes nothing in the arena: a person approves.
+processes of its own, and judges it. Reads the run's specification, its topic `prompts`, and
+`market.snapshots` for the venue time; writes a run of its own, with `trial.json`. It changes
+nothing in the arena: a person approves.
 
 Exit codes: 0 promote, 1 keep or undecided, 2 wrong usage, others as of `arena compete run`.
 """
@@ -25,7 +26,7 @@ from arena.atomic_files import write_atomic
 from arena.errors import EXIT_NO, UsageError
 from arena.options import AsJson, Run
 from arena.plugin_options import NO_CHOICE
-from arena.prompt_log import read_prompts
+from arena.prompt_log import newest_as_of, read_prompts
 from arena.prompt_versions import SHORT_CHARS, version_of
 from arena.run_lookup import ArenaLocation, find_arena
 from arena.runs import SPEC_FILE
@@ -144,7 +145,7 @@ async def _text_in_force(location: ArenaLocation, agent: str) -> str:
     bus = location.bus("arena-prompts-trial")
     await bus.start()
     try:
-        found = (await read_prompts(bus)).of(agent).in_force(None)
+        found = (await read_prompts(bus)).of(agent).in_force(await newest_as_of(bus))
     finally:
         await bus.close()
     return "" if found is None else found.text

@@ -4,15 +4,24 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from arena import topics
+from arena.bus.memory import MemoryBus
+from arena.messages import PromptDecided, PromptProposed
+from arena.prompt_versions import version_of
+from arena.run_lookup import ArenaLocation
 from arena.runs import newest_run
 from arena.settings import Settings
 from judge.prompts.templates import compose
+from operations.commands.prompts_trial import _text_in_force
 from routers.strategy import load_strategy
 from tests.operations.commands.cli import ROOT, environment
 from tests.operations.commands.contests import DEADLINE_S, Contests
+from tests.routers.builders import AS_OF, snapshot
+from tests.routers.fake_peers import OtherConnection
 
 RECKLESS = ROOT / "examples" / "strategies" / "reckless.toml"
 PREFIX = "ARENA_PREFIX"
@@ -52,6 +61,35 @@ def trial(settings: Settings, *words: str) -> "subprocess.CompletedProcess[str]"
         timeout=DEADLINE_S,
         check=False,
     )
+
+
+async def test_champion_of_an_expired_version_is_its_parent(memory_bus: MemoryBus) -> None:
+    """At the venue time of the newest snapshot, as for the agent's next turn."""
+    await memory_bus.ensure_topics(topics.fixed_topics())
+    # Any: fields of the messages.
+    texts: dict[str, Any] = {"agent": "mad", "by": "test", "at": AS_OF, "as_of": AS_OF}
+    file = PromptProposed(**texts, version=version_of("A"), text="A", author="file")
+    bold = PromptProposed(
+        **texts,
+        version=version_of("B"),
+        text="B",
+        author="judge",
+        parent=file.version,
+        expires_s=60,
+    )
+    approved = PromptDecided(**texts, version=bold.version, action="approve", author="person")
+    for message in (file, bold, approved):
+        await memory_bus.append(topics.PROMPTS.name, message, key="mad")
+
+    class Location:
+        def bus(self, client_id: str) -> MemoryBus:
+            return OtherConnection(memory_bus.cluster)
+
+    found = []
+    for minute in (0, 2):
+        await memory_bus.append(topics.SNAPSHOTS.name, snapshot(minute), key="test")
+        found.append(await _text_in_force(cast(ArenaLocation, Location()), "mad"))
+    assert ["B", "A"] == found
 
 
 @pytest.mark.timeout(200)
