@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from arena import topics
 from arena.bus.base import Bus, Record
-from arena.errors import ArenaError
+from arena.errors import ArenaError, UsageError
 from arena.messages import AgentEvaluation
 from arena.read_topic import read_to_ends
 from arena.unknown_names import check_agent_name, unknown_name
@@ -19,6 +19,7 @@ from judge.evaluations.due import settled_index
 from judge.evaluations.evaluate import Asked, EvaluationOptions, evaluate
 from judge.evaluations.llm.rubric import shipped_rubric
 from judge.season import SEASON_TOPICS
+from judge.season.assemble import SeasonFolds
 
 STALL_S = 60.0
 """Longest time without a record while reading to the ends."""
@@ -68,15 +69,13 @@ async def evaluate_now(
         ended: True if the arena has ended, so that nothing is published.
 
     Raises:
-        UsageError: There is no such agent.
+        UsageError: The agent is unknown, or is a baseline.
         ArenaError: The agent has no turn yet.
         BrokerUnavailable: The broker stopped answering.
     """
     book = await _read(bus, check_agent_name(agent), checkpoint)
     builder, checks = checkpoint.builder, checkpoint.checks
-    known = builder.folds.roster.keys() | builder.folds.turns.turns.keys()
-    if agent not in known:
-        raise unknown_name("agent", agent, known)
+    require_competitor(builder.folds, agent)
     rows, last = checks.of(agent), settled_index(builder, agent)
     if not rows or last < 0:
         raise ArenaError(f"{agent} has had no turn yet", remedy="try again after its first turn")
@@ -90,6 +89,22 @@ async def evaluate_now(
     if not why_not:
         await bus.append(topics.EVALUATIONS.name, found, key=agent)
     return EvaluatedNow(found, not why_not, why_not, rows)
+
+
+def require_competitor(folds: SeasonFolds, agent: str) -> None:
+    """Require an agent that can be evaluated.
+
+    Raises:
+        UsageError: The agent is unknown, or is a baseline.
+    """
+    known = folds.roster.keys() | folds.turns.turns.keys()
+    if agent not in known:
+        raise unknown_name("agent", agent, known)
+    spec = folds.roster.get(agent)
+    if spec is not None and spec.kind != "agent":
+        raise UsageError(
+            f"{agent} is a baseline, which is not evaluated", remedy="name a competing agent"
+        )
 
 
 def _too_soon(book: EvaluationBook, found: AgentEvaluation) -> str:

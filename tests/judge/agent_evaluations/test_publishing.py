@@ -13,6 +13,7 @@ import pytest
 from arena import topics
 from arena.bus.base import Bus, Record
 from arena.bus.kafka import KafkaBus
+from arena.errors import UsageError
 from arena.messages import AgentEvaluation, EvaluationRequest, Feedback
 from arena.read_topic import for_each_record
 from arena.settings import Settings
@@ -21,6 +22,7 @@ from judge.evaluations.cadence import LEAST_S
 from judge.evaluations.check_fold import TurnChecks
 from judge.evaluations.due import due_evaluations
 from judge.evaluations.evaluate import DEFAULT_OPTIONS, evaluate
+from judge.evaluations.once import require_competitor
 from judge.evaluations.verify import recomputed, verify_evaluations
 from judge.season import SeasonBuilder
 from tests.dashboard.publishing import ROOT, environment, publish
@@ -212,6 +214,19 @@ async def test_the_commands_evaluate_and_list(bus: KafkaBus, settings: Settings)
     )
     unknown = await run("evaluate", "momentun", code=2)
     assert "momentum" in unknown.stderr
+
+
+def test_baselines_and_unknown_agents_cannot_be_evaluated() -> None:
+    """On demand neither; the error says what to do."""
+    scenario, builder = Scenario().run(2), SeasonBuilder()
+    for record in scenario.records:
+        builder.apply(record)
+
+    require_competitor(builder.folds, "momentum")
+    with pytest.raises(UsageError, match="cash is a baseline"):
+        require_competitor(builder.folds, "cash")
+    with pytest.raises(UsageError, match="momentun"):
+        require_competitor(builder.folds, "momentun")
 
 
 @pytest.mark.parametrize("name", ["evaluate", "evaluations"])
