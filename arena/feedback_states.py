@@ -1,10 +1,12 @@
 """What became of feedback: whether a turn used it, or an evaluation answered it. Pure.
 
-Fed with the records of `agent.feedback`, `agent.turns` and `judge.evaluations`.
+Fed with the records of `agent.feedback`, `agent.turns` and `judge.evaluations`. Of the feedback to
+the judge about an agent, an evaluation names the newest, and answers with it all that is older.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from pydantic import JsonValue
@@ -12,7 +14,7 @@ from pydantic import JsonValue
 from arena.agent_health import is_decision
 from arena.bus.base import Record
 from arena.messages import AgentEvaluation, Feedback, Turn
-from arena.owner_words import OwnerBook
+from arena.owner_words import KeptFeedback, OwnerBook
 
 MARKS = (b'"feedback"', b'"asked_by"')
 """Parts of the records that can name feedback; others are not decoded."""
@@ -85,5 +87,20 @@ class FeedbackStates:
         names = {agent} if agent is not None else {name for one in kept for name in one}
         for name in sorted(names):
             said = [one for book in kept for one in book.get(name, {}).values()]
+            used = self.used | self._answered(name)
             for one in sorted(said, key=lambda found: (found.partition, found.offset)):
-                yield FeedbackEntry(one.feedback, self.used.get(one.feedback_id, ""))
+                yield FeedbackEntry(one.feedback, used.get(one.feedback_id, ""))
+
+    def _answered(self, agent: str) -> dict[str, str]:
+        """Feedback to the judge -> the evaluation that answered it; "" while it is pending."""
+        found, evaluation = dict[str, str](), ""
+        to_judge = self.book.to_judge.get(agent, {}).values()
+        for one in sorted(to_judge, key=_sent, reverse=True):
+            evaluation = self.used.get(one.feedback_id, evaluation)
+            found[one.feedback_id] = evaluation
+        return found
+
+
+def _sent(one: KeptFeedback) -> tuple[datetime, str]:
+    """The order of feedback to the judge: that of `judge.evaluations.book.Ask`."""
+    return one.feedback.at, one.feedback_id

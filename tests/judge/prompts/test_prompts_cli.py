@@ -12,7 +12,8 @@ import pytest
 from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.errors import ArenaError, UsageError
-from arena.messages import AgentEvaluation, AgentSpec, OwnerWords, PromptProposed, Turn
+from arena.messages import AgentEvaluation, AgentSpec, Feedback, OwnerWords, PromptProposed, Turn
+from arena.owner_words import WAITING_MAX
 from arena.prompt_log import newest_as_of, read_prompts
 from arena.prompt_versions import AgentPrompts, version_of
 from arena.run_lookup import ArenaLocation
@@ -234,6 +235,45 @@ async def test_feedback_is_pending_until_it_was_used(
         ("Buy less.", "agent", "pending", None),
         ("Look.", "judge", "used", "evaluation-1"),
     ] == [(one["text"], one["to"], one["state"], one["used_by"]) for one in found]
+
+
+async def test_an_evaluation_answers_all_feedback_to_the_judge_up_to_the_one_it_names(
+    memory_bus: MemoryBus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Older feedback does not wait any more, so it does not fill the bound of what may wait."""
+    at = await arena_of(memory_bus)
+    sent = [
+        Feedback(
+            feedback_id=f"feedback-{number}",
+            agent="mo",
+            to="judge",
+            text="Look.",
+            by="cli/host",
+            at=AT + timedelta(seconds=number),
+        )
+        for number in range(WAITING_MAX + 1)
+    ]
+    for message in sent:
+        await memory_bus.append(topics.FEEDBACK.name, message, key="mo")
+    with pytest.raises(ArenaError, match="101"):
+        await cli_owner._give(at, "mo", "Look again.", "judge", as_json=True)
+    answered = AgentEvaluation(
+        evaluation_id="evaluation-1",
+        agent="mo",
+        snapshot_id="s",
+        as_of=AS_OF,
+        cause="feedback",
+        asked_by=sent[-2].feedback_id,
+        window_s=60,
+        turns=1,
+        dimensions={},
+    )
+    await memory_bus.append(topics.EVALUATIONS.name, answered, key="mo")
+
+    await cli_owner._list(at, "mo", as_json=True)
+    found = [one["used_by"] for one in json.loads(capsys.readouterr().out)]
+    assert [*["evaluation-1"] * WAITING_MAX, None] == found
+    await cli_owner._give(at, "mo", "Look again.", "judge", as_json=True)
 
 
 async def test_preferences_that_are_not_named_stay(
