@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from arena.messages import Portfolio
+from arena.messages.tools import EXIT_TOOL
 from judge.evaluations.turn_view import CallView, TurnView
 
 SLACK_PCT = 0.5
@@ -113,11 +114,11 @@ def broken_rule(rules: OwnRules, view: TurnView) -> str | None:
 
 
 def _without_stop(bought: list[CallView], view: TurnView) -> str:
-    names = ("stop_loss_pct", "trailing_pct", "stop_loss_price", "stop_price")
+    names = ("stop_loss_pct", "trailing_pct", "stop_loss_price")
     later = {
         call.product_id
         for call in view.calls
-        if call.name == "set_exit" and call.ok and any(call.text(name) for name in names)
+        if call.name == EXIT_TOOL and call.ok and any(call.text(name) for name in names)
     }
     for call in bought:
         if not any(call.text(name) for name in names) and call.product_id not in later:

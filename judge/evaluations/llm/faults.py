@@ -27,7 +27,7 @@ from judge.evaluations.llm.prompt_parts import RULES_HEADING, decimal_of, prompt
 
 TWIN = "twin"
 """`TurnJudgement.planted` of an unchanged turn."""
-EXIT_ARGUMENTS = ("stop_loss_pct", "take_profit_pct", "trailing_stop_pct", "exit_after")
+EXIT_ARGUMENTS = ("stop_loss_pct", "take_profit_pct", "trailing_pct", "exit_after")
 RULE_CHARS_MAX = 120
 
 _RULE = re.compile(

@@ -1,11 +1,14 @@
 """Planted faults: in the turn and nowhere else, repeatable, and only where they fit."""
 
+from inspect import signature
+
 import pytest
 
 from judge.evaluations.llm.blind import blind_turn
-from judge.evaluations.llm.faults import FAULTS, planted
+from judge.evaluations.llm.faults import EXIT_ARGUMENTS, FAULTS, planted
 from judge.evaluations.llm.rubric import shipped_rubric
 from tests.judge.llm_judge.recorded import recorded_turns, waiting, with_buy
+from trading_tools.catalogue.execute_trade import execute_trade
 
 DONE = "## What the agent did"
 
@@ -98,6 +101,11 @@ def test_exits_that_the_strategy_demands_are_missing() -> None:
         .partition("\n")[0]
     )
     assert "rule" in blind_turn(changed).text.partition(DONE)[2]
+
+
+def test_exits_are_those_of_the_tool() -> None:
+    """An argument by another name would never be left out."""
+    assert set(EXIT_ARGUMENTS) <= set(signature(execute_trade).parameters)
 
 
 def test_opposite_order_sells_what_the_words_buy() -> None:
