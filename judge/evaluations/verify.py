@@ -2,17 +2,17 @@
 
 Reads what the judge reads, without its checkpoint; writes nothing. An evaluation uses what its
 judge had read of `judge.evaluations`, which may end a little before its own record: it names the
-earlier evaluations that it was compared with, and how many turns were judged, so a second
-computation takes the same ones.
+earlier evaluations that it was compared with, the calibration, and how many turns were judged, so a
+second computation takes the same ones.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from arena import topics
 from arena.bus.base import Bus, Record
-from arena.messages import AgentEvaluation, Judged, TurnJudgement
+from arena.messages import AgentEvaluation, JudgeCalibration, Judged, TurnJudgement
 from arena.read_topic import for_each_record
 from arena.wire import encode
 from judge.evaluations.book import EvaluationBook
@@ -73,6 +73,7 @@ def recomputed(
         only: Ids of the evaluations to compare; None for all.
     """
     found, book = Verified(), EvaluationBook()
+    calibrations: dict[str, JudgeCalibration] = {}
     for record in records:
         message = record.message_or_none()
         if (
@@ -80,7 +81,9 @@ def recomputed(
             and message.evaluation_id not in book.ids
             and (only is None or message.evaluation_id in only)
         ):
-            _compare(found, builder, checks, book, record, message)
+            _compare(found, builder, checks, book, calibrations, record, message)
+        if isinstance(message, JudgeCalibration):
+            calibrations[message.calibration_id] = message
         if message is not None:
             book.take(message)
     return found
@@ -91,6 +94,7 @@ def _compare(
     builder: SeasonBuilder,
     checks: TurnChecks,
     book: EvaluationBook,
+    calibrations: Mapping[str, JudgeCalibration],
     record: Record,
     stated: AgentEvaluation,
 ) -> None:
@@ -98,7 +102,8 @@ def _compare(
     if index is None:
         found.unknown += 1
         return
-    earlier = as_stated(book.earlier(stated.agent, shipped_rubric()), stated)
+    earlier = book.earlier(stated.agent, shipped_rubric())
+    earlier = as_stated(earlier, stated, calibrations)
     asked = Asked(stated.cause, stated.asked_by)
     again = evaluate(builder.folds, checks, stated.agent, index, asked, earlier, DEFAULT_OPTIONS)
     if again.evaluation_id != stated.evaluation_id:
@@ -111,13 +116,19 @@ def _compare(
         found.differences.append(f"{where}: {', '.join(names) or 'its bytes'}")
 
 
-def as_stated(earlier: Earlier, stated: AgentEvaluation) -> Earlier:
+def as_stated(
+    earlier: Earlier, stated: AgentEvaluation, calibrations: Mapping[str, JudgeCalibration]
+) -> Earlier:
     """What a judge had read when it made an evaluation, as far as the evaluation tells.
 
     Args:
         earlier: What is before the evaluation's record.
         stated: The evaluation.
+        calibrations: Id -> calibration, of those before the evaluation's record.
     """
+    calibration = None
+    if stated.judged is not None:
+        calibration = calibrations.get(stated.judged.calibration_id)
     known = [one.evaluation_id for one in earlier.evaluations]
     last = stated.trend_from[-1] if stated.trend_from else ""
     count = known.index(last) + 1 if last in known else len(known)
@@ -125,6 +136,7 @@ def as_stated(earlier: Earlier, stated: AgentEvaluation) -> Earlier:
         earlier,
         evaluations=earlier.evaluations[:count],
         judgements=_judged_as_stated(earlier, stated),
+        calibration=calibration,
     )
 
 

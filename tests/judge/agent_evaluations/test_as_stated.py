@@ -9,7 +9,7 @@ from arena.messages import AgentEvaluation
 from judge.evaluations.evaluate import Earlier
 from judge.evaluations.llm.judged import judged_of
 from judge.evaluations.verify import as_stated
-from tests.judge.llm_judge.judgements import RUBRIC, START, judgement
+from tests.judge.llm_judge.judgements import RUBRIC, START, calibration, judgement
 
 
 def evaluation(name: str, *, after: tuple[str, ...] = ()) -> AgentEvaluation:
@@ -37,7 +37,7 @@ def test_judgements_that_were_not_read_are_left_out(read: int) -> None:
     stated = evaluation("e").model_copy(update={"judged": judged})
     earlier = Earlier((), tuple(all_of_them), None, RUBRIC)
 
-    found = as_stated(earlier, stated)
+    found = as_stated(earlier, stated, {})
     assert judged == found.judged(START, stated.as_of)
 
 
@@ -45,4 +45,18 @@ def test_evaluations_that_were_not_read_are_left_out() -> None:
     """The newest that it names was the newest that it knew."""
     earlier = Earlier([evaluation("e1"), evaluation("e2"), evaluation("e3")])
     stated = evaluation("e4", after=("e1", "e2"))
-    assert ["e1", "e2"] == [one.evaluation_id for one in as_stated(earlier, stated).evaluations]
+    found = as_stated(earlier, stated, {})
+    assert ["e1", "e2"] == [one.evaluation_id for one in found.evaluations]
+
+
+@pytest.mark.parametrize("read", [None, "old", "new"])
+def test_the_calibration_is_that_which_the_evaluation_names(read: str | None) -> None:
+    """A newer one may have been published while the evaluation was computed."""
+    known = {name: calibration(calibration_id=name) for name in ("old", "new")}
+    first = judgement()
+    judged = judged_of([first], known[read] if read else None, RUBRIC)
+    stated = evaluation("e").model_copy(update={"judged": judged})
+    earlier = Earlier((), (first,), known["new"], RUBRIC)
+
+    found = as_stated(earlier, stated, known)
+    assert judged == found.judged(START, stated.as_of)
