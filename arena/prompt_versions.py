@@ -343,7 +343,7 @@ def _let_expire(own: AgentPrompts, as_of: datetime | None, offset: int) -> None:
     own.changes.append(
         PromptChange(now.version, own.current, "judge", "", reason, current.expires_at, offset)
     )
-    own.current, now.state = now.version, "in force"
+    own.current, now.state, now.since = now.version, "in force", current.expires_at
 
 
 def _forget_old(own: AgentPrompts) -> None:

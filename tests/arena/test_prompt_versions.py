@@ -150,6 +150,7 @@ def test_version_that_is_not_confirmed_gives_way_to_its_parent(log: Log) -> None
     assert [FILE, "Buy less.", FILE] == [
         log.own.versions[change.version].text for change in log.own.changes
     ]
+    assert NOON + timedelta(minutes=11) == log.own.versions[version_of(FILE)].since
 
 
 def test_confirmed_version_stays(log: Log) -> None:
