@@ -10,6 +10,7 @@ from difflib import SequenceMatcher
 from typing import Final
 
 from arena.messages.coaching import TEXT_BYTES_MAX
+from arena.text_diff import COMPARED_LINES_MAX, is_comparable
 from arena.visible_text import one_line
 from judge.prompts.templates import without_section
 
@@ -120,6 +121,9 @@ def _size_faults(text: str, parent: str) -> Iterable[str]:
     size = len(text.encode())
     if size > TEXT_BYTES_MAX:
         yield f"it has {size:,} bytes; at most {TEXT_BYTES_MAX:,} are allowed"
+        return
+    if not is_comparable(text, parent):
+        yield f"it or its parent has more than {COMPARED_LINES_MAX:,} lines"
         return
     added, removed = changed_chars(text, parent)
     own = without_section(parent)

@@ -107,3 +107,11 @@ def test_any_text_is_checked(text: str, parent: str) -> None:
     lint(text, parent)
     added, removed = changed_chars(text, parent)
     assert (text == parent) == (added == removed == 0)
+
+
+def test_texts_of_many_lines_are_refused_and_not_compared() -> None:
+    """Comparing them would hold up the judge's process."""
+    long = "a\n" * 10_000
+    (fault,) = lint(long, PARENT)
+    assert "more than 1,000 lines" in fault
+    assert fault in lint(PARENT, long)
