@@ -34,6 +34,11 @@ def version_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def short_version(version: str) -> str:
+    """The first characters of a version, for people."""
+    return version[:SHORT_CHARS]
+
+
 @dataclass(slots=True)
 class PromptVersion:
     """One version of an agent's text.
@@ -73,7 +78,7 @@ class PromptVersion:
     @property
     def short(self) -> str:
         """The first characters of the version, for people."""
-        return self.version[:SHORT_CHARS]
+        return short_version(self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,12 @@ class AgentPrompts:
             seen.add(found.version)
             found = self.versions.get(found.parent)
         return found or self.versions.get(self.file_version)
+
+    def state_at(self, version: PromptVersion, as_of: datetime | None) -> VersionState:
+        """The state of a version at a venue time: one whose time is over has expired."""
+        if self.in_force(as_of) is version:
+            return "in force"
+        return "expired" if version.state == "in force" else version.state
 
     def find(self, prefix: str) -> list[PromptVersion]:
         """The versions that begin with these characters."""

@@ -1,12 +1,13 @@
 """What a coach sees of an agent: scores, versions of its prompt, its owner's words. Pure."""
 
-import difflib
+from datetime import datetime
 from functools import lru_cache
 
 from arena.check_words import failed_words
 from arena.messages import AgentEvaluation, Evidence, Judged
 from arena.plural import counted
 from arena.prompt_versions import AgentPrompts, PromptVersion
+from arena.text_diff import diff_lines, is_comparable
 from dashboard.model.results import (
     AgentCoaching,
     EvaluationResult,
@@ -22,11 +23,11 @@ from dashboard.model.view import ArenaView
 
 VERSIONS_SHOWN = 20
 """Newest versions of an answer."""
+SHOWN_TEXTS = ("in force", "pending")
+"""States of the versions whose whole text is in an answer."""
 FEEDBACK_SHOWN = 20
 MARKS_MAX = 50
 """Newest changes that a curve marks."""
-COMPARED_LINES_MAX = 1_000
-"""A longer text is not compared: that would take too long."""
 DIFF_LINES_MAX = 200
 LINE_CHARS_MAX = 500
 SCRIPTED_NOTE = "built-in rules"
@@ -50,8 +51,8 @@ def coaching_of(view: ArenaView, agent: str) -> AgentCoaching:
         frozen=_why_frozen(view, own, agent),
         in_force=now.version if now else "",
         evaluations=tuple(evaluation(one) for one in reversed(known.newest if known else ())),
-        prompts=tuple(_version(own, one, now) for one in reversed(newest)),
-        waiting=None if own.pending is None else _version(own, own.pending, now),
+        prompts=tuple(_version(own, one, as_of) for one in reversed(newest)),
+        waiting=None if own.pending is None else _version(own, own.pending, as_of),
         feedback=tuple(
             PendingFeedback(
                 feedback_id=one.feedback_id, to=one.to, text=one.text, by=one.by, at=one.at
@@ -152,15 +153,14 @@ def _opinion(one: Judged) -> ModelOpinion:
     )
 
 
-def _version(
-    own: AgentPrompts, one: PromptVersion, now: PromptVersion | None
-) -> PromptVersionResult:
+def _version(own: AgentPrompts, one: PromptVersion, as_of: datetime | None) -> PromptVersionResult:
+    state = own.state_at(one, as_of)
     parent = own.versions.get(one.parent)
     diff, added, removed = ((), None, None) if parent is None else diff_of(parent.text, one.text)
     return PromptVersionResult(
         version=one.version,
         parent=one.parent,
-        state=_state(one, now),
+        state=state,
         author=one.author,
         by=one.by,
         reason=one.reason,
@@ -170,20 +170,13 @@ def _version(
         confirmed=one.confirmed,
         decided_by=one.decided_by,
         decided_for=one.decided_for,
-        text=one.text if one is now or one is own.pending else None,
+        text=one.text if state in SHOWN_TEXTS else None,
         diff=diff,
         added=added,
         removed=removed,
         before=_evidence(one.evidence),
         after=_evidence(one.evidence_after),
     )
-
-
-def _state(one: PromptVersion, now: PromptVersion | None) -> str:
-    """The state now: a version whose time is over has expired, though no record says so."""
-    if one is now:
-        return "in force"
-    return "expired" if one.state == "in force" else one.state
 
 
 def _evidence(one: Evidence | None) -> EvidenceResult | None:
@@ -203,13 +196,12 @@ def diff_of(before: str, after: str) -> tuple[tuple[str, ...], int | None, int |
     """What changed from one text to another.
 
     Returns:
-        The lines of a unified diff, at most `DIFF_LINES_MAX`; lines added and removed. Of texts
-        that are too long a line that says so, and None.
+        The lines of a unified diff, at most `DIFF_LINES_MAX`; lines added and removed, None if the
+        texts are too long to compare.
     """
-    old, new = before.splitlines(), after.splitlines()
-    if max(len(old), len(new)) > COMPARED_LINES_MAX:
-        return (f"@ texts of more than {COMPARED_LINES_MAX:,} lines are not compared",), None, None
-    lines = [*difflib.unified_diff(old, new, lineterm="", n=1)][2:]
+    lines = diff_lines(before, after)
+    if not is_comparable(before, after):
+        return tuple(lines), None, None
     shown = [line[:LINE_CHARS_MAX] for line in lines[:DIFF_LINES_MAX]]
     if len(lines) > DIFF_LINES_MAX:
         shown.append(f"@ {len(lines) - DIFF_LINES_MAX:,} more lines")

@@ -2,6 +2,7 @@
 
 from rich.text import Text
 
+from arena.prompt_versions import short_version
 from dashboard import text
 from dashboard.model.frame import Frame
 from dashboard.model.results import AgentCoaching, EvaluationResult, PromptVersionResult
@@ -11,7 +12,6 @@ from dashboard.terminal.palette import GAIN, LOSS, QUIET, TITLE, WARNING
 from dashboard.terminal.screen_body import ScreenBody
 from dashboard.terminal.ui import KeyLimits, Ui
 
-SHORT_CHARS = 8
 REASON_CHARS = 120
 DIFF_STYLES = {"+": GAIN, "-": LOSS, "@": QUIET}
 EVALUATIONS = (
@@ -39,10 +39,10 @@ def coaching_lines(found: AgentCoaching | None) -> list[Text]:
         lines.append(_evaluation_line(found.evaluations[0]))
     now = next((one for one in found.prompts if one.version == found.in_force), None)
     if now is not None and (len(found.prompts) > 1 or found.waiting or found.feedback):
-        line = Text.assemble((f"prompt {now.version[:SHORT_CHARS]} ", TITLE), no_wrap=True)
+        line = Text.assemble((f"prompt {short_version(now.version)} ", TITLE), no_wrap=True)
         line.append(f"by {now.author}, {_since(now)}")
         if found.waiting:
-            what = f"  {found.waiting.version[:SHORT_CHARS]} by {found.waiting.author} waits"
+            what = f"  {short_version(found.waiting.version)} by {found.waiting.author} waits"
             line.append(what, style=WARNING)
         if found.feedback:
             line.append(f"  feedback waits: {len(found.feedback)}", style=WARNING)
@@ -124,13 +124,13 @@ def _cells(one: EvaluationResult) -> list[Text]:
         _trend(one),
         one.cause,
         text.count(one.turns),
-        one.version[:SHORT_CHARS] or "-",
+        short_version(one.version) or "-",
     )
     return [Text(word) for word in words]
 
 
 def _version_lines(one: PromptVersionResult, width: int) -> list[Text]:
-    head = Text.assemble((f"{one.version[:SHORT_CHARS]} ", TITLE), no_wrap=True)
+    head = Text.assemble((f"{short_version(one.version)} ", TITLE), no_wrap=True)
     head.append(one.state, style=WARNING if one.state == "pending" else "")
     template = f" ({one.template})" if one.template else ""
     head.append(f"  by {one.author}{template}, {_since(one)}")

@@ -1,11 +1,12 @@
 """Evaluations for people and programs: JSON documents, tables, failed checks in words. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from pydantic import JsonValue
 
 from arena.check_words import failed_words
 from arena.messages import AgentEvaluation
+from arena.prompt_versions import short_version
 from judge.evaluations.once import EvaluatedNow
 
 COLUMNS: tuple[tuple[str, bool], ...] = (
@@ -22,7 +23,6 @@ COLUMNS: tuple[tuple[str, bool], ...] = (
     ("turns", True),
     ("version", False),
 )
-VERSION_CHARS = 8
 
 
 def row_of(one: AgentEvaluation) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ def row_of(one: AgentEvaluation) -> tuple[str, ...]:
         trend_text(one),
         one.cause,
         f"{one.turns:,}",
-        one.version[:VERSION_CHARS] or "-",
+        short_version(one.version) or "-",
     )
 
 
@@ -115,10 +115,3 @@ def document(one: AgentEvaluation, now: EvaluatedNow | None = None) -> dict[str,
             for check in one.failed_turns
         }
     return found | {"evaluation": one.model_dump(mode="json")}
-
-
-def newest_rows(
-    evaluations: Sequence[AgentEvaluation], limit: int | None
-) -> Sequence[AgentEvaluation]:
-    """The newest evaluations, oldest first."""
-    return evaluations if limit is None else evaluations[-limit:]

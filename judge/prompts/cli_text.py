@@ -1,6 +1,5 @@
 """Versions of prompts as tables, texts and JSON. Pure."""
 
-import difflib
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -8,6 +7,7 @@ from pydantic import JsonValue
 
 from arena.errors import UsageError
 from arena.prompt_versions import AgentPrompts, PromptVersion
+from arena.text_diff import diff_lines
 from arena.unknown_names import listed
 
 COLUMNS = (
@@ -26,14 +26,6 @@ def _time(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
-def _state(own: AgentPrompts, version: PromptVersion, as_of: datetime | None) -> str:
-    """The state of a version at a venue time: one whose time is over has expired."""
-    now = own.in_force(as_of)
-    if now is version:
-        return "in force"
-    return "expired" if version.state == "in force" else version.state
-
-
 def version_document(
     own: AgentPrompts, version: PromptVersion, as_of: datetime | None
 ) -> dict[str, JsonValue]:
@@ -41,7 +33,7 @@ def version_document(
     before, after = version.evidence, version.evidence_after
     return {
         "version": version.version,
-        "state": _state(own, version, as_of),
+        "state": own.state_at(version, as_of),
         "parent": version.parent or None,
         "author": version.author,
         "by": version.by,
@@ -104,7 +96,7 @@ def rows(own: AgentPrompts, as_of: datetime | None) -> Iterator[tuple[str, ...]]
         since = "" if one.since is None else f"{one.since:%Y-%m-%d %H:%M}"
         if one.expires_at is not None and not one.confirmed:
             since += f" until {one.expires_at:%m-%d %H:%M}"
-        state, why = _state(own, one, as_of), one.reason
+        state, why = own.state_at(one, as_of), one.reason
         if one.decided_for and state == "rejected":
             why += f" ({one.decided_for})"
         by = one.author if one.author == "file" else f"{one.author} {one.by}"
@@ -144,8 +136,8 @@ def one_version(own: AgentPrompts, agent: str, prefix: str) -> PromptVersion:
     raise UsageError(f"agent {agent} has no version {prefix!r}", remedy=text)
 
 
-def diff_lines(old: PromptVersion, new: PromptVersion) -> list[str]:
-    """What changed from one text to another, as a unified diff."""
-    before, after = (f"{one.short} ({one.author})" for one in (old, new))
-    a, b = old.text.splitlines(), new.text.splitlines()
-    return [*difflib.unified_diff(a, b, fromfile=before, tofile=after, lineterm="")]
+def version_diff(old: PromptVersion, new: PromptVersion) -> list[str]:
+    """What changed from one text to another, as a unified diff; empty if nothing did."""
+    lines = diff_lines(old.text, new.text, context=3)
+    heads = (f"{mark} {one.short} ({one.author})" for mark, one in (("---", old), ("+++", new)))
+    return [*heads, *lines] if lines else []

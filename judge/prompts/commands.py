@@ -23,10 +23,10 @@ from arena.unknown_names import check_agent_name, unknown_name
 from judge.prompts.cli_text import (
     COLUMNS,
     agent_document,
-    diff_lines,
     one_version,
     remarks,
     rows,
+    version_diff,
     version_document,
 )
 from judge.prompts.frozen import require_coached
@@ -122,7 +122,7 @@ async def diff_versions(location: ArenaLocation, agent: str, old: str, new: str)
     if not old and not after.parent:
         raise UsageError(f"{after.short} has no parent", remedy="name two versions")
     before = one_version(own, agent, old or after.parent)
-    for line in diff_lines(before, after):
+    for line in version_diff(before, after):
         print(line)
 
 

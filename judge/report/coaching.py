@@ -4,7 +4,6 @@ Only agents that were coached are in it: those with more than the version of the
 evaluation, whose prompts were not frozen.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 from arena.messages import AgentEvaluation, Evidence
 from arena.prompt_versions import AgentPrompts, PromptVersion
+from arena.text_diff import diff_lines
 from judge.report.coaching_figures import VersionFigures, version_figures
 from judge.report.coaching_fold import CoachingFold
 from judge.season import Season
@@ -197,7 +197,7 @@ def _version(
     parent = own.versions.get(one.parent)
     return ShownVersion(
         version=one.version,
-        state=_state(own, one, season.assumptions.last),
+        state=own.state_at(one, season.assumptions.last),
         parent=one.parent,
         author=one.author,
         by=one.by,
@@ -216,16 +216,8 @@ def _version(
     )
 
 
-def _state(own: AgentPrompts, one: PromptVersion, last: datetime | None) -> str:
-    """The state at the end of the records: a version whose time is over has expired."""
-    if own.in_force(last) is one:
-        return "in force"
-    return "expired" if one.state == "in force" else one.state
-
-
 def _diff(before: str, after: str, most: int) -> tuple[str, ...]:
     """What changed, as the lines of a unified diff without its heads; long ones are cut."""
-    found = difflib.unified_diff(before.splitlines(), after.splitlines(), n=1, lineterm="")
-    lines = [line[:DIFF_CHARS_MAX] for line in found][2:]
+    lines = [line[:DIFF_CHARS_MAX] for line in diff_lines(before, after)]
     more = len(lines) - most
     return (*lines[:most], *([f"... and {more} more lines"] if more > 0 else ()))

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from arena.messages import Evidence
 from arena.plural import counted
-from arena.prompt_versions import SHORT_CHARS
+from arena.prompt_versions import short_version
 from arena.visible_text import visible
 from judge.report import formats
 from judge.report.agent_sections import NAME_MAX, anchor
@@ -129,7 +129,7 @@ def _evaluations_table(name: str, found: Sequence[ShownEvaluation]) -> ReportTab
                 *(plain(_score(one.scores.get(n)), one.scores.get(n)) for n in DIMENSIONS),
                 TableCell(_trend(one), css="w"),
                 TableCell(one.cause, css="w"),
-                TableCell(_short(one.version), css="w"),
+                TableCell(short_version(one.version), css="w"),
             )
         )
         for one in found
@@ -157,12 +157,12 @@ def _versions_table(name: str, found: Sequence[ShownVersion]) -> ReportTable:
     )
     rows = []
     for one in found:
-        made = f"from {_short(one.parent)}" if one.parent else ""
+        made = f"from {short_version(one.parent)}" if one.parent else ""
         until = "" if one.expires_at is None else f"until {one.expires_at:%d %b %H:%M}"
         rows.append(
             TableRow(
                 (
-                    name_cell(_short(one.version), made),
+                    name_cell(short_version(one.version), made),
                     TableCell(one.state, "confirmed" if one.confirmed else "", css="w"),
                     TableCell(one.author, formats.quote(one.by, NAME_MAX), css="w"),
                     TableCell(formats.quote(one.reason, REASON_MAX), one.template, css="long"),
@@ -192,8 +192,8 @@ def _changes_table(name: str, one: CoachedAgent) -> ReportTable:
             (
                 TableCell(_time(change.as_of), css="w"),
                 TableCell(
-                    _short(change.version),
-                    f"after {_short(change.before)}" if change.before else "",
+                    short_version(change.version),
+                    f"after {short_version(change.before)}" if change.before else "",
                     css="w",
                 ),
                 TableCell(change.author, formats.quote(change.by, NAME_MAX), css="w"),
@@ -223,7 +223,7 @@ def _figures_table(name: str, found: Sequence[ShownVersion], confidence: float) 
         ),
     )
     rows = [
-        TableRow((name_cell(_short(one.version)), *_figure_cells(one.figures)))
+        TableRow((name_cell(short_version(one.version)), *_figure_cells(one.figures)))
         for one in found
         if one.figures is not None
     ]
@@ -262,7 +262,7 @@ def _cell(text: str, measure: Measure, form: str, *, percent: bool = False) -> T
 
 
 def _text_diff(one: ShownVersion) -> TextDiff:
-    title = f"{_short(one.parent)} to {_short(one.version)}"
+    title = f"{short_version(one.parent)} to {short_version(one.version)}"
     return TextDiff(title, tuple(visible(line) for line in one.diff))
 
 
@@ -280,10 +280,6 @@ def _evidence(one: Evidence | None) -> str:
         if value is not None
     ]
     return ", ".join((*parts, f"over {counted(one.turns, 'turn')}"))
-
-
-def _short(version: str) -> str:
-    return version[:SHORT_CHARS]
 
 
 def _score(score: float | None) -> str:

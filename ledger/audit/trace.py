@@ -19,7 +19,7 @@ from arena.chat_body import chat_body_sha256
 from arena.messages import MarketSnapshot, OrderDecided, Ticker
 from arena.money import decimal_text
 from arena.plural import counted
-from arena.prompt_versions import SHORT_CHARS, version_of
+from arena.prompt_versions import short_version, version_of
 from ledger.audit.decoding import location_of, prompt_sha256
 from ledger.audit.raw_frames import RawFrame, find_frame, frame_files, sent_ticker
 from ledger.audit.sources import RecordSource
@@ -230,7 +230,7 @@ def _coaching(found: OrderRecords) -> list[TraceStep]:
         record, proposed = found.text
         step = _step("version of the text", record)
         why = f": {proposed.reason}" if proposed.reason else ""
-        step.summary = f"{proposed.version[:SHORT_CHARS]} by {proposed.author} {proposed.by}{why}"
+        step.summary = f"{short_version(proposed.version)} by {proposed.author} {proposed.by}{why}"
         step.check("SHA-256 of the text", found.turn[1].version, version_of(proposed.text))
         steps.append(step)
     for record, feedback in found.feedback:

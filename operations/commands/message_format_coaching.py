@@ -15,7 +15,7 @@ from arena.messages import (
     TurnJudgement,
 )
 from arena.plural import counted
-from arena.prompt_versions import SHORT_CHARS
+from arena.prompt_versions import short_version
 
 PAST = {
     "approve": "approved",
@@ -64,10 +64,10 @@ def evaluation_request_text(message: EvaluationRequest) -> str:
 
 def proposed_text(message: PromptProposed) -> str:
     """The line of a `PromptProposed`."""
-    made_from = f", made from {message.parent[:SHORT_CHARS]}" if message.parent else ""
+    made_from = f", made from {short_version(message.parent)}" if message.parent else ""
     why = f": {message.reason[:TEXT_CHARS_MAX]}" if message.reason else ""
     return (
-        f"prompt {message.version[:SHORT_CHARS]} of {message.agent} by {message.author}"
+        f"prompt {short_version(message.version)} of {message.agent} by {message.author}"
         f"{made_from}{why}"
     )
 
@@ -78,7 +78,7 @@ def decided_text(message: PromptDecided) -> str:
     if message.action in ("freeze", "unfreeze"):
         state = "frozen" if message.action == "freeze" else "no longer frozen"
         return f"prompts of {message.agent} are {state}, by {message.by}{why}"
-    what = f"{PAST[message.action]} {message.version[:SHORT_CHARS]}"
+    what = f"{PAST[message.action]} {short_version(message.version)}"
     return f"prompt of {message.agent}: {message.by} {what}{why}"
 
 

@@ -27,7 +27,7 @@ from arena.errors import EXIT_NO, UsageError
 from arena.options import AsJson, Run
 from arena.plugin_options import NO_CHOICE
 from arena.prompt_log import newest_as_of, read_prompts
-from arena.prompt_versions import SHORT_CHARS, version_of
+from arena.prompt_versions import short_version, version_of
 from arena.run_lookup import ArenaLocation, find_arena
 from arena.runs import SPEC_FILE
 from arena.strategy_files import is_file_name
@@ -219,8 +219,8 @@ def _print_result(document: Mapping[str, Any], directory: Path, *, as_json: bool
     if as_json:
         print(json.dumps(document, indent=1))
         return
-    print(f"\n Trial of {document['challenger'][:SHORT_CHARS]} against the text in force")
-    print(f" {document['champion'][:SHORT_CHARS]} of {document['agent']}: {document['verdict']}")
+    print(f"\n Trial of {short_version(document['challenger'])} against the text in force")
+    print(f" {short_version(document['champion'])} of {document['agent']}: {document['verdict']}")
     for reason in document["reasons"]:
         print(f"   {reason}")
     print(f" Result: {directory / RESULT_FILE}")

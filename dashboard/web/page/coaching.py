@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from arena.page.line_chart import Mark
+from arena.prompt_versions import short_version
 from dashboard.model.results import (
     AgentCoaching,
     EvaluationResult,
@@ -12,8 +13,6 @@ from dashboard.model.results import (
 )
 from dashboard.web.page import formats
 
-SHORT_CHARS = 8
-"""Characters of a version that people read."""
 DIMENSIONS = ("returns", "risk", "quality", "consistency")
 DIFF_STYLES = {"+": "added", "-": "removed", "@": "place"}
 
@@ -81,7 +80,7 @@ def _row(one: PromptVersionResult) -> VersionRow:
     changed = "" if one.added is None else f"+{one.added} −{one.removed}"
     return VersionRow(
         version=one,
-        short=one.version[:SHORT_CHARS],
+        short=short_version(one.version),
         author=f"{one.author}, {one.template}" if one.template else one.author,
         decided=decided,
         changed=changed,
@@ -111,7 +110,7 @@ def trend(one: EvaluationResult) -> str:
 
 def short(version: str) -> str:
     """The first characters of a version."""
-    return version[:SHORT_CHARS] or formats.UNKNOWN
+    return short_version(version) or formats.UNKNOWN
 
 
 def curve_marks(changes: Sequence[PromptMark]) -> tuple[Mark, ...]:

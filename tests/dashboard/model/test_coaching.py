@@ -7,10 +7,10 @@ import pytest
 from arena import topics
 from arena.messages import OwnerWords
 from arena.prompt_versions import version_of
+from arena.text_diff import COMPARED_LINES_MAX
 from dashboard.model import recent_turns
 from dashboard.model.agent_queries import coaching
 from dashboard.model.coaching_results import (
-    COMPARED_LINES_MAX,
     DIFF_LINES_MAX,
     coaching_of,
     diff_of,
