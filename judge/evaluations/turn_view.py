@@ -13,9 +13,8 @@ from pydantic_core import from_json
 
 from arena.messages import Portfolio, RequestedCall, Turn
 from arena.messages.tools import DECIDED_TOOLS, TRADE_TOOL
+from judge.strategy_text import split_system
 
-RULES_HEADING = "\nHow this arena works\n"
-"""Start of the rules that all agents get; the strategy's own text is before it."""
 REJECTED = "Rejected: "
 _FILL = re.compile(
     r"(Bought|Sold) (\S+) (\S+) at (\S+) for ([\d.]+) (\S+) (?:plus|less) ([\d.]+) fee\."
@@ -161,7 +160,7 @@ def view_of(turn: Turn) -> TurnView:
         words.append((turn.final_text, "\n".join(tools)))
     prompt = "\n".join(shown)
     return TurnView(
-        strategy=system.partition(RULES_HEADING)[0],
+        strategy=split_system(system)[0],
         prompt=prompt,
         words=tuple(words),
         calls=tuple(calls),

@@ -16,13 +16,12 @@ from arena.messages import SINGLE, DeadEntry, Turn
 from arena.plural import counted
 from judge.season.dead_entries import unranked_entry
 from judge.season.types import Entry, TurnSummary
+from judge.strategy_text import split_system
 
 TWO_CONTESTANTS = "two_contestants"
 BY_HAND = "by_hand"
 """Codes of the reasons in `DeadEntry.code`."""
 
-RULES_BEGIN = "\n\nHow this arena works\n"
-"""Marks the end of the strategy's own text in a system message; `routers.prompt` writes it."""
 CONTESTANTS_MAX = 16
 """Most contestants that are kept per name; two are enough to rule the name out."""
 VERSIONED = "v"
@@ -67,7 +66,7 @@ COMPARED_FIELDS = ("strategy", "node", "model", "size", "prompt", "turn_kind")
 def contestant_of(turn: Turn) -> Contestant:
     """Return the contestant that played a turn."""
     system = next((m.content for m in turn.messages if m.role == "system"), "")
-    own_words = system.rpartition(RULES_BEGIN)[0] or system
+    own_words = split_system(system)[0] or system
     digest = sha256(own_words.encode("utf-8", "replace")).hexdigest()[:DIGEST_CHARS]
     digest += VERSIONED if turn.version else ""
     return Contestant(

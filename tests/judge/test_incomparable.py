@@ -15,7 +15,8 @@ from judge.report.facts import ReportOptions, make_facts
 from judge.report.page import markdown
 from judge.report.page_tables import unranked_title
 from judge.season import Season
-from judge.season.incomparable import RULES_BEGIN, contestant_of
+from judge.season.incomparable import contestant_of
+from judge.strategy_text import RULES_BEGIN
 from routers.prompt import render_system
 from tests.dashboard.scenario import Scenario
 from tests.judge.seasons import fold_records

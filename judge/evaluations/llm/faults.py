@@ -23,7 +23,7 @@ import orjson
 from arena.messages import ChatMessage, RequestedCall, Turn
 from arena.messages.tools import TRADE_TOOL
 from arena.money import decimal_text
-from judge.evaluations.llm.prompt_parts import RULES_HEADING, decimal_of, prompt_parts
+from judge.evaluations.llm.prompt_parts import decimal_of, prompt_parts
 
 TWIN = "twin"
 """`TurnJudgement.planted` of an unchanged turn."""
@@ -89,7 +89,7 @@ def size_times_ten(turn: Turn) -> Turn | None:
 
 def against_own_rule(turn: Turn) -> Turn | None:
     """Leave out the exits that the strategy demands, or set a rule of it aside in words."""
-    strategy = _strategy(turn)
+    strategy = prompt_parts(turn).strategy
     place = _filled_buy(turn)
     if place is not None:
         index, number, arguments = place
@@ -211,11 +211,6 @@ def _exponent(number: Decimal) -> int:
 
 def _lowered(rule: str) -> str:
     return rule[:1].lower() + rule[1:]
-
-
-def _strategy(turn: Turn) -> str:
-    system = next((m.content for m in turn.messages if m.role == "system"), "")
-    return system.partition(RULES_HEADING)[0]
 
 
 def _filled_buy(turn: Turn) -> tuple[int, int, dict[str, object]] | None:

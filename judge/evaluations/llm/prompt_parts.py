@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 from arena.messages import Portfolio, Turn
+from judge.strategy_text import split_system
 
-RULES_HEADING = "\nHow this arena works\n"
 STRATEGY_CHARS_MAX = 4_000
 ACCOUNT_CHARS_MAX = 1_500
 MARKET_CHARS_MAX = 6_000
@@ -83,7 +83,7 @@ def prompt_parts(turn: Turn) -> PromptParts:
     """Read the prompt of a recorded turn."""
     system = next((m.content for m in turn.messages if m.role == "system"), "")
     user = next((m.content for m in turn.messages if m.role == "user"), "")
-    strategy, _, rules = system.partition(RULES_HEADING)
+    strategy, rules = split_system(system)
     costs = next((line[2:] for line in rules.splitlines() if line.startswith("- Every fill")), "")
     sections = sections_of(user)
     equity, amounts = _account_amounts(_section(sections, "Your account"))

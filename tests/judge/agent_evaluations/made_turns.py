@@ -14,7 +14,7 @@ RECORDED = Path(__file__).parents[2] / "fixtures" / "turns" / "recorded_turns.js
 START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 STRATEGY = "You trade calmly."
 RULES = (
-    "\nHow this arena works\n- Every fill costs a taker fee of 60 bps of its value and 2 bps"
+    "\n\nHow this arena works\n- Every fill costs a taker fee of 60 bps of its value and 2 bps"
     " slippage against you: buying and selling again costs about 124 bps plus the spread."
 )
 PROMPT = """\
