@@ -25,20 +25,15 @@ from arena.messages import (
     Message,
     TurnJudgement,
 )
+from arena.owner_words import evaluation_key
 from judge.evaluations.cadence import EVALUATIONS_KEPT
 from judge.evaluations.evaluate import Asked, Earlier
 from judge.evaluations.llm.rubric import Rubric
 from judge.season.packed_rows import RecentIds
 
-EVALUATE_KEY = "evaluate/"
 JUDGEMENTS_KEPT = 5_000
 """Newest judgements of an agent's turns; 30 days have as many at 166 a day."""
 BOOK_TOPICS = (topics.EVALUATIONS.name, topics.CONTROL.name, topics.FEEDBACK.name)
-
-
-def key_of_evaluation(agent: str) -> str:
-    """The key of a request for an evaluation in `arena.control`."""
-    return EVALUATE_KEY + agent
 
 
 class Ask(NamedTuple):
@@ -73,7 +68,7 @@ class EvaluationBook:
         """Fold a record of `BOOK_TOPICS`; what is unreadable or of another kind does nothing."""
         message = record.message_or_none()
         if isinstance(message, EvaluationRequest):
-            if record.key_text == key_of_evaluation(message.agent):
+            if record.key_text == evaluation_key(message.agent):
                 self.take(message)
         elif message is not None:
             self.take(message)

@@ -29,7 +29,7 @@ from judge.evaluations.figures import (
 )
 from judge.evaluations.intent import says_hold, statements
 from judge.evaluations.own_rules import broken_rule, rules_of
-from judge.evaluations.turn_view import CallView, TurnView, quotes, view_of
+from judge.evaluations.turn_view import REJECTED, CallView, TurnView, quotes, view_of
 
 CHECKS = ("valid", "figures", "intent", "own_rules", "size", "cost", "refused", "churn")
 WEIGHTS: Mapping[str, int] = {
@@ -222,7 +222,7 @@ def check_size(view: TurnView) -> Result:
     judged = False
     for call in view.orders:
         if call.rejection in TOO_LARGE:
-            return call.answer.removeprefix("Rejected: ")
+            return call.answer.removeprefix(REJECTED)
         if call.ok and "Risk cut the order from " in call.answer:
             return call.answer[call.answer.index("Risk cut the order from ") :]
         judged = judged or call.ok

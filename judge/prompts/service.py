@@ -18,11 +18,12 @@ from arena.messages import (
     RiskAdjustment,
 )
 from arena.node import Node
-from arena.prompt_versions import SHORT_CHARS, PromptBook
+from arena.prompt_versions import PromptBook, short_version
 from arena.read_topic import read_list
 from arena.risk_requests import key_of_adjustment
 from judge.prompts.adjustments import adjustment_of
 from judge.prompts.coach import CoachSettings, CoachStep, next_step
+from judge.season.packed_rows import RecentIds
 
 IDLE_READ_S = 5.0
 COACH_TOPICS = (
@@ -44,14 +45,14 @@ class CoachState:
 
     Attributes:
         newest: Agent -> its newest evaluation.
-        answered: Ids of the evaluations that a record of the judge in `prompts` names.
+        answered: Newest ids of the evaluations that a record of the judge in `prompts` names.
         frozen: Agents whose prompts cannot be changed.
         adjustments: Agent -> the newest adjustment of its limits.
     """
 
     book: PromptBook = field(default_factory=PromptBook)
     newest: dict[str, AgentEvaluation] = field(default_factory=dict)
-    answered: set[str] = field(default_factory=set)
+    answered: RecentIds = field(default_factory=RecentIds)
     frozen: set[str] = field(default_factory=set)
     adjustments: dict[str, RiskAdjustment] = field(default_factory=dict)
 
@@ -143,4 +144,4 @@ def _fields(step: CoachStep) -> dict[str, str]:
     if record is None:
         return {"note": step.note}
     action = "propose" if isinstance(record, PromptProposed) else record.action
-    return {"note": step.note, "action": action, "version": record.version[:SHORT_CHARS]}
+    return {"note": step.note, "action": action, "version": short_version(record.version)}

@@ -23,8 +23,6 @@ from judge.evaluations.llm.rates import exact_share
 from judge.evaluations.llm.rubric import Question, Rubric
 from judge.evaluations.llm.sampling import REPEAT_SHARE
 
-TURNS = 30
-TURNS_MAX = 500
 REPEATED_MIN = 5
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.messages import EvaluationRequest
+from arena.owner_words import evaluation_key
 from arena.settings import Settings
-from judge.evaluations.book import EvaluationBook, key_of_evaluation
+from judge.evaluations.book import EvaluationBook
 from judge.evaluations.cadence import LEAST_S
 from judge.evaluations.check_fold import TurnChecks
 from judge.evaluations.due import due_evaluations
@@ -70,7 +71,7 @@ async def test_kills_lose_and_repeat_nothing(
             request = EvaluationRequest(
                 request_id="request-1", agent="momentum", by="test", at=scenario.wall
             )
-            await bus.append(topics.CONTROL.name, request, key=key_of_evaluation("momentum"))
+            await bus.append(topics.CONTROL.name, request, key=evaluation_key("momentum"))
         async with judge_process(settings, tmp_path / "judge.log"):
             # The first of the due evaluations: the others are cut off by the kill, or not.
             await evaluations_reach(bus, seen + 1)

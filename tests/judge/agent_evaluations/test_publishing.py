@@ -15,9 +15,10 @@ from arena.bus.base import Bus, Record
 from arena.bus.kafka import KafkaBus
 from arena.errors import UsageError
 from arena.messages import AgentEvaluation, EvaluationRequest, Feedback
+from arena.owner_words import evaluation_key
 from arena.read_topic import for_each_record
 from arena.settings import Settings
-from judge.evaluations.book import EvaluationBook, key_of_evaluation
+from judge.evaluations.book import EvaluationBook
 from judge.evaluations.cadence import LEAST_S
 from judge.evaluations.check_fold import TurnChecks
 from judge.evaluations.due import due_evaluations
@@ -124,7 +125,7 @@ async def test_requests_and_feedback_are_answered_once(bus: KafkaBus, settings: 
         for n, name in enumerate(("request-1", "request-2")):
             at = scenario.wall + timedelta(seconds=n)
             request = EvaluationRequest(request_id=name, agent="momentum", by="test", at=at)
-            await bus.append(topics.CONTROL.name, request, key=key_of_evaluation(request.agent))
+            await bus.append(topics.CONTROL.name, request, key=evaluation_key(request.agent))
         words = Feedback(
             feedback_id="feedback-1",
             agent="scalper",
