@@ -16,8 +16,8 @@ from routers.turn_sender import TurnSender
 from routers.turn_types import Now
 
 
-class AccountLooker:
-    """Looks at the account of one agent.
+class AccountReader:
+    """Reads the account of one agent from the executor.
 
     Args:
         node: The process.
@@ -38,7 +38,7 @@ class AccountLooker:
         sleep: Callable[[float], Awaitable[None]],
         is_current: Callable[[], bool],
     ) -> None:
-        """Ask nothing yet."""
+        """Take the agent and its ways to ask; `read` asks."""
         self._node = node
         self._config = config
         self._sender = sender
@@ -46,7 +46,7 @@ class AccountLooker:
         self._sleep = sleep
         self._is_current = is_current
 
-    async def look(self, history: AgentHistory, snapshot: MarketSnapshot) -> AccountLook:
+    async def read(self, history: AgentHistory, snapshot: MarketSnapshot) -> AccountLook:
         """Ask for the account if it may have open orders, and wait for the answer."""
         clock, tool_s = self._node.clock, self._config.limits.tool_s
         if not needs_check(self._config.strategy, history):

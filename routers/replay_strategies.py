@@ -33,7 +33,7 @@ class RecordedStrategies:
         tools: Mapping[Whose, tuple[str, ...]],
         result: TurnReplayResult,
     ) -> None:
-        """Know no strategy yet."""
+        """Take the records of an export."""
         self._coaching = coaching
         self._sampling = sampling
         self._tools = tools

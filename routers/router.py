@@ -30,7 +30,7 @@ from arena.messages import (
     TurnStarted,
 )
 from arena.node import Node
-from routers.account_look import AccountLooker
+from routers.account_look import AccountReader
 from routers.agent_config import AgentConfig, announce
 from routers.coaching_reader import CoachingReader
 from routers.kinds import TurnMachine
@@ -102,7 +102,7 @@ class AgentRouter:
         self._latest: Record | None = None
         self._replies = ReplyBuffer()
         self._sender = TurnSender(node, config.agent, config.chat_node, self._replies)
-        self._looker = AccountLooker(
+        self._account = AccountReader(
             node,
             config,
             self._sender,
@@ -301,14 +301,14 @@ class AgentRouter:
         snapshot, history = seen.snapshot, self._history
         place = record.partition, record.offset
         text = await self._coaching.text_for(self.config, history, place, snapshot.as_of)
-        look = await self._looker.look(history, snapshot) if self._gate.wakes_on_exits else None
+        look = await self._account.read(history, snapshot) if self._gate.wakes_on_exits else None
         causes = (*text.causes, *(() if look is None else look.causes))
         asked = await self._gate.decide(history, record.offset, snapshot, causes)
         if asked is None:
             self._replies.end()
             self.waiting = 0
             return
-        look = look or await self._looker.look(history, snapshot)
+        look = look or await self._account.read(history, snapshot)
         if not self._is_current:
             return
         skipped = history.skipped_before(record.offset, self.config.cadence)
@@ -326,7 +326,7 @@ class AgentRouter:
         self._replies.put_earlier(interrupted.replies)
         started, history = interrupted.started, self._history
         text = await self._coaching.text_again(self.config, started)
-        look = await self._looker.look(history, seen.snapshot)
+        look = await self._account.read(history, seen.snapshot)
         if not self._is_current:
             return
         asked, record = asked_again(started), interrupted.record

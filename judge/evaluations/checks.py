@@ -21,11 +21,11 @@ from typing import NamedTuple
 from arena.agent_health import is_decision
 from arena.messages import Cause, Turn
 from judge.evaluations.figures import (
+    is_shown,
     largest_move_pct,
     price_ranges,
     quoted_figures,
     shown_numbers,
-    stands,
 )
 from judge.evaluations.intent import says_hold, statements
 from judge.evaluations.own_rules import broken_rule, rules_of
@@ -178,7 +178,7 @@ def check_figures(view: TurnView) -> Result:
     by_tools = {tools: shown_numbers((tools,)) for _, tools in quoted}
     undecided = 0
     for figure, tools in quoted:
-        if stands(figure, known) or stands(figure, by_tools[tools]):
+        if is_shown(figure, known) or is_shown(figure, by_tools[tools]):
             continue
         if figure.moved:
             largest = largest_move_pct(price_ranges(view.prompt)) if largest is None else largest

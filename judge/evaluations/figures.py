@@ -7,10 +7,10 @@ What counts as a quoted figure, so that an agent's plans and counts are not mist
 * not a level that the agent chose ("stop at 131.5", "if it breaks 140.2");
 * a percentage that is said to have happened ("up 3.1 %", "fell 2%").
 
-A figure stands if a shown number rounds or is cut to it, at its own digits: 67.2k stands for
-67,218.40. Numbers of the prompt, of the tools' answers before it, and of the agent's own calls are
-shown ones. Of a percentage only this is known: if no two shown prices of one product are that far
-apart, and the number was not shown, it does not stand.
+A figure was shown if a shown number rounds or is cut to it, at its own digits: 67.2k for 67,218.40.
+Numbers of the prompt, of the tools' answers before it, and of the agent's own calls are shown ones.
+A percentage was not shown if its number was not, and no two shown prices of one product are that
+far apart.
 """
 
 import re
@@ -100,7 +100,7 @@ def shown_numbers(texts: Iterable[str]) -> list[float]:
     return sorted(found)
 
 
-def stands(figure: Quoted, shown: Sequence[float]) -> bool:
+def is_shown(figure: Quoted, shown: Sequence[float]) -> bool:
     """True if a shown number rounds or is cut to the figure.
 
     A whole percentage proves nothing: some volume is always near it.

@@ -119,19 +119,19 @@ def next_step(
         by: The sender, such as "judge/<host>".
         at: Wall time, for the record.
     """
-    scribe = _Scribe(evaluation, settings, by, at)
+    recorder = _Recorder(evaluation, settings, by, at)
     now = own.in_force(evaluation.as_of)
     if own.frozen or now is None:
         return NOTHING
     if now.author in ("judge", "optimiser") and now.version == evaluation.version:
         if is_idle(evaluation):
             reason = f"{evaluation.version_turns} turns without an order since it came into force"
-            return scribe.decide("rollback", now.parent, reason)
+            return recorder.decide("rollback", now.parent, reason)
         if now.expires_at is not None and not now.confirmed:
-            return _about_probation(now, evaluation, settings, scribe)
+            return _about_probation(now, evaluation, settings, recorder)
     if own.pending is not None:
-        return _about_pending(own.pending, evaluation, settings, scribe)
-    return _propose(own, now, evaluation, scribe)
+        return _about_pending(own.pending, evaluation, settings, recorder)
+    return _propose(own, now, evaluation, recorder)
 
 
 def is_idle(evaluation: AgentEvaluation) -> bool:
@@ -156,7 +156,7 @@ def evidence_of(evaluation: AgentEvaluation) -> Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scribe:
+class _Recorder:
     """Writes the coach's records about one agent."""
 
     evaluation: AgentEvaluation
@@ -200,7 +200,7 @@ class _Scribe:
 
 
 def _about_probation(
-    now: PromptVersion, evaluation: AgentEvaluation, settings: CoachSettings, scribe: _Scribe
+    now: PromptVersion, evaluation: AgentEvaluation, settings: CoachSettings, recorder: _Recorder
 ) -> CoachStep:
     """A version in force that is not confirmed: confirm it, or leave the agent alone."""
     before = None if now.evidence is None else now.evidence.quality
@@ -211,24 +211,27 @@ def _about_probation(
     if evaluation.version_turns < CONFIRM_TURNS or grown < CONFIRM_POINTS:
         return NOTHING
     reason = f"decision quality grew by {grown:.1f} points over {evaluation.version_turns} turns"
-    return scribe.decide("confirm", now.version, reason)
+    return recorder.decide("confirm", now.version, reason)
 
 
 def _about_pending(
-    pending: PromptVersion, evaluation: AgentEvaluation, settings: CoachSettings, scribe: _Scribe
+    pending: PromptVersion,
+    evaluation: AgentEvaluation,
+    settings: CoachSettings,
+    recorder: _Recorder,
 ) -> CoachStep:
     if pending.author not in ("judge", "optimiser"):
         return NOTHING
     if settings.auto and pending.author == "judge":
-        return scribe.decide("approve", pending.version, "approved by the coach itself")
+        return recorder.decide("approve", pending.version, "approved by the coach itself")
     waited = pending.proposed_as_of
     if waited is None or evaluation.as_of < waited + timedelta(seconds=settings.expires_s):
         return NOTHING
-    return scribe.decide("reject", pending.version, "it was not approved in time")
+    return recorder.decide("reject", pending.version, "it was not approved in time")
 
 
 def _propose(
-    own: AgentPrompts, now: PromptVersion, evaluation: AgentEvaluation, scribe: _Scribe
+    own: AgentPrompts, now: PromptVersion, evaluation: AgentEvaluation, recorder: _Recorder
 ) -> CoachStep:
     trigger = trigger_of(evaluation, template_of(now.text))
     if trigger is None:
@@ -236,7 +239,7 @@ def _propose(
     text = compose(now.text, trigger.template, trigger.failed)
     if text == now.text:
         return CoachStep(note=f"{trigger.name}: its text says so already")
-    step = scribe.propose(text, now, trigger)
+    step = recorder.propose(text, now, trigger)
     assert isinstance(step.record, PromptProposed), "it is a proposal"
     if _failed_lately(own.versions.get(step.record.version), evaluation.as_of):
         return CoachStep(note=f"{trigger.name}: this text was tried in the last day")

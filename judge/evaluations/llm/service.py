@@ -70,7 +70,7 @@ class TurnJudge:
     """
 
     def __init__(self, node: Node, options: TurnJudgeOptions) -> None:
-        """Start without knowledge; `serve` reads the topics."""
+        """Take the process and the options; `serve` reads the topics."""
         self.node = node
         self.options = options
         self.rubric: Rubric = shipped_rubric()
