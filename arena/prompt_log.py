@@ -1,7 +1,7 @@
-"""Reads `prompts`, and appends to it with proof of what became of the record.
+"""Reads `prompts`, and appends to it, reporting whether the record counts.
 
-Two people may change a prompt at the same time. Which record counts is decided by the fold alone,
-so a writer reads the log up to its own record before it says that it changed something.
+Two people may change a prompt at the same time, and the fold alone decides which record counts. So
+a writer reads the log up to its own record before it reports a change.
 """
 
 from datetime import datetime

@@ -44,7 +44,7 @@ class PromptVersion:
     """One version of an agent's text.
 
     Attributes:
-        state: What became of it.
+        state: Its state; `AgentPrompts.state_at` knows of its expiry, too.
         offset: Offset of its proposal in `prompts`.
         since: Venue time when it was put into force last; None if it never was, or if unknown.
         expires_at: Venue time at which the parent returns; None for never.
@@ -180,7 +180,7 @@ class PromptBook:
         """Fold a record of `prompts`.
 
         Returns:
-            Why it changed nothing; "" if it counts, or if it is no message about prompts.
+            Why it changed nothing; "" if it counts, or if it is not a message about prompts.
         """
         self.read_to[record.partition] = record.offset + 1
         message = record.message_or_none()
@@ -289,7 +289,7 @@ def _decide(own: AgentPrompts, decided: PromptDecided, offset: int) -> str:
     else:
         if decided.action == "approve":
             own.pending = None
-        else:  # A version that somebody returned to stays.
+        else:  # A version that a rollback returned to does not expire.
             version.confirmed = True
         _put_into_force(own, version, decided, offset)
     return ""

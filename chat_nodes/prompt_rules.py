@@ -14,7 +14,7 @@ from arena.messages import ChatMessage
 
 SIZE: Final = re.compile(r"^- (?:At most|Up to) (\d{1,3}) % of your equity in one product\.$", re.M)
 CASH: Final = re.compile(r"^- Keep at least (\d{1,3}) % of your equity in cash\.$", re.M)
-FIGURES: Final = re.compile(r"^- Quote only figures that stand in this prompt\b", re.M)
+FIGURES: Final = re.compile(r"^- Quote only figures that are in this prompt\b", re.M)
 PACE: Final = re.compile(r"^- Do not sell within three snapshots what you bought\b", re.M)
 PERCENT: Final = Decimal(100)
 

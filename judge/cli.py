@@ -14,6 +14,7 @@ from arena.run_lookup import ArenaLocation, find_arena
 from arena.visible_text import visible_json
 from judge.cli_calibrate import calibrate
 from judge.cli_evaluations import evaluate, evaluations
+from judge.evaluations.llm.sampling import CALLS_PER_DAY, SHARE
 
 if TYPE_CHECKING:
     from judge.service import JudgeOptions
@@ -111,8 +112,8 @@ def judge(
     resamples: Resamples = 2_000,
     evaluate_after: EvaluateAfter = "10m",
     chat_node: ChatNode = None,
-    share: Share = 0.2,
-    calls_per_day: CallsPerDay = 200,
+    share: Share = SHARE,
+    calls_per_day: CallsPerDay = CALLS_PER_DAY,
     coach: CoachMode = "off",
     coach_cooldown: CoachCooldown = "1h",
     coach_expires: CoachExpires = "4h",
@@ -177,7 +178,7 @@ def _refuse_options_before(context: typer.Context) -> None:
     sources = (context.get_parameter_source(name) for name in context.params)
     if any(source is not None and source.name == "COMMANDLINE" for source in sources):
         raise UsageError(
-            f"an option stands before {command}",
+            f"an option is before {command}, where it does nothing",
             remedy=f"write it after: arena judge {command} --json",
         )
 

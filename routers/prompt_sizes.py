@@ -50,7 +50,7 @@ class PromptForm:
         indicators_chars_max: Length of the indicators.
         indicator_columns_min, indicator_columns_max: How many values of a set are shown; products
             are left out rather than values below the least.
-        feedback_max: How many words of feedback by the owner are shown at once, the oldest first.
+        feedback_max: How many pieces of feedback by the owner are shown at once, the oldest first.
         feedback_chars_max: Length of one of them.
     """
 

@@ -233,7 +233,7 @@ def metronome(context: DecisionContext) -> StrategyDecision:
 
 @scripted_strategy("reckless")
 def reckless(context: DecisionContext) -> StrategyDecision:
-    """All into the loudest product, out again at the next call; quotes figures that nobody showed.
+    """All into the loudest product, out again at the next call; quotes figures that were not shown.
 
     It is bad on purpose, for `examples/strategies/reckless.toml`, and improves where its text says
     how.

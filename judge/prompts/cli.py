@@ -89,7 +89,10 @@ def set_(
     file: Annotated[Path, typer.Argument(help="File with the text: .md, .txt or .toml.")],
     reason: Reason = "",
     propose: Annotated[
-        bool, typer.Option("--propose", help="Only propose it, for somebody to approve.")
+        bool,
+        typer.Option(
+            "--propose", help="Only propose it; `arena prompts approve` puts it into force."
+        ),
     ] = False,
     run: Run = None,
     servers: Servers = None,
@@ -98,7 +101,7 @@ def set_(
 ) -> None:
     """Give an agent another text, from its next snapshot on. Rules, tools and costs stay.
 
-    Exit 1 if somebody else changed it meanwhile, or if the agent's prompts are frozen.
+    Exit 1 if it was changed by another command meanwhile, or if the agent's prompts are frozen.
 
     Example: arena prompts set momentum careful.md --reason "too many trades"
     """

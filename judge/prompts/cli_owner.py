@@ -80,7 +80,7 @@ def give(
     """
     if not text.strip() or len(text) > FEEDBACK_CHARS_MAX:
         raise UsageError(
-            f"the text has {len(text):,} characters",
+            f"the text has {len(text):,} characters" if text.strip() else "the text is blank",
             remedy=f"write 1 to {FEEDBACK_CHARS_MAX} characters",
         )
     with find_arena(servers, prefix, run, start_broker=False) as location:
@@ -113,7 +113,7 @@ def prefer(
         Experience | None,
         typer.Option("--experience", help="beginner, intermediate or advanced."),
     ] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Have no preference any more.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all preferences.")] = False,
     run: Run = None,
     servers: Servers = None,
     prefix: Prefix = None,
@@ -129,7 +129,10 @@ def prefer(
     wishes = {"risk": risk, "style": style, "experience": experience}
     given = {name: str(value) for name, value in wishes.items() if value is not None}
     if clear and given:
-        raise UsageError("--clear takes all preferences back", remedy="name some, or --clear")
+        flags = " ".join(f"--{name} {value}" for name, value in given.items())
+        raise UsageError(
+            f"--clear removes all preferences, and {flags} states some", remedy="give one of both"
+        )
     changes = bool(given) or clear
     with find_arena(servers, prefix, run, start_broker=False, offline=not changes) as location:
         run_async(lambda: _prefer(location, agent, given if changes else None, as_json=as_json))
@@ -156,8 +159,8 @@ async def _give(location: ArenaLocation, agent: str, text: str, to: Whom, *, as_
         waiting = sum(one.feedback.to == to and not one.used_by for one in states.entries(agent))
         if waiting >= WAITING_MAX:
             raise ArenaError(
-                f"{waiting} words of feedback already wait for {agent}",
-                remedy="wait until its turns used some: see `arena feedback list`",
+                f"{waiting} pieces of feedback are already pending for {agent}",
+                remedy="wait until some are used: see `arena feedback list`",
             )
         await bus.append(topics.FEEDBACK.name, said, key=agent)
     finally:
@@ -237,7 +240,7 @@ def preferences_after(
     Args:
         before: The newest ones; None without any.
         agent: The agent.
-        given: Name -> preference; empty to have none any more.
+        given: Name -> preference; empty to remove all.
         at: When.
     """
     kept = {} if before is None or not given else before.model_dump(include=set(NAMES))

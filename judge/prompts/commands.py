@@ -1,7 +1,7 @@
 """What the commands of `arena prompts` do.
 
 Reads and writes `prompts`; reads `arena.roster`, and `market.snapshots` for the venue time. A
-command says what became of its own record: of two people at once, the log decides.
+command reports whether its own record counts: of two at once, the first in the log does.
 """
 
 import json
@@ -128,7 +128,7 @@ async def diff_versions(location: ArenaLocation, agent: str, old: str, new: str)
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that somebody gives an agent."""
+    """A text for an agent, and the reason for it."""
 
     agent: str
     text: str
@@ -157,7 +157,7 @@ async def set_text(location: ArenaLocation, given: Text, *, propose: bool, as_js
 async def _put(
     bus: Bus, known: _Known, given: Text, now: PromptVersion, *, propose: bool
 ) -> AgentPrompts:
-    """Propose a text and approve it; goes on if it was proposed already, by a command that died."""
+    """Propose a text, unless a killed command proposed it already, and approve it."""
     own, version = known.own(given.agent), version_of(given.text)
     fields = {"agent": given.agent, "version": version, "reason": given.reason, "by": _by()}
     if own.pending is None or own.pending.version != version:
@@ -186,7 +186,7 @@ async def _put(
 
 
 async def decide(location: ArenaLocation, asked: Asked, *, as_json: bool) -> None:
-    """Write a decision, and say what became of it."""
+    """Write a decision, and print whether it counts."""
     bus = location.bus(CLIENT)
     await bus.start()
     try:

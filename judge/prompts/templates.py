@@ -68,8 +68,8 @@ TEMPLATES: Final[dict[Template, tuple[TemplatePart, ...]]] = {
 
 DECISIONS: Final[dict[str, str]] = {
     "valid": "Answer with a tool call that has all its arguments, or with one line of words.",
-    "figures": "Quote only figures that stand in this prompt or in a tool's result.",
-    "intent": "Order what you say you will do; say that you hold where you order nothing.",
+    "figures": "Quote only figures that are in this prompt or in a tool's result.",
+    "intent": "Send the orders that your words announce; if you send none, say that you hold.",
     "own_rules": "Check an order against each of your rules before you send it.",
     "size": "Compute the size of an order before you send it; one that is too large is refused.",
     "cost": "Name the move that you expect in percent, and compare it with the cost of both ways.",

@@ -25,10 +25,15 @@ def read_strategy_text(path: Path) -> str:
     try:
         content = read_text_file(path, FILE_BYTES_MAX)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from None
+        raise UsageError(
+            f"{path} cannot be read: {error}", remedy="name a readable file of text in UTF-8"
+        ) from None
     text = strategy_tables(path, content).get("prompt")
     if not isinstance(text, str) or not text.strip():
         raise UsageError(f"{path} has no prompt", remedy="say how the agent trades")
     if (size := len(text.encode())) > TEXT_BYTES_MAX:
-        raise UsageError(f"the prompt in {path} has {size:,} bytes; at most {TEXT_BYTES_MAX:,}")
+        raise UsageError(
+            f"the prompt in {path} has {size:,} bytes",
+            remedy=f"shorten it to at most {TEXT_BYTES_MAX:,}",
+        )
     return text

@@ -26,7 +26,7 @@ DIFFERENCES_SHOWN = 5
 DIMENSIONS = ("returns", "risk", "quality", "consistency")
 COACHING_NOTE = (
     "A coach's view: the verdict and the ranks do not use it. A version's figures are those of its "
-    "own turns and periods, and its return stands beside that of the "
+    "own turns and periods, and its return is shown beside that of the "
     f"{MARKET} over the same periods. Versions played at different times, in different markets, "
     "and a text is often changed after a bad stretch, which is usually followed by a better one "
     "even if nothing is changed. So a difference between versions shows what happened, not what "

@@ -1,4 +1,4 @@
-"""Asks a chat node the questions of a calibration, and publishes what comes of it.
+"""Asks a chat node the questions of a calibration, and publishes the rates.
 
 Reads `agent.turns`, `arena.roster`, `judge.evaluations` and `judge.inbox`; writes
 `ai_prompted.<node>` and `judge.evaluations`. The chat node must be running.
