@@ -206,7 +206,10 @@ def _find_coaching(source: RecordSource, found: OrderRecords, turn: Turn) -> Non
     if named and topics.FEEDBACK.name in held:
         for record in source.read([topics.FEEDBACK.name]):
             message = record.message_or_none()
-            if isinstance(message, Feedback) and message.feedback_id in named:
+            if not isinstance(message, Feedback) or record.key_text != turn.agent:
+                continue
+            known = {one.feedback_id for _, one in found.feedback}
+            if message.feedback_id in named and message.feedback_id not in known:
                 found.feedback.append((record, message))
 
 
