@@ -115,7 +115,7 @@ class AgentPrompts:
     Attributes:
         versions: Version -> its state, in the order in which they were decided about.
         current: The version in force, before any expiry; "" before the first text.
-        pending: The proposal that waits for a decision.
+        pending: The proposal without a decision; None without one.
         file_version: The version of the agent's file.
         frozen: True if no change is taken.
         changes: What came into force, oldest first; an expiry follows from `in_force`.
@@ -153,7 +153,7 @@ class AgentPrompts:
         return [one for one in self.in_order() if one.version.startswith(prefix.lower())]
 
     def in_order(self) -> Iterator[PromptVersion]:
-        """The versions, oldest first; a proposal that waits is the last."""
+        """The versions, oldest first; a pending proposal is the last."""
         yield from self.versions.values()
         if self.pending is not None:
             yield self.pending

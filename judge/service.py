@@ -2,10 +2,10 @@
 
 Reads arena.roster, market.snapshots, account.events, agent.turns and llm.calls, and
 judge.evaluations for the evaluations already published. Writes judge.evaluations, also with the
-evaluations of agents (`judge.evaluations.service`). After a restart
-it continues from its checkpoint if that matches the logs, else from their first records, and does
-not publish an evaluation twice. Any number of judges can run; with the same options they write the
-same bytes under the same id.
+evaluations of agents (`judge.evaluations.service`). After a restart it continues from its
+checkpoint if that matches the logs, else from their first records, and does not publish an
+evaluation twice. Any number of judges can run; with the same options they write the same bytes
+under the same id.
 """
 
 from collections.abc import Callable

@@ -31,7 +31,7 @@ DIMENSIONS = ("returns", "risk", "quality", "consistency")
 
 
 def coaching_lines(found: AgentCoaching | None) -> list[Text]:
-    """The newest evaluation, and the version in force with what waits; neither without any."""
+    """The newest evaluation, and the version in force with what is pending; neither without any."""
     lines: list[Text] = []
     if found is None:
         return lines
@@ -42,10 +42,10 @@ def coaching_lines(found: AgentCoaching | None) -> list[Text]:
         line = Text.assemble((f"prompt {short_version(now.version)} ", TITLE), no_wrap=True)
         line.append(f"by {now.author}, {_since(now)}")
         if found.waiting:
-            what = f"  {short_version(found.waiting.version)} by {found.waiting.author} waits"
+            what = f"  {short_version(found.waiting.version)} by {found.waiting.author} is pending"
             line.append(what, style=WARNING)
         if found.feedback:
-            line.append(f"  feedback waits: {len(found.feedback)}", style=WARNING)
+            line.append(f"  pending feedback: {len(found.feedback)}", style=WARNING)
         if found.frozen:
             line.append(f"  frozen {found.frozen}", style=QUIET)
         lines.append(line)
@@ -154,7 +154,7 @@ def _owner_lines(found: AgentCoaching, width: int) -> list[Text]:
         words = ", ".join(f"{name} {value}" for name, value in named if value) or "nothing"
         lines += [blank(width), *wrap(f"the owner prefers: {words}", width)]
     for one in found.feedback:
-        words = f'feedback to the {one.to} waits: "{text.clean(one.text)}"'
+        words = f'pending feedback to the {one.to}: "{text.clean(one.text)}"'
         lines += wrap(words, width, style=WARNING)
     return lines
 

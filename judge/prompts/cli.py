@@ -142,7 +142,7 @@ def approve(
     prefix: Prefix = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put the proposal that waits into force.
+    """Put the pending proposal into force.
 
     Example: arena prompts approve momentum
     """
@@ -161,7 +161,7 @@ def reject(
     prefix: Prefix = None,
     as_json: AsJson = False,
 ) -> None:
-    """Decline the proposal that waits.
+    """Decline the pending proposal.
 
     Example: arena prompts reject momentum --reason "it would stop trading"
     """

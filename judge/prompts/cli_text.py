@@ -112,7 +112,7 @@ def remarks(agent: str, own: AgentPrompts, mode: str) -> list[str]:
         lines.append(f"{agent}: frozen; arena prompts freeze {agent} --off")
     if own.pending is not None:
         short = own.pending.short
-        lines.append(f"{short} waits: arena prompts approve {agent}, or reject it")
+        lines.append(f"{short} is pending: arena prompts approve {agent}, or reject it")
     return lines
 
 

@@ -39,7 +39,7 @@ class CoachSettings:
         auto: It approves and confirms its own proposals.
         cooldown_s: Least seconds of venue time between two changes.
         expires_s: Seconds of venue time after which an unconfirmed version gives way to its parent,
-            and a proposal that waits for approval is withdrawn.
+            and a pending proposal is withdrawn.
         scale_risk_s: For how many seconds of venue time limits of exposure are scaled after a
             drawdown or an emergency; None never scales them.
         risk_factor: What they are multiplied by.

@@ -220,7 +220,7 @@ def _version_meant(asked: Asked, own: AgentPrompts, as_of: datetime | None) -> s
     if asked.action in ("approve", "reject"):
         if own.pending is None:
             raise UsageError(
-                f"no proposal for {asked.agent} waits", remedy="see `arena prompts list`"
+                f"{asked.agent} has no pending proposal", remedy="see `arena prompts list`"
             )
         return own.pending.version
     if now is None:

@@ -26,7 +26,7 @@ class ModelOpinion(Result):
 
     Attributes:
         scripted: True if built-in rules answered, not an LLM.
-        calibrated: False if nobody measured how reliable the model is.
+        calibrated: False if it is not measured how reliable the model is.
         turns: Judged turns.
         failed: Turns that it did not answer usably.
         credit: Share of the answers that count for the agent, 0 to 1.
@@ -167,9 +167,9 @@ class AgentCoaching(Result):
         frozen: Why its prompt cannot be changed; "" if it can.
         in_force: The version in force; "" before the first text.
         evaluations: The newest evaluations, the newest first.
-        prompts: The newest versions, the newest first, without the one that waits.
-        waiting: The proposal that waits for a decision; None without one.
-        feedback: Words that wait, oldest first.
+        prompts: The newest versions, the newest first, without the pending one.
+        waiting: The pending proposal; None without one.
+        feedback: Pending feedback, oldest first.
         preferences: None if the owner stated none.
         hidden: True if texts, diffs and words are left out because prompts are hidden.
     """

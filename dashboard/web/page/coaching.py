@@ -51,7 +51,7 @@ class CoachingRows:
 
     Attributes:
         newest: The newest evaluation; None without one.
-        waiting: The proposal that waits; None without one.
+        waiting: The pending proposal; None without one.
         any: True if there is something to show.
     """
 

@@ -41,7 +41,7 @@ def test_agent_screen_has_the_score_and_the_version(scenario: Scenario) -> None:
 
     assert "score 61.37 D improving +6.10" in text
     assert "failed: churn 4/8, figures 3/12" in text
-    assert "by judge waits  feedback waits: 2" in text
+    assert "by judge is pending  pending feedback: 2" in text
 
 
 def test_screens_fit_small_terminals(scenario: Scenario) -> None:

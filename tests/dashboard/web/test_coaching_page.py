@@ -42,7 +42,7 @@ def test_page_shows_scores_versions_and_what_waits() -> None:
         *SECRETS[:-1],
         "61.37 · D",
         "improving, +6.10",
-        "A proposal waits.",
+        "A proposal is pending.",
         "uncalibrated",
     ):
         assert words in page

@@ -118,7 +118,7 @@ async def test_a_proposal_waits_for_a_decision(memory_bus: MemoryBus) -> None:
     with pytest.raises(ArenaError, match="is pending: approve or reject it first"):
         await set_(at, BOLD)
     await decide(at, "reject")
-    with pytest.raises(UsageError, match="no proposal for mo waits"):
+    with pytest.raises(UsageError, match="mo has no pending proposal"):
         await decide(at, "approve")
     await set_(at, BOLD, propose=True)
     await set_(at, BOLD)
