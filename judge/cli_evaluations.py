@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import sys
 from functools import partial
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from arena import ids, logs, topics
 from arena.bus.base import Record
+from arena.command_sender import command_sender
 from arena.errors import EXIT_NO
 from arena.messages import AgentEvaluation
 from arena.options import AsJson, Prefix, Run, Servers
@@ -57,7 +57,7 @@ async def _evaluate(location: ArenaLocation, agent: str, *, as_json: bool) -> No
     await bus.start()
     try:
         checkpoint = SeasonCheckpoint(location.settings, logs.get("judge"))
-        sender, now = f"cli/{socket.gethostname()}/{os.getpid()}", bus.clock.now()
+        sender, now = f"{command_sender()}/{os.getpid()}", bus.clock.now()
         request = ids.derive("evaluation-request", agent, sender, now.isoformat())
         found = await evaluate_now(bus, checkpoint, agent, request, DEFAULT_OPTIONS, ended=ended)
     finally:

@@ -6,7 +6,6 @@ account log.
 """
 
 import json
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +16,7 @@ from pydantic import JsonValue
 
 from arena import topics
 from arena.bus.base import Bus
+from arena.command_sender import command_sender
 from arena.errors import ArenaError, UsageError
 from arena.halt_command import require_agent
 from arena.halt_confirmation import HaltConfirmation, append_and_confirm, newest_heartbeats
@@ -168,7 +168,7 @@ class _Asked:
             lift=self.lift,
             reset=self.reset,
             reason=self.reason,
-            by=f"cli/{socket.gethostname()}",
+            by=command_sender(),
             at=at,
         )
 

@@ -5,7 +5,6 @@ Writes `agent.feedback` and `arena.control`; reads `arena.roster`, `agent.turns`
 """
 
 import json
-import socket
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -14,6 +13,7 @@ from typer.core import TyperGroup
 
 from arena import ids, topics
 from arena.bus.base import Bus
+from arena.command_sender import command_sender
 from arena.errors import ArenaError, UsageError
 from arena.feedback_states import FeedbackStates
 from arena.halt_command import require_agent
@@ -141,7 +141,7 @@ def prefer(
 async def _give(location: ArenaLocation, agent: str, text: str, to: Whom, *, as_json: bool) -> None:
     bus = location.bus(CLIENT)
     now = bus.clock.now()
-    by = f"cli/{socket.gethostname()}"
+    by = command_sender()
     said = Feedback(
         feedback_id=ids.derive("feedback", agent, text, by, now.isoformat()),
         agent=check_agent_name(agent),
@@ -220,7 +220,7 @@ async def _prefer(
         found = book.preferences.get(agent)
         if given is not None:
             require_coached(agent, await read_agents(bus), "its prompts show no preferences")
-            found = preferences_after(found, check_agent_name(agent), given, bus.clock.now())
+            found = _preferences_after(found, check_agent_name(agent), given, bus.clock.now())
             await bus.append(topics.CONTROL.name, found, key=preferences_key(agent))
     finally:
         await bus.close()
@@ -232,17 +232,11 @@ async def _prefer(
         print(f"{agent}: {named or 'no preferences'}")
 
 
-def preferences_after(
+def _preferences_after(
     before: Preferences | None, agent: str, given: dict[str, str], at: datetime
 ) -> Preferences:
-    """The preferences after some were given; those that are not named stay. Pure.
-
-    Args:
-        before: The newest ones; None without any.
-        agent: The agent.
-        given: Name -> preference; empty to remove all.
-        at: When.
-    """
+    """The preferences after some were given; those that are not named stay, an empty one clears."""
     kept = {} if before is None or not given else before.model_dump(include=set(NAMES))
-    by = f"cli/{socket.gethostname()}"
-    return Preferences.model_validate({**kept, **given, "agent": agent, "by": by, "at": at})
+    return Preferences.model_validate(
+        {**kept, **given, "agent": agent, "by": command_sender(), "at": at}
+    )

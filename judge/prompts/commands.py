@@ -5,11 +5,11 @@ command reports whether its own record counts: of two at once, the first in the 
 """
 
 import json
-import socket
 from dataclasses import dataclass
 from datetime import datetime
 
 from arena.bus.base import Bus
+from arena.command_sender import command_sender
 from arena.errors import ArenaError, UsageError
 from arena.halt_command import require_agent
 from arena.messages import COACHED, AgentSpec, PromptAction, PromptDecided, PromptProposed
@@ -159,7 +159,12 @@ async def _put(
 ) -> AgentPrompts:
     """Propose a text, unless a killed command proposed it already, and approve it."""
     own, version = known.own(given.agent), version_of(given.text)
-    fields = {"agent": given.agent, "version": version, "reason": given.reason, "by": _by()}
+    fields = {
+        "agent": given.agent,
+        "version": version,
+        "reason": given.reason,
+        "by": command_sender(),
+    }
     if own.pending is None or own.pending.version != version:
         proposed = PromptProposed(
             **fields,
@@ -197,7 +202,7 @@ async def decide(location: ArenaLocation, asked: Asked, *, as_json: bool) -> Non
             version=version,
             action=asked.action,
             author="person",
-            by=_by(),
+            by=command_sender(),
             reason=asked.reason,
             as_of=known.as_of,
             at=bus.clock.now(),
@@ -242,10 +247,6 @@ async def _start(bus: Bus, agent: str) -> _Known:
     known = await _known(bus)
     require_coached(agent, known.agents, "its text cannot be changed")
     return known
-
-
-def _by() -> str:
-    return f"cli/{socket.gethostname()}"
 
 
 def _no_text(agent: str) -> UsageError:

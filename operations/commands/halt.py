@@ -7,12 +7,12 @@ decisions are in the log. The command waits for that heartbeat of every affected
 """
 
 import json
-import socket
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from arena.command_sender import command_sender
 from arena.errors import ArenaError
 from arena.halt_command import halt_or_resume
 from arena.messages import Halt, Resume
@@ -85,7 +85,7 @@ def _halt_or_resume(
 ) -> None:
     name = None if agent is None else check_agent_name(agent)
     with find_arena(servers, prefix, run, start_broker=False) as location:
-        by = f"cli/{socket.gethostname()}"
+        by = command_sender()
         message = kind(agent=name, reason=reason, by=by, at=datetime.now(UTC))
         run_async(lambda: _publish(location.settings, message, wait_s, as_json=as_json))
 

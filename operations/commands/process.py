@@ -7,7 +7,6 @@ became of it.
 
 import asyncio
 import json
-import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from uuid import uuid4
 import typer
 from pydantic import JsonValue
 
+from arena.command_sender import command_sender
 from arena.errors import ArenaError, UsageError
 from arena.messages import ProcessCommand
 from arena.messages.ops import REASON_CHARS_MAX
@@ -283,7 +283,7 @@ def _command_of(request: Request, target: RunningSupervisor) -> ProcessCommand:
         request.process,
         request.action,
         reason=request.reason,
-        by=f"cli/{socket.gethostname()}",
+        by=command_sender(),
         command_id=str(uuid4()),
         at=datetime.now(UTC),
     )

@@ -6,7 +6,6 @@ that the operator chooses to pass over. Nothing is deleted: the record stays in 
 
 import asyncio
 import json
-import socket
 import sys
 from collections import Counter
 from contextlib import aclosing
@@ -22,6 +21,7 @@ from arena.account_log import OpenedEvent, OrderEvent, decode_event
 from arena.account_state import Account
 from arena.accounts import Shard
 from arena.bus.base import Bus, LogReader, Record, Start
+from arena.command_sender import command_sender
 from arena.errors import ArenaError, BrokenLog, BrokerUnavailable, CountedRecord, UsageError
 from arena.messages import PassOver
 from arena.newest_results import account_seq_of, newest_records
@@ -313,7 +313,7 @@ async def pass_over(bus: Bus, blocking: list[BlockingRecord]) -> None:
             offset=record.offset,
             sha256=record.sha256,
             error=record.error,
-            by=f"cli/{socket.gethostname()}",
+            by=command_sender(),
             at=datetime.now(UTC),
         )
         key = pass_over_key(EVENTS, record.partition, record.offset)
