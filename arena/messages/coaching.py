@@ -15,6 +15,8 @@ TEXT_BYTES_MAX = 20_000
 """Most bytes of a strategy's text."""
 REASON_CHARS_MAX = 1_000
 FEEDBACK_CHARS_MAX = 500
+DIMENSIONS = ("returns", "risk", "quality", "consistency")
+"""The dimensions of an evaluation, in the order in which they are shown."""
 SHA256 = r"^[0-9a-f]{64}$"
 
 Author = Literal["file", "person", "judge", "optimiser"]

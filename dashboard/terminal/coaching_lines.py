@@ -2,6 +2,7 @@
 
 from rich.text import Text
 
+from arena.messages.coaching import DIMENSIONS
 from arena.prompt_versions import short_version
 from dashboard import text
 from dashboard.model.frame import Frame
@@ -27,7 +28,6 @@ EVALUATIONS = (
     Column("turns", "right"),
     Column("version", cells_min=8, grow=True),
 )
-DIMENSIONS = ("returns", "risk", "quality", "consistency")
 
 
 def coaching_lines(found: AgentCoaching | None) -> list[Text]:

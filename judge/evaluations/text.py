@@ -6,6 +6,7 @@ from pydantic import JsonValue
 
 from arena.check_words import failed_words
 from arena.messages import AgentEvaluation
+from arena.messages.coaching import DIMENSIONS
 from arena.prompt_versions import short_version
 from judge.evaluations.once import EvaluatedNow
 
@@ -27,7 +28,7 @@ COLUMNS: tuple[tuple[str, bool], ...] = (
 
 def row_of(one: AgentEvaluation) -> tuple[str, ...]:
     """The cells of an evaluation's row, as in `COLUMNS`."""
-    scores = (one.dimensions.get(n) for n in ("returns", "risk", "quality", "consistency"))
+    scores = (one.dimensions.get(n) for n in DIMENSIONS)
     return (
         f"{one.as_of:%Y-%m-%d %H:%M:%S}",
         one.agent,

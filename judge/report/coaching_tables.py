@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from arena.messages import Evidence
+from arena.messages.coaching import DIMENSIONS
 from arena.plural import counted
 from arena.prompt_versions import short_version
 from arena.visible_text import visible
@@ -23,7 +24,6 @@ from judge.verdict_text import MARKET
 REASON_MAX = 240
 NOTE_MAX = 1_000
 DIFFERENCES_SHOWN = 5
-DIMENSIONS = ("returns", "risk", "quality", "consistency")
 COACHING_NOTE = (
     "A coach's view: the verdict and the ranks do not use it. A version's figures are those of its "
     "own turns and periods, and its return is shown beside that of the "

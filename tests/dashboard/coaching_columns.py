@@ -2,6 +2,7 @@
 
 import re
 
+from arena.messages.coaching import DIMENSIONS
 from dashboard.model.results import EvaluationResult, PromptVersionResult
 from dashboard.web.page import coaching, formats
 from tests.dashboard.skin_columns import Column, fields, page_rows, rest
@@ -15,7 +16,7 @@ HEAD = re.compile(r"([0-9a-f]{8}) (.+)")
 
 
 def _scores(one: EvaluationResult, unknown: str) -> Row:
-    shown = (one.overall, *(one.dimensions[name] for name in coaching.DIMENSIONS))
+    shown = (one.overall, *(one.dimensions[name] for name in DIMENSIONS))
     overall, *rest_of = (unknown if value is None else f"{value:.2f}" for value in shown)
     return overall, one.grade or unknown, *rest_of
 

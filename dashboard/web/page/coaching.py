@@ -13,7 +13,6 @@ from dashboard.model.results import (
 )
 from dashboard.web.page import formats
 
-DIMENSIONS = ("returns", "risk", "quality", "consistency")
 DIFF_STYLES = {"+": "added", "-": "removed", "@": "place"}
 
 
