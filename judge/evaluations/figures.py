@@ -20,6 +20,8 @@ from typing import NamedTuple
 
 FIGURES_MAX = 40
 """Figures of one turn that are looked at."""
+DIGITS_MAX = 30
+"""Longer numbers are not figures: their last digit may have no value as a float."""
 LEAST_INTEGER = 1_000.0
 SCALES = {"k": 1e3, "K": 1e3, "M": 1e6}
 PRICE_SECTIONS = ("Tickers", "Candles", "Closes")
@@ -68,10 +70,13 @@ def quoted_figures(text: str) -> list[Quoted]:
     found = [
         Quoted(m.group(0).strip(), float(m.group(1)), _unit_of(m.group(1)), moved=True)
         for m in _MOVED.finditer(plain)
+        if len(m.group(1)) <= DIGITS_MAX
     ]
     for match in _NUMBER.finditer(plain):
         digits, scale = match.group(1), SCALES.get(match.group(2) or "", 1.0)
         after = plain[match.end() :]
+        if len(digits) > DIGITS_MAX:
+            continue
         if _PERCENT.match(after) or _WORD_AFTER.match(after) or not after.strip():
             continue  # A number at the very end may have been cut off.
         value = float(digits.replace(",", "")) * scale

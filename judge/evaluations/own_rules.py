@@ -40,7 +40,7 @@ _LARGEST = re.compile(
 )
 _TRADE = re.compile(rf"\b{_MOST}\s+{_PCT}{_OF}\s+{_ONE}(trade|entry|order|buy)\b", re.IGNORECASE)
 _COUNT = re.compile(
-    rf"\b{_MOST}\s+(\d+|{'|'.join(WORDS)})\s+(?:open\s+|different\s+)?"
+    rf"\b{_MOST}\s+(\d{{1,6}}|{'|'.join(WORDS)})\s+(?:open\s+|different\s+)?"
     r"(?:positions|products|coins|assets|position|product)\b(?!\s+(?:an?|per|each)\b)",
     re.IGNORECASE,
 )

@@ -17,6 +17,8 @@ STRATEGY_CHARS_MAX = 4_000
 ACCOUNT_CHARS_MAX = 1_500
 MARKET_CHARS_MAX = 6_000
 OTHER_CHARS_MAX = 1_500
+EXPONENT_MAX = 30
+"""Largest power of ten of a number: a model may write "1e999999"."""
 BARS_SHOWN = 8
 """Newest bars of each window that are shown."""
 BAR = re.compile(r"^\d\d:\d\d,")
@@ -71,12 +73,12 @@ def percent_text(percent: Decimal) -> str:
 
 
 def decimal_of(text: str) -> Decimal | None:
-    """The finite number of a text, or None."""
+    """The number of a text; None if it is not one, or too large or small to compute with."""
     try:
         number = Decimal(text)
     except (InvalidOperation, ValueError):
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and abs(number.adjusted()) <= EXPONENT_MAX else None
 
 
 def prompt_parts(turn: Turn) -> PromptParts:

@@ -7,15 +7,19 @@ number, and by its value wherever the account's own figures are repeated.
 
 import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 
 REMOVED = "[...]"
 SIGNIFICANT_MIN = 3
 """Digits from which on a number is recognised by its value: shorter ones say little."""
 NUMBER_CHARS_MAX = 40
+WHOLE_DIGITS_MAX = 24
+"""A larger value is compared without rounding."""
 NEAR = 0.1
 """A number that is farther than this share from a value cannot be its rounding."""
 
+_ROUNDING = Context(prec=NUMBER_CHARS_MAX + WHOLE_DIGITS_MAX)
+"""Enough for any number that is read, rounded to as many places as any other one has."""
 _UUID = re.compile(
     r"(?:\s*,?\s*\bid[ =:]\s*)?\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.I
 )
@@ -113,4 +117,6 @@ def _value(token: str) -> Decimal | None:
 
 
 def _rounded(value: Decimal, places: int) -> Decimal:
-    return value.quantize(Decimal(1).scaleb(-places)) if value.adjusted() < 24 else value
+    if value.adjusted() >= WHOLE_DIGITS_MAX:
+        return value
+    return value.quantize(Decimal(1).scaleb(-places), context=_ROUNDING)

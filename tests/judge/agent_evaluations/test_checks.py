@@ -259,3 +259,14 @@ def test_checks_give_the_same_again_and_take_any_text() -> None:
         call = Call(text, text, ok=False, said=text)
         turn = made_turn(text, [call], strategy=text, prompt=text)
         assert checked(turn) == checked(turn)
+
+
+@pytest.mark.parametrize("tail", [" now", ".5 now", "k now", "% now", ",000 now"])
+@pytest.mark.parametrize("digits", ["1" + "0" * 400, "9" * 5_000, "1" + ",000" * 200])
+def test_numbers_of_any_length_end_no_process(digits: str, tail: str) -> None:
+    """The judge checks every turn that it reads, so an exception would stop it at each start."""
+    words = f"It is {digits}{tail}. It is up {digits}{tail}. I expect a move of {digits} % then."
+    call = bought("SOL-USD", "1", 141.3, take_profit_pct=digits)._replace(said=words)
+    strategy = f"Hold at most {digits} products. At most {digits} % per trade."
+    found = checked(made_turn(words, [call], strategy=strategy))
+    assert len(found.results) == len(CHECKS)

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from arena.messages import ChatMessage, HeldPosition, Portfolio, RequestedCall, Turn
 from judge.evaluations.llm.account_results import HIDDEN_RESULT, SUCCESS_TOOLS, portfolio_shares
 from judge.evaluations.llm.blind import TEXT_CHARS_MAX, blind_turn, is_judgeable
+from judge.evaluations.llm.faults import FAULTS, planted
 from judge.evaluations.llm.prompt_parts import prompt_parts, value_of
 from judge.evaluations.llm.redact import (
     REMOVED,
     without_dates_and_ids,
     without_money,
     without_names,
+    without_values,
 )
 from tests.judge.llm_judge.recorded import recorded_turns, waiting, with_buy
 
@@ -277,3 +279,26 @@ def test_portfolio_of_another_form_is_not_shown() -> None:
     """Better nothing than an amount."""
     assert HIDDEN_RESULT == portfolio_shares("You own 100000 dollars.")
     assert "no positions" in portfolio_shares("Cash 5.00 USD, equity 0.00 USD. No positions.")
+
+
+@pytest.mark.parametrize("quantity", ["1e999999", "9" * 400, "1e-999999", "Infinity", "NaN"])
+def test_quantity_of_any_size_is_rendered(quantity: str) -> None:
+    """A share that cannot be computed is left out; an exception would end the judge's process."""
+    turn = with_buy()
+    call = RequestedCall(
+        model_call_id="call_x",
+        name="execute_trade",
+        arguments=f'{{"product_id": "BTC-USD", "quantity": "{quantity}", "action": "buy"}}',
+    )
+    said = ChatMessage(role="assistant", content="", tool_calls=(call,))
+    changed = turn.model_copy(update={"messages": (*turn.messages, said)})
+    assert "of the account" not in blind_turn(changed).text.partition(quantity)[2]
+    assert {planted(changed, fault) is not None for fault in FAULTS} == {True}
+
+
+@pytest.mark.parametrize("zeros", [0, 20, 28, 36, 60])
+def test_amount_with_any_number_of_decimals_is_removed(zeros: int) -> None:
+    """It is compared with the account's own figures at its own digits."""
+    amount = Decimal("99935.534823")
+    text = without_values(f"About {amount}{'0' * zeros} in all", [amount])
+    assert text == f"About {REMOVED} in all"
