@@ -20,7 +20,9 @@ HIDDEN_RESULT = "(figures of the account, not shown)"
 CELLS = 6
 """Product, quantity, average cost, bid, unrealised gain, time held."""
 
-_CASH = re.compile(r"^Cash (?P<cash>[\d.]+) (?P<unit>\w+)(?P<aside>.*), equity (?P<equity>[\d.]+) ")
+_CASH = re.compile(
+    r"^Cash (?P<cash>\d+(?:\.\d+)?) (?P<unit>\w+)(?P<aside>.*), equity (?P<equity>\d+(?:\.\d+)?) "
+)
 _CASH_AFTER = re.compile(r"\s*\bCash [-\d.,]+ [A-Z]+\.")
 _REALISED = re.compile(r"\s*\bRealised [-+\d.,]+ [A-Z]+\.")
 

@@ -278,6 +278,7 @@ def test_results_about_success_are_not_shown(tool: str) -> None:
 def test_portfolio_of_another_form_is_not_shown() -> None:
     """Better nothing than an amount."""
     assert HIDDEN_RESULT == portfolio_shares("You own 100000 dollars.")
+    assert HIDDEN_RESULT == portfolio_shares("Cash 1..2 USD, equity 3.4.5 USD. No positions.")
     assert "no positions" in portfolio_shares("Cash 5.00 USD, equity 0.00 USD. No positions.")
 
 
