@@ -153,6 +153,14 @@ def test_version_that_is_not_confirmed_gives_way_to_its_parent(log: Log) -> None
     assert NOON + timedelta(minutes=11) == log.own.versions[version_of(FILE)].since
 
 
+def test_times_of_any_length_are_folded(log: Log) -> None:
+    """`prompts` is kept forever, so a record that ended a reader would end every later one."""
+    assert "" == log.propose("Buy less.", expires_s=1e300)
+    assert "" == log.decide("approve", "Buy less.", 1)
+    assert "Buy less." == log.text(1e6)
+    assert "cools down" in log.propose("Buy more.", 2, author="judge", cooldown_s=1e300)
+
+
 def test_confirmed_version_stays(log: Log) -> None:
     """It is confirmed once."""
     log.propose("Buy less.", expires_s=600)
