@@ -182,7 +182,7 @@ class Dimension(MessagePart):
         score: 0 to 100; None if there is nothing to score.
         weight: Its share of the overall score.
         inputs: The figures that the formula was given, by name.
-        note: Why there is no score, or what limits it.
+        note: Why the score is None, or what limits it.
     """
 
     score: float | None = None
@@ -309,7 +309,7 @@ class TurnJudgement(Message):
             twin; "" for a judgement that counts.
         repeat: 0, or 1 for the second judgement of a turn, which measures agreement.
         call_id: The call in `llm.calls`.
-        failure: Why there are no answers; "" if there are.
+        failure: Why `answers` is empty; "" if it is not.
         credit: Share of the answers that count for the agent; None without answers.
     """
 

@@ -21,7 +21,7 @@ def agent_detail(view: ArenaView, frame: Frame, agent: str) -> AgentDetail:
     """Everything that is known of an agent.
 
     Raises:
-        UnknownName: There is no such agent.
+        UnknownName: No agent has this name.
     """
     verdict = queries.verdict(view)
     rows = verdict.rows if verdict else ()
@@ -41,7 +41,7 @@ def coaching(view: ArenaView, frame: Frame, agent: str) -> AgentCoaching:
     """What a coach sees of an agent.
 
     Raises:
-        UnknownName: There is no such agent.
+        UnknownName: No agent has this name.
     """
     queries.standing(frame, agent)
     return coaching_of(view, agent)

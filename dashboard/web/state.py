@@ -73,7 +73,7 @@ class Web:
         """What a coach sees of an agent, without texts if they are hidden; computed once a moment.
 
         Raises:
-            UnknownName: There is no such agent.
+            UnknownName: No agent has this name.
         """
 
         def compute() -> AgentCoaching:

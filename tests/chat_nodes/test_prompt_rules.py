@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from arena.messages import ChatMessage
+from arena.messages import ChatMessage, Template
 from chat_nodes.decision_context import DecisionContext
 from chat_nodes.prompt_reader import PromptAccount, PromptMarket, PromptPosition, PromptQuote
 from chat_nodes.prompt_rules import NO_RULES, PromptRules, read_rules
@@ -35,9 +35,9 @@ def context(
     ("template", "share", "cash"),
     [("conservative", "0.15", "0.2"), ("standard", "0.3", "0.15"), ("aggressive", "0.5", "0.1")],
 )
-def test_templates_are_read(template: str, share: str, cash: str) -> None:
+def test_templates_are_read(template: Template, share: str, cash: str) -> None:
     """Those of the coach, in its own sentences."""
-    found = rules_of(compose("Buy.\n", template))  # type: ignore[arg-type]
+    found = rules_of(compose("Buy.\n", template))
     assert (Decimal(share), Decimal(cash)) == (found.share_max, found.cash_min)
     assert set(NAMES) == set(TEMPLATES)
 

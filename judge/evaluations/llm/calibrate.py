@@ -51,7 +51,7 @@ async def calibrate(
         wait_s: Longest wait for a reply, in seconds.
 
     Raises:
-        UsageError: There is no turn with a decision, or no chat node to choose.
+        UsageError: No turn has a decision, or no chat node can be chosen.
         DependencyMissing: The chat node does not reply.
     """
     rubric = shipped_rubric()

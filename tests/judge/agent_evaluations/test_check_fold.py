@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from arena import topics
+from arena.bus.base import Record
 from arena.fold_checkpoint import FoldPositions
 from judge.evaluations import check_fold
 from judge.evaluations.check_fold import TurnChecks, between
@@ -15,7 +16,7 @@ from tests.dashboard.scenario import Scenario
 from tests.judge.agent_evaluations.made_turns import made_turn, recorded_turns
 
 
-def folded(records: list, checks: TurnChecks | None = None) -> TurnChecks:  # type: ignore[type-arg]
+def folded(records: list[Record], checks: TurnChecks | None = None) -> TurnChecks:
     """The checks after some records."""
     found = checks or TurnChecks()
     builder = SeasonBuilder(take_turn=found.take)

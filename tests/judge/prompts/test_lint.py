@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arena.messages import Template
 from judge.prompts.lint import CHANGED_CHARS_MAX, changed_chars, lint
 from judge.prompts.templates import DECISIONS, NAMES, PARTS_MAX, compose
 from routers.strategy import load_shipped, shipped_names
@@ -89,13 +90,13 @@ def test_text_that_changes_too_much_is_refused() -> None:
 
 @pytest.mark.parametrize("name", shipped_names())
 @pytest.mark.parametrize("template", ["", *NAMES])
-def test_what_the_coach_composes_passes(name: str, template: str) -> None:
+def test_what_the_coach_composes_passes(name: str, template: Template) -> None:
     """For every shipped strategy, template and part; also in place of another template."""
     text = load_shipped(name).prompt
     checks = list(DECISIONS)
     for at in range(0, len(checks), PARTS_MAX):
         failed = checks[at : at + PARTS_MAX]
-        composed = compose(text, template, failed)  # type: ignore[arg-type]
+        composed = compose(text, template, failed)
         assert [] == lint(composed, text)
         for other in NAMES:
             assert [] == lint(compose(composed, other), composed)

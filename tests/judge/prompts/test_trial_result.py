@@ -18,9 +18,9 @@ def arm(seed: int, drift: float = 0.0, quality: float = 60.0, periods: int = PER
     return TrialArm(returns, points)
 
 
-def trial(**challenger: float) -> TrialResult:
+def trial(*, drift: float = 0.0, quality: float = 60.0) -> TrialResult:
     """A trial of a challenger with some true values."""
-    return judge_trial(arm(1), arm(2, **challenger), arm(3))  # type: ignore[arg-type]
+    return judge_trial(arm(1), arm(2, drift=drift, quality=quality), arm(3))
 
 
 def test_clearly_better_text_is_promoted() -> None:
