@@ -18,7 +18,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from arena.bus.base import Record
-from arena.messages import Author, Evidence, PromptDecided, PromptProposed, Template
+from arena.messages import (
+    Author,
+    Evidence,
+    PromptDecided,
+    PromptProposed,
+    Template,
+    TrialEnded,
+    TrialStarted,
+)
+from arena.prompt_trials import PromptTrial, apply_trial
 
 VERSIONS_MAX = 1_000
 """Most versions that are kept per agent; the oldest ones that are not in force are forgotten."""
@@ -120,6 +129,7 @@ class AgentPrompts:
         frozen: True if no change is taken.
         changes: What came into force, oldest first; an expiry follows from `in_force`.
         refused: The newest records that changed nothing.
+        trials: Trials of its texts, oldest first.
     """
 
     versions: dict[str, PromptVersion] = field(default_factory=dict)
@@ -129,6 +139,7 @@ class AgentPrompts:
     frozen: bool = False
     changes: list[PromptChange] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    trials: list[PromptTrial] = field(default_factory=list)
 
     def in_force(self, as_of: datetime | None) -> PromptVersion | None:
         """The version in force at a venue time: the parent of one whose time is over.
@@ -184,17 +195,19 @@ class PromptBook:
         """
         self.read_to[record.partition] = record.offset + 1
         message = record.message_or_none()
-        if not isinstance(message, PromptProposed | PromptDecided):
+        if not isinstance(message, PromptProposed | PromptDecided | TrialStarted | TrialEnded):
             return ""
         if record.key_text != message.agent:
             return "its key is not the agent"
         own = self.agents.setdefault(message.agent, AgentPrompts())
         if isinstance(message, PromptProposed):
-            why = _propose(own, message, record.offset)
+            why, version = _propose(own, message, record.offset), message.version
+        elif isinstance(message, PromptDecided):
+            why, version = _decide(own, message, record.offset), message.version
         else:
-            why = _decide(own, message, record.offset)
+            why, version = apply_trial(own.trials, message, record.offset), message.challenger
         if why:
-            own.refused.append(Refused(record.offset, message.version, why))
+            own.refused.append(Refused(record.offset, version, why))
             del own.refused[:-REFUSED_MAX]
         return why
 

@@ -206,7 +206,7 @@ EVALUATIONS = TopicSpec(
 PROMPTS = TopicSpec(
     name="prompts",
     key="agent",
-    messages=("PromptProposed", "PromptDecided"),
+    messages=("PromptProposed", "PromptDecided", "TrialStarted", "TrialEnded"),
     retention_ms=FOREVER_MS,
     flush_every_append=True,
 )

@@ -36,6 +36,7 @@ class AgentConfig:
         replace: Take over the name if another strategy or chat node has used it.
         gates: What holds the agent back from decisions; None if nothing but its cadence does.
         prompts: "frozen" if only its file says how it trades.
+        shadow_of: The agent whose text it tries, as a shadow agent; "" for any other.
     """
 
     agent: str
@@ -49,6 +50,7 @@ class AgentConfig:
     replace: bool = False
     gates: Gates | None = None
     prompts: PromptMode = COACHED
+    shadow_of: str = ""
 
     @property
     def lock_step(self) -> bool:
@@ -68,7 +70,7 @@ def spec_of(config: AgentConfig, joined_at: datetime) -> AgentSpec:
         agent=config.agent,
         strategy=strategy.name,
         node=config.chat_node,
-        kind=strategy.kind,
+        kind="shadow" if config.shadow_of else strategy.kind,
         turn_kind=strategy.turn_kind,
         prompt_sha256=strategy.prompt_sha256,
         prompt_version=strategy.prompt_version,
@@ -82,6 +84,7 @@ def spec_of(config: AgentConfig, joined_at: datetime) -> AgentSpec:
         joined_at=joined_at,
         gates=config.gates,
         prompts=config.prompts,
+        shadow_of=config.shadow_of,
     )
 
 

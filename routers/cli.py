@@ -97,6 +97,10 @@ PromptsOption = Annotated[
     PromptMode,
     typer.Option("--prompts", help="frozen: nothing changes the texts while they run."),
 ]
+ShadowOption = Annotated[
+    str,
+    typer.Option("--shadow-of", help="Agent whose text they try: no rank, frozen prompts."),
+]
 ReplaceOption = Annotated[
     bool,
     typer.Option(
@@ -185,6 +189,7 @@ def routers(
     prompt: SizesOption = [],  # noqa: B006 - typer copies it
     prompts: PromptsOption = COACHED,
     kind: KindOption = None,
+    shadow_of: ShadowOption = "",
     replace_: ReplaceOption = False,
     plugins: FolderFlag = None,
     log_level: LogLevel = None,
@@ -200,7 +205,8 @@ def routers(
     configs = with_prompt_sizes(with_names(configs, kind=kind, replace_names=replace_), prompt)
     caps = (calls_per_hour_max, calls_per_day_max)
     configs = with_gates(configs, (every, on_move_pct, quiet_max, *caps, wake_on))
-    _run("routers", name, with_prompts(configs, prompts), bootstrap_servers, log_level)
+    configs = as_shadows(with_prompts(configs, prompts), shadow_of)
+    _run("routers", name, configs, bootstrap_servers, log_level)
 
 
 def _limits(rounds: int, decision_s: float, tool_s: float, pacing: Pacing) -> Limits:
@@ -300,6 +306,23 @@ def with_prompt_sizes(configs: "list[AgentConfig]", texts: Sequence[str]) -> "li
 def with_prompts(configs: "list[AgentConfig]", prompts: PromptMode) -> "list[AgentConfig]":
     """Apply `--prompts`."""
     return [replace(config, prompts=prompts) for config in configs]
+
+
+def as_shadows(configs: "list[AgentConfig]", shadow_of: str) -> "list[AgentConfig]":
+    """Apply `--shadow-of`: the agents try texts of another one, and take no changes themselves.
+
+    Raises:
+        UsageError: A strategy is a baseline, which a text does not change.
+    """
+    if not shadow_of:
+        return configs
+    for config in configs:
+        if config.strategy.kind == "baseline":
+            raise UsageError(
+                f"{config.agent} is a baseline, which a text does not change",
+                remedy="take --shadow-of away, or name another strategy",
+            )
+    return [replace(config, prompts="frozen", shadow_of=shadow_of) for config in configs]
 
 
 def with_gates(

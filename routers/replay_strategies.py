@@ -75,7 +75,7 @@ class RecordedStrategies:
                 self._result.notes.append(
                     f"{spec.agent}: its strategy's prompt is the recorded one"
                 )
-            strategy = Strategy(spec.strategy, prompt, spec.tools, spec.cadence, spec.kind)
+            strategy = Strategy(spec.strategy, prompt, spec.tools, spec.cadence, spec.strategy_kind)
             sampling = self._sampling.get((spec.agent, spec.strategy), strategy.sampling)
             version = spec.prompt_version
             strategy = replace(strategy, prompt_version=version, sampling=sampling)

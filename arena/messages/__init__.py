@@ -11,6 +11,7 @@ turns       TurnStarted, Turn, AgentSpec, Rules
 judging     Evaluation
 coaching    AgentEvaluation, TurnJudgement, JudgeCalibration, EvaluationRequest
             PromptProposed, PromptDecided, Feedback, Preferences
+trials      TrialStarted, TrialEnded
 books       Drift
 ops         Heartbeat, Halt, Resume, PassOver, ProcessCommand, DeadLetter
 """
@@ -134,6 +135,14 @@ from arena.messages.risk import (
     TradeIntent,
 )
 from arena.messages.tools import OpenAccount, QuoteSeen, ToolCall, ToolOffered, ToolResult
+from arena.messages.trials import (
+    TrialArmName,
+    TrialEnded,
+    TrialInterval,
+    TrialMarket,
+    TrialStarted,
+    TrialVerdict,
+)
 from arena.messages.turns import (
     COACHED,
     SINGLE,
@@ -145,6 +154,7 @@ from arena.messages.turns import (
     Portfolio,
     PortfolioOrder,
     PromptMode,
+    RosterKind,
     Round,
     Rules,
     Turn,
@@ -250,6 +260,7 @@ __all__ = [
     "RiskTripped",
     "RiskVerdict",
     "RiskWish",
+    "RosterKind",
     "Round",
     "Rules",
     "Sampling",
@@ -267,6 +278,12 @@ __all__ = [
     "ToolSchema",
     "TradeIntent",
     "Trend",
+    "TrialArmName",
+    "TrialEnded",
+    "TrialInterval",
+    "TrialMarket",
+    "TrialStarted",
+    "TrialVerdict",
     "Trigger",
     "Turn",
     "TurnJudgement",

@@ -34,6 +34,7 @@ def _is_single(value: object) -> bool:
 TURN_KIND_FIELD: Any = Field(default=SINGLE, max_length=64, exclude_if=_is_single)
 """Name of a module in `routers/kinds`; omitted for "single", as in older records."""
 
+RosterKind = Literal["agent", "baseline", "shadow"]
 PromptMode = Literal["frozen", "coached"]
 COACHED: PromptMode = "coached"
 
@@ -280,7 +281,8 @@ class AgentSpec(Message):
     """An agent on the roster, under the key "agent/<name>".
 
     Attributes:
-        kind: "agent" competes; "baseline" is for comparison.
+        kind: "agent" competes; "baseline" is for comparison; "shadow" plays a text in a trial, and
+            has an account but neither a rank nor an owner.
         turn_kind: Kind of its turns: a module of `routers/kinds`.
         prompt_sha256: Hash of the strategy's system prompt.
         seed: Seed of its sampling; None if it has none.
@@ -290,12 +292,13 @@ class AgentSpec(Message):
         shows: Parts of the snapshot that its prompts show on request: "indicators", "context".
         gates: What holds it back from decisions; None if nothing but its cadence does.
         prompts: "frozen" if its text cannot be changed while it runs, as in most contests.
+        shadow_of: The agent whose text a shadow agent tries; "" for any other.
     """
 
     agent: str
     strategy: str
     node: str
-    kind: Literal["agent", "baseline"] = "agent"
+    kind: RosterKind = "agent"
     prompt_sha256: str = ""
     prompt_version: int = 1
     tools: tuple[str, ...] = ()
@@ -309,6 +312,17 @@ class AgentSpec(Message):
     shows: tuple[str, ...] = Field(default=(), max_length=8, exclude_if=is_empty)
     gates: Gates | None = Field(default=None, exclude_if=is_none)
     prompts: PromptMode = PROMPTS_FIELD
+    shadow_of: str = Field(default="", exclude_if=is_empty)
+
+    @property
+    def is_shadow(self) -> bool:
+        """True for a shadow agent of a trial."""
+        return self.kind == "shadow"
+
+    @property
+    def strategy_kind(self) -> Literal["agent", "baseline"]:
+        """The kind of its strategy; a shadow agent's is "agent"."""
+        return "baseline" if self.kind == "baseline" else "agent"
 
 
 class Rules(Message):

@@ -193,7 +193,7 @@ def _agent_row(
         agent=name,
         colour=colour,
         strategy=spec.strategy if spec else newest.strategy if newest else "",
-        kind=spec.kind if spec else "agent",
+        kind=spec.strategy_kind if spec else "agent",
         node=spec.node if spec else newest.node if newest else "",
         model=model,
         scripted=scripted,

@@ -257,7 +257,7 @@ def _entry(name: str, spec: AgentSpec | None, identity: AgentIdentity | None) ->
         strategy=strategy,
         model=identity.model if identity else "",
         node=node,
-        kind=spec.kind if spec else "agent",
+        kind=spec.strategy_kind if spec else "agent",
         scripted=identity.scripted if identity else False,
         seed=spec.seed if spec and spec.seed is not None else _repeat(name, f"{strategy}-{node}-"),
         cadence=spec.cadence if spec else 1,

@@ -12,6 +12,8 @@ from arena.messages import (
     PromptDecided,
     PromptProposed,
     RiskAdjustment,
+    TrialEnded,
+    TrialStarted,
     TurnJudgement,
 )
 from arena.plural import counted
@@ -82,6 +84,25 @@ def decided_text(message: PromptDecided) -> str:
     return f"prompt of {message.agent}: {message.by} {what}{why}"
 
 
+def trial_started_text(message: TrialStarted) -> str:
+    """The line of a `TrialStarted`."""
+    return (
+        f"trial {message.trial_id} of {message.agent} begins:"
+        f" {short_version(message.challenger)} against {short_version(message.champion)},"
+        f" {counted(len(message.names), 'shadow agent')},"
+        f" {counted(message.snapshots, 'snapshot')}"
+    )
+
+
+def trial_ended_text(message: TrialEnded) -> str:
+    """The line of a `TrialEnded`."""
+    why = f": {message.reasons[0][:TEXT_CHARS_MAX]}" if message.reasons else ""
+    return (
+        f"trial {message.trial_id} of {message.agent} ({message.market}):"
+        f" {message.verdict} {short_version(message.challenger)}{why}"
+    )
+
+
 def feedback_text(message: Feedback) -> str:
     """The line of a `Feedback`."""
     text = message.text[:TEXT_CHARS_MAX]
@@ -112,6 +133,8 @@ FORMATS: dict[type[Message], Callable[..., str]] = {
     EvaluationRequest: evaluation_request_text,
     PromptProposed: proposed_text,
     PromptDecided: decided_text,
+    TrialStarted: trial_started_text,
+    TrialEnded: trial_ended_text,
     Feedback: feedback_text,
     Preferences: preferences_text,
     RiskAdjustment: adjustment_text,

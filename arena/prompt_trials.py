@@ -1,0 +1,78 @@
+"""The trials of an agent's texts: a part of the fold of `prompts`. Pure.
+
+At most one trial with shadow agents runs per agent. A trial ends once; the first result counts. A
+trial changes no text: a proposal that it found better still needs an approval.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from arena.messages import TrialEnded, TrialStarted
+
+TRIALS_MAX = 100
+"""Most trials that are kept per agent; the oldest are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTrial:
+    """One trial.
+
+    Attributes:
+        started: How it began; None for a lock-step contest, of which only the result is known.
+        ended: Its result; None while it runs.
+        offset: Offset in `prompts` of its first record.
+    """
+
+    trial_id: str
+    started: TrialStarted | None
+    ended: TrialEnded | None
+    offset: int
+
+    @property
+    def is_running(self) -> bool:
+        """True if its shadow agents play, or should."""
+        return self.ended is None
+
+    @property
+    def challenger(self) -> str:
+        """Version of the text that is tried."""
+        message = self.ended or self.started
+        assert message is not None, "a trial has a first record"
+        return message.challenger
+
+
+def running_trial(trials: Sequence[PromptTrial]) -> PromptTrial | None:
+    """The trial that runs; None without one."""
+    return next((one for one in reversed(trials) if one.is_running), None)
+
+
+def newest_result(trials: Sequence[PromptTrial], challenger: str) -> TrialEnded | None:
+    """The newest result about a text; None without one."""
+    found = (one.ended for one in reversed(trials) if one.ended is not None)
+    return next((one for one in found if one.challenger == challenger), None)
+
+
+def apply_trial(trials: list[PromptTrial], message: TrialStarted | TrialEnded, offset: int) -> str:
+    """Fold a record of a trial into an agent's trials, which are changed.
+
+    Returns:
+        Why it changed nothing; "" if it counts.
+    """
+    known = next((one for one in trials if one.trial_id == message.trial_id), None)
+    if isinstance(message, TrialStarted):
+        if known is not None:
+            return "the trial is known"
+        if (other := running_trial(trials)) is not None:
+            return f"trial {other.trial_id} is running"
+        trials.append(PromptTrial(message.trial_id, message, None, offset))
+    elif known is None:
+        if message.market == "live":
+            return "the trial never began"
+        trials.append(PromptTrial(message.trial_id, None, message, offset))
+    elif known.ended is not None:
+        return "the trial has ended"
+    else:
+        number = trials.index(known)
+        trials[number] = PromptTrial(known.trial_id, known.started, message, known.offset)
+    del trials[:-TRIALS_MAX]
+    return ""
