@@ -200,7 +200,13 @@ ROSTER = TopicSpec(
 EVALUATIONS = TopicSpec(
     name="judge.evaluations",
     key="snapshot, agent or chat node",
-    messages=("Evaluation", "AgentEvaluation", "TurnJudgement", "JudgeCalibration"),
+    messages=(
+        "Evaluation",
+        "AgentEvaluation",
+        "TurnJudgement",
+        "JudgeCalibration",
+        "PairwiseComparison",
+    ),
     retention_ms=FOREVER_MS,
 )
 PROMPTS = TopicSpec(

@@ -13,6 +13,7 @@ from arena.options import Prefix, Run, Servers
 from arena.run_lookup import ArenaLocation, find_arena
 from arena.visible_text import visible_json
 from judge.cli_calibrate import calibrate
+from judge.cli_compare import compare
 from judge.cli_evaluations import evaluate, evaluations
 from judge.evaluations.llm.sampling import CALLS_PER_DAY, SHARE
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command("evaluate")(evaluate)
 app.command("evaluations")(evaluations)
 app.command("calibrate")(calibrate)
+app.command("compare")(compare)
 
 Once = Annotated[
     bool,

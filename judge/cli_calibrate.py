@@ -60,10 +60,10 @@ def calibrate(
             bus = location.bus("arena-judge-calibrate")
             await bus.start()
             try:
-                done = await measure(bus, node, turns, _show_progress)
+                done = await measure(bus, node, turns, show_progress)
             finally:
                 await bus.close()
-                _end_progress()
+                end_progress()
             found = done.calibration
             if as_json:
                 sys.stdout.write(visible_json(found.model_dump_json(indent=2)) + "\n")
@@ -73,13 +73,14 @@ def calibrate(
         run_async(run)
 
 
-def _show_progress(done: int, total: int) -> None:
+def show_progress(done: int, total: int) -> None:
     """One line that is written over, on a terminal only."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r{done} of {total} answers")
         sys.stderr.flush()
 
 
-def _end_progress() -> None:
+def end_progress() -> None:
+    """Remove the line of `show_progress`."""
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")

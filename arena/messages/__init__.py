@@ -9,7 +9,8 @@ risk        RiskLimitsSet, RiskTripped, MarketChecked, RiskRequest, RiskAdjustme
             TradeIntent
 turns       TurnStarted, Turn, AgentSpec, Rules
 judging     Evaluation
-coaching    AgentEvaluation, TurnJudgement, JudgeCalibration, EvaluationRequest
+judgements  TurnJudgement, JudgeCalibration, PairwiseComparison
+coaching    AgentEvaluation, EvaluationRequest
             PromptProposed, PromptDecided, Feedback, Preferences
 trials      TrialStarted, TrialEnded
 books       Drift
@@ -59,20 +60,16 @@ from arena.messages.coaching import (
     Experience,
     Feedback,
     Grade,
-    JudgeCalibration,
     Judged,
-    JudgedAnswer,
     OwnerWords,
     Preferences,
     PromptAction,
     PromptDecided,
     PromptProposed,
-    QuestionRates,
     RiskWish,
     Style,
     Template,
     Trend,
-    TurnJudgement,
 )
 from arena.messages.context import ContextItem, ContextKind, Mood
 from arena.messages.gates import (
@@ -82,6 +79,13 @@ from arena.messages.gates import (
     Gates,
     SkippedFor,
     SkippedSnapshots,
+)
+from arena.messages.judgements import (
+    JudgeCalibration,
+    JudgedAnswer,
+    PairwiseComparison,
+    QuestionRates,
+    TurnJudgement,
 )
 from arena.messages.judging import (
     Claim,
@@ -233,6 +237,7 @@ __all__ = [
     "OrderType",
     "OwnerWords",
     "Pacing",
+    "PairwiseComparison",
     "PassOver",
     "Portfolio",
     "PortfolioOrder",

@@ -8,6 +8,7 @@ from arena.messages import (
     Feedback,
     JudgeCalibration,
     Message,
+    PairwiseComparison,
     Preferences,
     PromptDecided,
     PromptProposed,
@@ -56,6 +57,14 @@ def calibration_text(message: JudgeCalibration) -> str:
     return (
         f"{message.node} calibrated as a judge: {counted(len(message.rates), 'question')},"
         f" {counted(message.turns, 'turn')}"
+    )
+
+
+def comparison_text(message: PairwiseComparison) -> str:
+    """The line of a `PairwiseComparison`."""
+    return (
+        f"{message.agent_a} and {message.agent_b} compared by {message.node}:"
+        f" {message.a_better} to {message.b_better}, {counted(message.ties, 'tie')}"
     )
 
 
@@ -130,6 +139,7 @@ FORMATS: dict[type[Message], Callable[..., str]] = {
     AgentEvaluation: evaluation_text,
     TurnJudgement: judgement_text,
     JudgeCalibration: calibration_text,
+    PairwiseComparison: comparison_text,
     EvaluationRequest: evaluation_request_text,
     PromptProposed: proposed_text,
     PromptDecided: decided_text,

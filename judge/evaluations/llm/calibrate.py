@@ -4,25 +4,21 @@ Reads `agent.turns`, `arena.roster`, `judge.evaluations` and `judge.inbox`; writ
 `ai_prompted.<node>` and `judge.evaluations`. The chat node must be running.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from arena import topics
-from arena.bus.base import LATEST, Bus, LogReader, Record
-from arena.errors import DependencyMissing, UsageError
+from arena.bus.base import Bus, Record
+from arena.errors import UsageError
 from arena.messages import ChatReply, JudgeCalibration, Turn, TurnJudgement
-from arena.read_topic import for_each_record, read_to_ends
+from arena.read_topic import for_each_record
 from arena.roster import read_agents
+from judge.evaluations.llm.asking import Progress, Question, ask_all, only_node, require_node
 from judge.evaluations.llm.calibration import TurnChoice, calibration_of, questions_about
 from judge.evaluations.llm.judgement import AskedTurn, judgement_of, unanswered
-from judge.evaluations.llm.request import chat_request, turn_messages
+from judge.evaluations.llm.request import turn_messages
 from judge.evaluations.llm.rubric import Rubric, shipped_rubric
 from judge.evaluations.llm.service import WAIT_S
-
-IN_FLIGHT_MAX = 8
-READ_TIMEOUT_S = 0.5
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,34 +55,41 @@ async def calibrate(
     await bus.ensure_topics(specs)
     agents = await read_agents(bus)
     earlier = await _earlier_judgements(bus, rubric)
-    node = node or _only_node([one.node for one in earlier], [one.node for one in agents.values()])
+    node = node or only_node([one.node for one in earlier], [one.node for one in agents.values()])
     baselines = {name for name, spec in agents.items() if spec.kind == "baseline"}
     turns = await _chosen_turns(bus, count, baselines)
     asked = questions_about(turns, rubric, node)
-    if not await bus.existing_topics([topics.prompted(node)]):
-        names = sorted({one.node for one in agents.values()})
-        raise UsageError(
-            f"there is no chat node {node!r} in this arena",
-            remedy=f"the agents' chat nodes are {', '.join(names)}; `arena status` lists all",
-        )
-    judgements = await _Asking(bus, rubric, node, progress, wait_s).run(asked)
+    await require_node(bus, node, agents)
+    judgements = await _judged(bus, node, asked, rubric, progress, wait_s)
     live = [one for one in earlier if not one.planted]
     found = calibration_of(judgements, live, rubric, bus.clock.now())
     await bus.append(topics.EVALUATIONS.name, found, key=node)
     return CalibrationRun(found, tuple(judgements))
 
 
-def _only_node(judging: Sequence[str], of_agents: Sequence[str]) -> str:
-    if judging:
-        return judging[-1]
-    names = sorted(set(of_agents))
-    if len(names) == 1:
-        return names[0]
-    known = f"the agents' chat nodes are {', '.join(names)}" if names else "no agent has joined"
-    raise UsageError(
-        "which chat node should be measured? None has judged yet",
-        remedy=f"name it: --node NAME; {known}",
-    )
+async def _judged(
+    bus: Bus,
+    node: str,
+    asked: Sequence[AskedTurn],
+    rubric: Rubric,
+    progress: Progress,
+    wait_s: float,
+) -> list[TurnJudgement]:
+    """Ask about all turns, and publish the judgements; in the order of the answers."""
+    by_call = {one.call_id: one for one in asked}
+    found: list[TurnJudgement] = []
+
+    async def take(call_id: str, reply: ChatReply | None) -> None:
+        one, now = by_call[call_id], bus.clock.now()
+        judgement = (
+            unanswered(one, wait_s, now) if reply is None else judgement_of(one, reply, rubric, now)
+        )
+        await bus.append(topics.EVALUATIONS.name, judgement, key=judgement.agent)
+        found.append(judgement)
+
+    questions = [Question(call, turn_messages(one.text, rubric)) for call, one in by_call.items()]
+    await ask_all(bus, node, questions, take, progress, wait_s=wait_s)
+    return found
 
 
 async def _earlier_judgements(bus: Bus, rubric: Rubric) -> list[TurnJudgement]:
@@ -122,77 +125,3 @@ async def _chosen_turns(bus: Bus, count: int, baselines: set[str]) -> list[Turn]
             remedy="let the arena run for some snapshots, then try again",
         )
     return turns
-
-
-class _Asking:
-    """Asks questions, a few at once, and publishes each judgement."""
-
-    def __init__(
-        self, bus: Bus, rubric: Rubric, node: str, progress: Progress, wait_s: float
-    ) -> None:
-        self._bus = bus
-        self._rubric = rubric
-        self._node = node
-        self._progress = progress
-        self._wait_s = wait_s
-        self._waiting: dict[str, tuple[AskedTurn, float]] = {}
-        self._found: list[TurnJudgement] = []
-        self._answered = False
-
-    async def run(self, questions: Sequence[AskedTurn]) -> list[TurnJudgement]:
-        """Ask all questions; the judgements in the order of the answers.
-
-        Raises:
-            DependencyMissing: The chat node does not reply.
-        """
-        left = list(reversed(questions))
-        reader = await self._bus.log_reader(topics.JUDGE_INBOX.name, start=LATEST)
-        try:
-            await self._skip_to_end(reader)
-            while left or self._waiting:
-                while left and len(self._waiting) < IN_FLIGHT_MAX:
-                    await self._ask(left.pop())
-                for record in await reader.read(timeout_s=READ_TIMEOUT_S):
-                    await self._take(record)
-                await self._give_up_late()
-                self._progress(len(self._found), len(questions))
-        finally:
-            await reader.close()
-        return self._found
-
-    async def _skip_to_end(self, reader: LogReader) -> None:
-        """Reach the end before the first question, so that no reply is missed."""
-        async for _ in read_to_ends(reader):
-            pass
-
-    async def _ask(self, asked: AskedTurn) -> None:
-        clock = self._bus.clock
-        messages = turn_messages(asked.text, self._rubric)
-        request = chat_request(asked.call_id, messages, clock.now())
-        self._waiting[asked.call_id] = (asked, clock.monotonic())
-        await self._bus.append(topics.prompted(self._node), request, key=request.asked_by)
-
-    async def _take(self, record: Record) -> None:
-        message = record.message_or_none()
-        if not isinstance(message, ChatReply) or message.call_id not in self._waiting:
-            return
-        asked, _ = self._waiting.pop(message.call_id)
-        self._answered = True
-        await self._publish(judgement_of(asked, message, self._rubric, self._bus.clock.now()))
-
-    async def _give_up_late(self) -> None:
-        clock = self._bus.clock
-        for call_id, (asked, since_s) in list(self._waiting.items()):
-            if clock.monotonic() - since_s < self._wait_s:
-                continue
-            if not self._answered:
-                raise DependencyMissing(
-                    f"chat node {self._node} gave no reply within {self._wait_s:.0f} s",
-                    remedy="is it running? (arena status lists the chat nodes)",
-                )
-            del self._waiting[call_id]
-            await self._publish(unanswered(asked, self._wait_s, clock.now()))
-
-    async def _publish(self, judgement: TurnJudgement) -> None:
-        await self._bus.append(topics.EVALUATIONS.name, judgement, key=judgement.agent)
-        self._found.append(judgement)
