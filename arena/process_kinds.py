@@ -7,6 +7,7 @@ account it connects with (`arena.credentials`); the order of the table is the st
 in a `process.py` of its room, and its arguments in the plan.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from arena import topics
@@ -15,6 +16,7 @@ from arena.unknown_names import NODE_GROUP
 
 EVERY_PROCESS = (topics.HEARTBEATS, topics.DEAD_LETTERS)
 """Topics that every process writes, unless its kind writes nothing."""
+TRADING = (topics.SNAPSHOTS, topics.EVENTS, topics.TURNS)
 EVERY_PROCESS_TEXT = "every process"
 
 
@@ -203,7 +205,7 @@ LEDGER = ProcessKind(
     serve="ledger.process:serve",
     second_process="is a standby, by a lock on the books",
     commands=(Command("ledger", "ledger.cli:app", "Keep the books and print them."),),
-    reads=(topics.SNAPSHOTS, topics.EVENTS, topics.TURNS, topics.LLM_CALLS, topics.CONTROL),
+    reads=(*TRADING, topics.LLM_CALLS, topics.CONTROL),
     writes=(topics.DRIFTS,),
     spec_table="ledger",
     stops_last=True,
@@ -229,6 +231,20 @@ JUDGE = ProcessKind(
     writes=(topics.PROMPTED, topics.EVALUATIONS, topics.PROMPTS, topics.CONTROL),
     spec_table="competition",
 )
+TRIAL = "operations.commands.prompts_trial"
+TRIALS = ProcessKind(
+    name="trials",
+    serve="operations.trials.process:serve",
+    second_process="goes on with the same trial; its router is a standby",
+    commands=(
+        Command("prompts trial", f"{TRIAL}:prompts_trial", "Try another text for an agent."),
+    ),
+    reads=(*TRADING, topics.ROSTER, topics.CONTROL, topics.HEARTBEATS, topics.PROMPTS),
+    writes=(topics.PROMPTS, topics.CONTROL),
+    account="cli",
+    spec_table="coach",
+)
+"""`arena prompts trial --watch`; its child is a router with shadow agents."""
 ALERTS = ProcessKind(
     name="alerts",
     serve="dashboard.alerts.process:serve",
@@ -314,6 +330,7 @@ KINDS: tuple[ProcessKind, ...] = (
     ROUTER,
     LEDGER,
     JUDGE,
+    TRIALS,
     WEB,
     ALERTS,
     DASHBOARD,
@@ -364,6 +381,12 @@ def account_kinds() -> dict[str, tuple[ProcessKind, ...]]:
             account = kind.account or kind.name
             found[account] = found.get(account, ()) + own
     return found
+
+
+def command_of(words: Sequence[str]) -> str:
+    """The command that begins a command line: "prompts trial", or the first word."""
+    two = " ".join(words[:2])
+    return two if two in COMMANDS else words[0]
 
 
 def account_of_command(command: str) -> str | None:

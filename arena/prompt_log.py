@@ -8,7 +8,13 @@ from datetime import datetime
 
 from arena import topics
 from arena.bus.base import EARLIEST, Bus
-from arena.messages import MarketSnapshot, PromptDecided, PromptProposed
+from arena.messages import (
+    MarketSnapshot,
+    PromptDecided,
+    PromptProposed,
+    TrialEnded,
+    TrialStarted,
+)
 from arena.prompt_versions import PromptBook
 from arena.read_topic import for_each_record, read_backwards
 
@@ -28,7 +34,7 @@ async def read_prompts(bus: Bus) -> PromptBook:
 
 
 async def append_prompt(
-    bus: Bus, message: PromptProposed | PromptDecided
+    bus: Bus, message: PromptProposed | PromptDecided | TrialStarted | TrialEnded
 ) -> tuple[str, PromptBook]:
     """Append a record about an agent's prompt.
 

@@ -52,6 +52,21 @@ def newest_result(trials: Sequence[PromptTrial], challenger: str) -> TrialEnded 
     return next((one for one in found if one.challenger == challenger), None)
 
 
+def result_since(
+    trials: Sequence[PromptTrial], champion: str, challenger: str, offset: int
+) -> TrialEnded | None:
+    """The newest result about one text against another, of a trial that began after an offset.
+
+    Args:
+        trials: The trials of an agent, oldest first.
+        champion: Version of the text that was in force.
+        challenger: Version of the text that was tried.
+        offset: Offset in `prompts`, such as that of the proposal.
+    """
+    found = (one.ended for one in reversed(trials) if one.offset > offset and one.ended is not None)
+    return next((e for e in found if (e.champion, e.challenger) == (champion, challenger)), None)
+
+
 def apply_trial(trials: list[PromptTrial], message: TrialStarted | TrialEnded, offset: int) -> str:
     """Fold a record of a trial into an agent's trials, which are changed.
 

@@ -27,7 +27,7 @@ from arena.messages import (
     TrialEnded,
     TrialStarted,
 )
-from arena.prompt_trials import PromptTrial, apply_trial
+from arena.prompt_trials import PromptTrial, apply_trial, result_since
 
 VERSIONS_MAX = 1_000
 """Most versions that are kept per agent; the oldest ones that are not in force are forgotten."""
@@ -158,6 +158,17 @@ class AgentPrompts:
         if self.in_force(as_of) is version:
             return "in force"
         return "expired" if version.state == "in force" else version.state
+
+    def result_of_pending(self, as_of: datetime | None) -> TrialEnded | None:
+        """The newest result about the pending proposal, against the text in force; None without.
+
+        Args:
+            as_of: Venue time, for an expiry of the text in force.
+        """
+        pending, now = self.pending, self.in_force(as_of)
+        if pending is None or now is None:
+            return None
+        return result_since(self.trials, now.version, pending.version, pending.offset)
 
     def find(self, prefix: str) -> list[PromptVersion]:
         """The versions that begin with these characters."""

@@ -99,6 +99,10 @@ CoachScaleRisk = Annotated[
 CoachRiskFactor = Annotated[
     str, typer.Option("--coach-risk-factor", help="What they are multiplied by.")
 ]
+CoachTrials = Annotated[
+    bool,
+    typer.Option("--coach-trials", help="auto approves only what a trial promotes."),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -121,6 +125,7 @@ def judge(
     coach_expires: CoachExpires = "4h",
     coach_scale_risk: CoachScaleRisk = None,
     coach_risk_factor: CoachRiskFactor = "0.5",
+    coach_trials: CoachTrials = False,
 ) -> None:
     """Rank the agents, with confidence intervals, and report which differences are more than luck.
 
@@ -145,15 +150,14 @@ def judge(
         _refuse_options_before(context)
         return
     first_after_s = duration_option("--evaluate-after", evaluate_after)
+    times = coach_cooldown, coach_expires, coach_scale_risk
     options = JudgeOptions(
         confidence=confidence,
         seed=seed,
         resamples=resamples,
         turns=turn_judge_options(chat_node, share, calls_per_day),
         evaluations=EvaluationOptions(first_after_s=first_after_s),
-        coach=coach_settings(
-            coach, coach_cooldown, coach_expires, coach_scale_risk, coach_risk_factor
-        ),
+        coach=coach_settings(coach, *times, coach_risk_factor, trials=coach_trials),
     )
     live = not once and not as_json
     with find_arena(

@@ -31,10 +31,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("operations.commands.halt:resume", "Take orders again after a halt."),
     "risk": ("trading_tools.cli_risk:app", "Show, set, lift and report limits of accounts."),
     "prompts": ("judge.prompts.cli:app", "Show and change the texts that agents play by."),
-    "prompts trial": (
-        "operations.commands.prompts_trial:prompts_trial",
-        "Try a text against the one in force.",
-    ),
     "prefer": ("judge.prompts.cli_owner:prefer", "State what an agent's owner prefers."),
     "feedback": ("judge.prompts.cli_owner:app", "Tell an agent, or the judge, something."),
     "repair": ("operations.commands.repair:repair", "Skip a record that stops the arena."),

@@ -3,9 +3,11 @@
 The coach proposes, and a person approves, unless `auto` is set. Guard rails: one change is pending
 at most; a changed agent is left alone until its version is confirmed, rolled back or over; a text
 that failed once is not proposed again for a day of the market; a version under which the agent no
-longer trades is taken back; every text passes `judge.prompts.lint`.
+longer trades is taken back; every text passes `judge.prompts.lint`. With `trials`, `auto` approves
+only what a trial promotes, and a proposal stays pending while a trial of it runs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,7 +16,10 @@ from typing import Final, Literal
 from arena.durations import duration_option
 from arena.errors import UsageError
 from arena.messages import AgentEvaluation, Evidence, PromptAction, PromptDecided, PromptProposed
+from arena.messages.coaching import REASON_CHARS_MAX
+from arena.messages.trials import TrialVerdict
 from arena.money import parse_share
+from arena.prompt_trials import newest_result, running_trial
 from arena.prompt_versions import AgentPrompts, PromptVersion, version_of, why_not_proposed
 from judge.prompts.lint import lint
 from judge.prompts.templates import compose, template_of
@@ -29,6 +34,12 @@ CONFIRM_POINTS: Final = 5.0
 """Points by which decision quality must have grown for a version to be confirmed by itself."""
 RISK_FACTOR: Final = Decimal("0.5")
 AGAIN_AFTER: Final = timedelta(days=1)
+PROPOSING_AUTHORS: Final = ("judge", "optimiser")
+ACTION_OF_VERDICT: Final[Mapping[TrialVerdict, PromptAction]] = {
+    "promote": "approve",
+    "keep": "reject",
+}
+"""What `auto` does about a result; an undecided one is left to a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,7 @@ class CoachSettings:
         scale_risk_s: For how many seconds of venue time limits of exposure are scaled after a
             drawdown or an emergency; None never scales them.
         risk_factor: What they are multiplied by.
+        trials: Proposals are tried by shadow agents; `auto` waits for the result.
     """
 
     auto: bool = False
@@ -50,6 +62,7 @@ class CoachSettings:
     expires_s: float = EXPIRES_S
     scale_risk_s: float | None = None
     risk_factor: Decimal = RISK_FACTOR
+    trials: bool = False
 
 
 def coach_settings(
@@ -58,6 +71,8 @@ def coach_settings(
     expires: str,
     scale_risk: str | None,
     risk_factor: str,
+    *,
+    trials: bool = False,
 ) -> CoachSettings | None:
     """The settings of the flags of `arena judge`; None for no coach.
 
@@ -81,6 +96,7 @@ def coach_settings(
         expires_s=duration_option("--coach-expires", expires),
         scale_risk_s=scaled_s,
         risk_factor=factor,
+        trials=trials,
     )
 
 
@@ -123,15 +139,53 @@ def next_step(
     now = own.in_force(evaluation.as_of)
     if own.frozen or now is None:
         return NOTHING
-    if now.author in ("judge", "optimiser") and now.version == evaluation.version:
+    if now.author in PROPOSING_AUTHORS and now.version == evaluation.version:
         if is_idle(evaluation):
             reason = f"{evaluation.version_turns} turns without an order since it came into force"
             return recorder.decide("rollback", now.parent, reason)
         if now.expires_at is not None and not now.confirmed:
             return _about_probation(now, evaluation, settings, recorder)
     if own.pending is not None:
-        return _about_pending(own.pending, evaluation, settings, recorder)
+        return _about_pending(own, own.pending, evaluation, settings, recorder)
     return _propose(own, now, evaluation, recorder)
+
+
+def trial_step(
+    agent: str, own: AgentPrompts, settings: CoachSettings, *, by: str, at: datetime
+) -> CoachStep:
+    """What the coach does about the result of a trial of the pending proposal.
+
+    Args:
+        agent: The agent.
+        own: Its versions.
+        settings: How the coach works; without `auto` a person decides.
+        by: The sender, such as "judge/<host>".
+        at: Wall time, for the record.
+    """
+    pending = own.pending
+    if not (settings.trials and settings.auto) or own.frozen or pending is None:
+        return NOTHING
+    if pending.author not in PROPOSING_AUTHORS:
+        return NOTHING
+    result = newest_result(own.trials, pending.version)
+    if result is None or own.result_of_pending(result.as_of) is not result:
+        return NOTHING
+    action = ACTION_OF_VERDICT.get(result.verdict)
+    if action is None:
+        return NOTHING
+    reason = f"trial {result.trial_id}, {result.verdict}: {'; '.join(result.reasons)}"
+    record = PromptDecided(
+        agent=agent,
+        version=pending.version,
+        action=action,
+        author="judge",
+        by=by,
+        reason=reason[:REASON_CHARS_MAX],
+        evidence=Evidence(as_of=result.as_of, turns=result.periods),
+        as_of=result.as_of,
+        at=at,
+    )
+    return CoachStep(record, record.reason)
 
 
 def is_idle(evaluation: AgentEvaluation) -> bool:
@@ -215,14 +269,21 @@ def _about_probation(
 
 
 def _about_pending(
+    own: AgentPrompts,
     pending: PromptVersion,
     evaluation: AgentEvaluation,
     settings: CoachSettings,
     recorder: _Recorder,
 ) -> CoachStep:
-    if pending.author not in ("judge", "optimiser"):
+    if pending.author not in PROPOSING_AUTHORS:
         return NOTHING
-    if settings.auto and pending.author == "judge":
+    decided = trial_step(evaluation.agent, own, settings, by=recorder.by, at=recorder.at)
+    if decided.record is not None:
+        return NOTHING  # The caller does that, whether or not there is a new evaluation.
+    running = running_trial(own.trials)
+    if running is not None and running.challenger == pending.version:
+        return NOTHING
+    if settings.auto and not settings.trials and pending.author == "judge":
         return recorder.decide("approve", pending.version, "approved by the coach itself")
     waited = pending.proposed_as_of
     if waited is None or evaluation.as_of < waited + timedelta(seconds=settings.expires_s):

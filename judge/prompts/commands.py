@@ -154,6 +154,29 @@ async def set_text(location: ArenaLocation, given: Text, *, propose: bool, as_js
     _print(given.agent, own, version, known.as_of, as_json=as_json)
 
 
+async def propose_text(bus: Bus, agent: str, text: str, reason: str) -> AgentPrompts:
+    """Propose a text, unless it is pending already; returns the versions of the agent.
+
+    Args:
+        bus: Connected.
+        agent: The agent.
+        text: The text.
+        reason: Reason for the record.
+
+    Raises:
+        UsageError: There is no such agent, or the text is in force already.
+        ArenaError: The agent's prompts are frozen, or another proposal is pending.
+    """
+    given = Text(agent, text, reason)
+    known = await _start(bus, agent)
+    now = known.own(agent).in_force(known.as_of)
+    if now is None:
+        raise _no_text(agent)
+    if now.version == version_of(text):
+        raise UsageError(f"{agent} plays by this text already", remedy="try another one")
+    return await _put(bus, known, given, now, propose=True)
+
+
 async def _put(
     bus: Bus, known: _Known, given: Text, now: PromptVersion, *, propose: bool
 ) -> AgentPrompts:

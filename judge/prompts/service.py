@@ -1,9 +1,9 @@
 """The coach, beside the judge: it reads evaluations and proposes changes of prompts.
 
 Reads `judge.evaluations`, `prompts`, `arena.roster` and `arena.control`; writes `prompts`, and
-adjustments of limits to `arena.control`. What it did about an evaluation is in the records
-themselves, which name it, so a restart does nothing twice. Two coaches write the same proposals,
-of which the fold takes the first.
+adjustments of limits to `arena.control`. With trials it also acts when one ends. What it did about
+an evaluation is in the records themselves, which name it, so a restart does nothing twice. Two
+coaches write the same records, of which the fold takes the first.
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from arena.prompt_versions import PromptBook, short_version
 from arena.read_topic import read_list
 from arena.risk_requests import key_of_adjustment
 from judge.prompts.adjustments import adjustment_of
-from judge.prompts.coach import CoachSettings, CoachStep, next_step
+from judge.prompts.coach import CoachSettings, CoachStep, next_step, trial_step
 from judge.season.packed_rows import RecentIds
 
 IDLE_READ_S = 5.0
@@ -104,6 +104,7 @@ class Coach:
                 for record in await read_list(reader):
                     self.state.apply(record)
                 await self._act()
+                await self._act_on_trials()
                 for record in await reader.read(timeout_s=IDLE_READ_S):
                     self.state.apply(record)
         finally:
@@ -120,9 +121,20 @@ class Coach:
                 await self._adjust(agent, found)
             self.acted_on[agent] = found.evaluation_id
 
+    async def _act_on_trials(self) -> None:
+        """Act on results of trials of pending proposals; what is decided is not pending."""
+        for agent, own in sorted(self.state.book.agents.items()):
+            if own.pending is not None and agent not in self.state.frozen:
+                at = self._node.clock.now()
+                step = trial_step(agent, own, self._settings, by=self._by, at=at)
+                await self._carry_out(agent, step)
+
     async def _take_step(self, agent: str, found: AgentEvaluation) -> None:
         own, at = self.state.book.of(agent), self._node.clock.now()
         step = next_step(own, found, self._settings, by=self._by, at=at)
+        await self._carry_out(agent, step)
+
+    async def _carry_out(self, agent: str, step: CoachStep) -> None:
         if step.record is not None:
             await self._node.bus.append(topics.PROMPTS.name, step.record, key=agent)
             self._node.counters["prompt_changes"] += 1

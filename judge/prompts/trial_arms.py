@@ -1,6 +1,11 @@
-"""Reads the arms of a trial from the exported records of its contest."""
+"""The arms of a trial: returns and decision quality per period, from records. Pure but for a file.
+
+`read_arms` reads the exported records of a lock-step contest; `judge.prompts.live_trial` folds the
+topics of a running arena. Both make the arms here.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +23,54 @@ from judge.statistics.types import FloatArray
 POINTS: Final = 100.0
 
 
+@dataclass(slots=True)
+class TurnPoints:
+    """The points of turns, each agent's in their order; the first record of a turn counts.
+
+    Attributes:
+        points: Agent -> snapshot id -> points of its turn, NaN where no check applied.
+    """
+
+    points: dict[str, dict[str, float]] = field(default_factory=dict)
+    _memories: dict[str, AgentMemory] = field(default_factory=dict)
+    _seen: set[str] = field(default_factory=set)
+
+    def take(self, turn: Turn) -> None:
+        """Check a turn; one whose process ended says nothing."""
+        if turn.turn_id in self._seen or turn.outcome == "aborted":
+            return
+        self._seen.add(turn.turn_id)
+        memory = self._memories.setdefault(turn.agent, AgentMemory())
+        own = self.points.setdefault(turn.agent, {})
+        own[turn.snapshot_id] = points_of(check_turn(turn, memory).results)
+
+    def by_snapshot(self, snapshot_ids: Sequence[str], names: Sequence[str]) -> FloatArray:
+        """Points on each of T snapshots, mean over the agents; NaN where no check applied. [T]."""
+        found = [self.points.get(name, {}) for name in names]
+        rows = [[own.get(one, np.nan) for own in found] for one in snapshot_ids]
+        points = np.array(rows, dtype=np.float64).reshape(len(snapshot_ids), len(names))
+        counts = (~np.isnan(points)).sum(axis=1)
+        sums = np.nansum(points, axis=1)
+        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def arm_of(
+    log_returns: FloatArray, points: TurnPoints, snapshot_ids: Sequence[str], names: Sequence[str]
+) -> TrialArm:
+    """An arm of a trial.
+
+    Args:
+        log_returns: Log returns of its R agents, one per repeat; shape [T, R].
+        points: The points of their turns.
+        snapshot_ids: The T snapshots.
+        names: The agents.
+    """
+    returns: FloatArray = log_returns.mean(axis=1)
+    return TrialArm(returns, points.by_snapshot(snapshot_ids, names))
+
+
 def read_arms(records: Path, arms: Mapping[str, Sequence[str]]) -> dict[str, TrialArm]:
-    """The arms of a trial.
+    """The arms of a trial in lock-step.
 
     Args:
         records: Folder of the exported records of its contest.
@@ -30,18 +81,18 @@ def read_arms(records: Path, arms: Mapping[str, Sequence[str]]) -> dict[str, Tri
         BrokenLog: A file of records is damaged.
     """
     read_manifest(records)
-    builder, turns = SeasonBuilder("lock-step"), list[Turn]()
+    builder, points = SeasonBuilder("lock-step"), TurnPoints()
     for record in read_records(records, SEASON_TOPICS):
         builder.apply(record)
         if record.topic == topics.TURNS.name:
             message = record.message_or_none()
             if isinstance(message, Turn):
-                turns.append(message)
+                points.take(message)
     season = builder.season()
-    return {arm: _arm(season, names, turns) for arm, names in arms.items()}
+    return {arm: _arm(season, names, points) for arm, names in arms.items()}
 
 
-def _arm(season: Season, names: Sequence[str], turns: Iterable[Turn]) -> TrialArm:
+def _arm(season: Season, names: Sequence[str], points: TurnPoints) -> TrialArm:
     known = {name: index for index, name in enumerate(season.names)}
     missing = [name for name in names if name not in known]
     if missing:
@@ -53,9 +104,7 @@ def _arm(season: Season, names: Sequence[str], turns: Iterable[Turn]) -> TrialAr
             f"the trial has no result: {text}", remedy="read the logs of its routers and chat node"
         )
     columns = [known[name] for name in names]
-    returns: FloatArray = season.log_returns()[:, columns].mean(axis=1)
-    own = [turn for turn in turns if turn.agent in set(names)]
-    return TrialArm(returns, quality_by_snapshot(own, season.snapshot_ids, names))
+    return arm_of(season.log_returns()[:, columns], points, season.snapshot_ids, names)
 
 
 def quality_by_snapshot(
@@ -68,20 +117,10 @@ def quality_by_snapshot(
         snapshot_ids: The T snapshots.
         names: The agents.
     """
-    rows = {one: index for index, one in enumerate(snapshot_ids)}
-    points = np.full((len(snapshot_ids), len(names)), np.nan)
-    memories = {name: AgentMemory() for name in names}
-    seen: set[str] = set()
+    points = TurnPoints()
     for turn in turns:
-        if turn.turn_id in seen or turn.outcome == "aborted":
-            continue
-        seen.add(turn.turn_id)
-        results = check_turn(turn, memories[turn.agent]).results
-        if turn.snapshot_id in rows:
-            points[rows[turn.snapshot_id], list(names).index(turn.agent)] = points_of(results)
-    counts = (~np.isnan(points)).sum(axis=1)
-    sums = np.nansum(points, axis=1)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+        points.take(turn)
+    return points.by_snapshot(snapshot_ids, names)
 
 
 def points_of(results: str) -> float:

@@ -19,6 +19,7 @@ from arena.credentials import ADMIN, credentials_for, credentials_of_command
 from arena.errors import EXIT_TERMINATED
 from arena.output import discard_output
 from arena.plugins import NO_PLUGINS, PluginFile, Plugins
+from arena.process_kinds import command_of
 from arena.processes import started_at
 from arena.run_lookup import with_login
 from arena.runs import BOOKS, FRAMES, MARKET, RunRecord
@@ -124,7 +125,7 @@ def _with_login(process: ProcessSpec, settings: Settings, launcher: tuple[str, .
     """Give a process the login of its kind, if the broker here is secure."""
     if settings.access.sasl_username != ADMIN:
         return process
-    own = credentials_of_command(settings.home, process.argv[len(launcher)])
+    own = credentials_of_command(settings.home, command_of(process.argv[len(launcher) :]))
     return replace(process, environ={**process.environ, **own})
 
 

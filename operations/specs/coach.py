@@ -6,6 +6,8 @@ cooldown = "1h"       # market time between two changes of an agent's text
 expires = "4h"        # an unconfirmed version gives way to its parent after this
 scale_risk = "2h"     # halve limits of exposure for this long after a drawdown; absent: never
 risk_factor = 0.5
+trials = false        # true: shadow agents try each proposal first
+trial_snapshots = 120 # length of such a trial
 """
 
 from decimal import Decimal
@@ -23,6 +25,8 @@ def _duration(text: str) -> str:
     return text
 
 
+TRIAL_SNAPSHOTS_MIN = 60
+"""Fewer periods give no result (`judge.prompts.trial_result`)."""
 Duration = Annotated[str, AfterValidator(_duration)]
 
 
@@ -36,6 +40,8 @@ class CoachTable(SpecTable):
             proposal that waits for approval is withdrawn.
         scale_risk: How long limits of exposure are scaled after a drawdown or an emergency.
         risk_factor: What they are multiplied by.
+        trials: Shadow agents try each proposal before it is approved by the coach itself.
+        trial_snapshots: Length of such a trial.
     """
 
     auto: bool = False
@@ -43,6 +49,8 @@ class CoachTable(SpecTable):
     expires: Duration = "4h"
     scale_risk: Duration | None = None
     risk_factor: Decimal = Field(default=Decimal("0.5"), gt=0, le=1)
+    trials: bool = False
+    trial_snapshots: int = Field(default=120, ge=TRIAL_SNAPSHOTS_MIN, le=10_000)
 
 
 def coach_flags(coach: CoachTable | None) -> list[str]:
@@ -54,4 +62,13 @@ def coach_flags(coach: CoachTable | None) -> list[str]:
     if coach.scale_risk is not None:
         flags += ["--coach-scale-risk", coach.scale_risk]
         flags += ["--coach-risk-factor", decimal_text(coach.risk_factor)]
+    if coach.trials:
+        flags += ["--coach-trials"]
     return flags
+
+
+def trials_command(coach: CoachTable | None) -> list[str]:
+    """The command of the process that tries proposals; an empty list without trials."""
+    if coach is None or not coach.trials:
+        return []
+    return ["prompts", "trial", "--watch", "--snapshots", str(coach.trial_snapshots)]

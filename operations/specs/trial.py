@@ -47,6 +47,11 @@ def arms_of(repeats: int) -> dict[str, tuple[str, ...]]:
     return {arm: tuple(f"{arm}-{n}" for n in range(1, repeats + 1)) for arm in ARMS}
 
 
+def seed_of(arm: str, repeat: int) -> int:
+    """The seed of an agent: the challenger has the champion's seeds, and the copy others."""
+    return repeat + (SEEDS_APART if arm == "copy" else 0)
+
+
 def trial_tables(base: Mapping[str, Any], plan: TrialPlan, market: MarketTable) -> Tables:
     """The tables of the trial's specification, for `to_toml`.
 
@@ -94,8 +99,7 @@ def _agents(plan: TrialPlan) -> list[Tables]:
     for number, (arm, names) in enumerate(arms_of(plan.repeats).items()):
         for repeat, name in enumerate(names, 1):
             file = STRATEGY_FILES.get(arm, STRATEGY_FILES["champion"])
-            # The challenger has the champion's seeds; only the copy has others.
-            seed = repeat + (SEEDS_APART if arm == "copy" else 0)
+            seed = seed_of(arm, repeat)
             fields = {"name": name, "strategy": file, "seed": seed, "process": f"trial-{number}"}
             found.append({**own, **fields})
     return found
@@ -108,10 +112,10 @@ def strategy_fields(strategy: Mapping[str, Any], prompt: str) -> Tables:
         strategy: The fields of the strategy by name.
         prompt: The prompt.
     """
-    dropped = {"prompt", "source", "source_sha256", "prompt_version", "kind", "sampling"}
+    dropped = {"prompt", "source", "source_sha256", "prompt_version", "kind"}
     kept = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in strategy.items()
-        if name not in dropped and value not in (None, (), "")
+        if name not in dropped and value not in (None, (), "", {})
     }
     return {**kept, "prompt": prompt}

@@ -20,12 +20,13 @@ from arena.environment import SECRETS
 from arena.errors import UsageError
 from arena.model_prices import PriceList
 from arena.plugins import NO_PLUGINS, Plugins
-from arena.process_kinds import KIND_OF_COMMAND, KINDS
+from arena.process_kinds import KIND_OF_COMMAND, KINDS, command_of
 from arena.products import DEFAULT_VENUE
 from arena.strategy_files import is_file_name
 from operations.processes.child import ProcessSpec
 from operations.specs.alerts import alerts_command, require_receivers
 from operations.specs.arena_spec import AgentTable, ArenaSpec, ChatNodeTable, CompetitionTable
+from operations.specs.coach import trials_command
 from operations.specs.competition import BASELINES
 from operations.specs.features import connector_flags, exchange_flags
 from operations.specs.judge import judge_command
@@ -44,6 +45,7 @@ CONNECTOR = "connector"
 EXCHANGE = "exchange"
 JUDGE = "judge"
 LEDGER = "ledger"
+TRIALS = "trials"
 TOOLS = "tools"
 TOOL_SERVER = "tool-server"
 LOCK_STEP = ("--pacing", "lock-step")
@@ -92,7 +94,7 @@ def plan(spec: ArenaSpec, context: LaunchContext) -> list[ProcessSpec]:
     def process(
         name: str, *words: str, keys: frozenset[str] = none, ready_port: int = 0
     ) -> ProcessSpec:
-        kind = KIND_OF_COMMAND[words[0]]
+        kind = KIND_OF_COMMAND[command_of(words)]
         return ProcessSpec(
             name=name,
             argv=(*context.launcher, *words),
@@ -129,6 +131,8 @@ def plan(spec: ArenaSpec, context: LaunchContext) -> list[ProcessSpec]:
         processes.append(process(LEDGER, *ledger_command(context.ledger_file)))
     if words := judge_command(spec.judge, contest, spec.coach):
         processes.append(process(JUDGE, *words))
+    if words := trials_command(spec.coach):
+        processes.append(process(TRIALS, *words))
     if spec.alerts is not None:
         budget_usd = contest.llm_budget_usd if contest is not None else None
         words = alerts_command(spec.alerts, context.directory, spec.arena.name, budget_usd)
@@ -142,7 +146,7 @@ def plan(spec: ArenaSpec, context: LaunchContext) -> list[ProcessSpec]:
     command_index = len(context.launcher)
 
     def start_position(spec: ProcessSpec) -> int:
-        return order.index(KIND_OF_COMMAND[spec.argv[command_index]].name)
+        return order.index(KIND_OF_COMMAND[command_of(spec.argv[command_index:])].name)
 
     return sorted(processes, key=start_position)
 

@@ -16,7 +16,7 @@ from arena.run_lookup import ArenaLocation
 from arena.runs import newest_run
 from arena.settings import Settings
 from judge.prompts.templates import compose
-from operations.commands.prompts_trial import _text_in_force
+from operations.trials.contest import read_agent
 from routers.strategy import load_strategy
 from tests.operations.commands.cli import ROOT, environment
 from tests.operations.commands.contests import DEADLINE_S, Contests
@@ -88,7 +88,10 @@ async def test_champion_of_an_expired_version_is_its_parent(memory_bus: MemoryBu
     found = []
     for minute in (0, 2):
         await memory_bus.append(topics.SNAPSHOTS.name, snapshot(minute), key="test")
-        found.append(await _text_in_force(cast(ArenaLocation, Location()), "mad"))
+        known = await read_agent(cast(ArenaLocation, Location()), "mad")
+        champion = known.own.in_force(known.as_of)
+        assert champion is not None
+        found.append(champion.text)
     assert ["B", "A"] == found
 
 
