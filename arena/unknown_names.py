@@ -13,6 +13,8 @@ RESERVED = {
     "all": "the scope of a halt of all agents",
 }
 """Names that agents cannot have -> their meaning."""
+SHADOW_PREFIX = "shadow-"
+"""Start of the names of shadow agents, which try a text in a trial; no other agent has it."""
 NODE_GROUP = "node:"
 """Start of the names of groups in which nodes share work. Neither an agent's name nor a prefix has
 a colon, so no agent has such a group: an agent's group has the agent's name."""
@@ -74,6 +76,29 @@ def check_agent_name(name: str) -> str:
     if name in RESERVED:
         raise UsageError(f"agent name {name!r} is {RESERVED[name]}", remedy="choose another name")
     return check_name("agent", name)
+
+
+def check_new_agent_name(name: str, *, shadow_of: str = "") -> str:
+    """Check the name of an agent that is to be started, and return it.
+
+    Args:
+        name: The name.
+        shadow_of: The agent whose text it tries; "" if it is not a shadow agent.
+
+    Raises:
+        UsageError: As of `check_agent_name`, or another kind of agent has such names.
+    """
+    if shadow_of and not name.startswith(SHADOW_PREFIX):
+        raise UsageError(
+            f"agent name {name!r} is not one of a shadow agent",
+            remedy=f"with --shadow-of choose a name that begins with {SHADOW_PREFIX!r}",
+        )
+    if name.startswith(SHADOW_PREFIX) and not shadow_of:
+        raise UsageError(
+            f"agent name {name!r} begins with {SHADOW_PREFIX!r}, like those of shadow agents",
+            remedy="choose another name",
+        )
+    return check_agent_name(name)
 
 
 def _plain(name: str) -> str:

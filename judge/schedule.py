@@ -8,6 +8,7 @@ skips older ones: the decisions of their looks are also in the newest one.
 
 from datetime import timedelta
 
+from arena.shadow_agents import without_shadows
 from judge.season import SeasonBuilder
 from judge.statistics.looks import look_times
 
@@ -48,12 +49,12 @@ def newest_due(builder: SeasonBuilder) -> int | None:
 def _slowest(builder: SeasonBuilder) -> int:
     """Return the index of the newest snapshot that every agent has answered or may skip.
 
-    It is -1 if an agent of the roster has not answered any.
+    It is -1 if an agent of the roster has not answered any. Shadow agents are not waited for.
     """
     index, folds = builder.folds.market.index, builder.folds
     answered = folds.turns.answered
     settled = []
-    for agent in folds.roster.keys() | answered.keys():
+    for agent in without_shadows(folds.roster.keys() | answered.keys(), folds.roster):
         spec = folds.roster.get(agent)
         passed_over = spec.cadence - 1 if spec else 0
         newest = index.get(answered[agent]) if agent in answered else None

@@ -23,7 +23,7 @@ from arena.plugin_options import FolderFlag, plugins_of
 from arena.plugins import NO_PLUGINS, Plugins
 from arena.settings import Settings
 from arena.strategy_files import shipped_strategies
-from arena.unknown_names import check_agent_name
+from arena.unknown_names import check_new_agent_name
 from routers.conversation_limits import ROUNDS_MAX
 from routers.strategy import load_strategy
 from routers.turn_types import Limits
@@ -202,7 +202,8 @@ def routers(
     found = plugins_of(plugins, Settings())
     agents = [parse_agent(text) for text in agent]
     configs = agent_configs(agents, limits, cadence, pacing, scrape, found)
-    configs = with_prompt_sizes(with_names(configs, kind=kind, replace_names=replace_), prompt)
+    configs = with_names(configs, kind=kind, replace_names=replace_, shadow_of=shadow_of)
+    configs = with_prompt_sizes(configs, prompt)
     caps = (calls_per_hour_max, calls_per_day_max)
     configs = with_gates(configs, (every, on_move_pct, quiet_max, *caps, wake_on))
     configs = as_shadows(with_prompts(configs, prompts), shadow_of)
@@ -252,7 +253,11 @@ def agent_configs(
 
 
 def with_names(
-    configs: "list[AgentConfig]", *, kind: Literal["baseline"] | None, replace_names: bool
+    configs: "list[AgentConfig]",
+    *,
+    kind: Literal["baseline"] | None,
+    replace_names: bool,
+    shadow_of: str = "",
 ) -> "list[AgentConfig]":
     """Apply `--kind` and `--replace`, and check the agents' names.
 
@@ -260,13 +265,14 @@ def with_names(
         configs: The agents.
         kind: "baseline" makes every strategy a baseline.
         replace_names: Take over names that other strategies or chat nodes have used.
+        shadow_of: The agent whose text they try, which decides how they may be named; "" for none.
 
     Raises:
         UsageError: A baseline has no built-in rules, or an agent cannot have its name.
     """
     found = []
     for config in configs:
-        check_agent_name(config.agent)
+        check_new_agent_name(config.agent, shadow_of=shadow_of)
         strategy = replace(config.strategy, kind=kind or config.strategy.kind)
         if strategy.kind == "baseline" and (trouble := baseline_trouble(strategy.name)):
             raise UsageError(f"{config.agent}: {trouble}", remedy=baseline_remedy())

@@ -15,6 +15,7 @@ from arena.bus.base import LATEST, LogReader
 from arena.bus.partitions import require_partitions
 from arena.errors import UsageError
 from arena.node import Node
+from arena.shadow_agents import SHADOW_OF
 from arena.tasks import run_until_all_end, wait_for_tasks
 from routers.agent_config import AgentConfig, announce, spec_of
 from routers.chat_node_monitor import ChatNodeMonitor
@@ -139,6 +140,8 @@ def _describe(node: Node, configs: Sequence[AgentConfig]) -> None:
         node.details = {"strategy": configs[0].strategy.name, "node": configs[0].chat_node}
     else:
         node.details = {"agents": {s.agent: f"{s.strategy.name}@{s.chat_node}" for s in configs}}
+    if configs[0].shadow_of:
+        node.details[SHADOW_OF] = configs[0].shadow_of
 
 
 def _report_dead(node: Node, agents: Sequence[AgentRouter]) -> None:

@@ -15,8 +15,8 @@ LOSS_LIMIT = "loss-limit"
 def find_breaches(view: ArenaView) -> Iterator[Alert]:
     """One alert per account that may only sell now."""
     for name, state in sorted(_states(view).items()):
-        if is_tripped(state, view.market.venue_now):
-            agent, _, currency = name.partition(" ")
+        agent, _, currency = name.partition(" ")
+        if is_tripped(state, view.market.venue_now) and not view.is_shadow(agent):
             account = f"{plain_name(agent)}{f', {currency}' if currency else ''}"
             subject = f"{LOSS_LIMIT}:{name}"
             text = (

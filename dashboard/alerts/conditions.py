@@ -158,6 +158,8 @@ def _halts(situation: Situation) -> Iterator[Alert]:
     halts = situation.view.halts
     newest = [*halts.halts.values()][-HALTS_MAX:]
     for stop in (*filter(None, (halts.lost, halts.overflow)), *newest):
+        if situation.view.is_shadow(stop.name):
+            continue
         subject = f"halt:{stop.name}"
         cause = stop.unread or (stop.at.isoformat() if stop.at else "")
         yield Alert("halt", subject, f"{subject}@{cause}", _halt_text(stop))
@@ -183,7 +185,7 @@ def _halt_ended(situation: Situation, scope: str) -> str | None:
 def _dead(situation: Situation) -> Iterator[Alert]:
     view = situation.view
     routers = _routers_of_agents(view)
-    for agent in sorted({*view.roster, *view.turns.agents}):
+    for agent in view.agents:
         subject = f"dead:{agent}"
         turns = view.turns.agents.get(agent)
         health = turns.health(agent) if turns else None
@@ -329,8 +331,8 @@ def _is_compared(
 
 def _budgets(situation: Situation) -> Iterator[Alert]:
     reported = set()
-    for _, turns in sorted(situation.view.turns.agents.items()):
-        turn = turns.newest
+    for agent, turns in sorted(situation.view.turns.agents.items()):
+        turn = None if situation.view.is_shadow(agent) else turns.newest
         if turn is None or turn.cause != Cause.BUDGET:
             continue
         day = turn.ended_at.astimezone(UTC).date()

@@ -92,6 +92,8 @@ class DrawdownFold:
             young += 1
         found: list[Drawdown] = []
         for agent, account in view.accounts.by_agent.items():
+            if view.is_shadow(agent):
+                continue
             values = view.accounts.values(agent, view.snapshots)
             values = values[: len(values) - young]
             opened_ms = view.accounts.curves[agent].opened_ms

@@ -3,6 +3,7 @@
 Every partition is a shard with its own log, folded by `arena.accounts`.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -190,24 +191,40 @@ class AccountsView:
         """Hash of the accounts of all agents."""
         return digest_of(self.shards.values())
 
-    def newest_orders(self, limit: int) -> list[Event]:
+    def newest_orders(
+        self, limit: int, leave_out: Callable[[str], bool] = lambda agent: False
+    ) -> list[Event]:
         """The newest fills and rejections of all shards, newest first.
 
         Other steps of limit orders and exits are in `orders_of`.
+
+        Args:
+            limit: Most orders.
+            leave_out: True for an agent whose orders are left out.
         """
         newest: list[tuple[datetime, int, int, Event]] = []
         for partition, shard in self.shards.items():
-            decided = (event for event in reversed(shard.recent) if event["outcome"] in SHOWN)
+            decided = (
+                event
+                for event in reversed(shard.recent)
+                if event["outcome"] in SHOWN and not leave_out(event["agent"])
+            )
             for event in islice(decided, limit):
                 at = datetime.fromisoformat(event["at"])
                 newest.append((at, event["seq"], partition, event))
         newest.sort(key=lambda row: row[:3], reverse=True)
         return [event for *_, event in newest[:limit]]
 
-    @property
-    def orders_available(self) -> int:
-        """Number of decided orders that `newest_orders` can return."""
-        return sum(len(shard.recent) for shard in self.shards.values())
+    def orders_available(self, leave_out: Callable[[str], bool] = lambda agent: False) -> int:
+        """Number of decided orders that `newest_orders` can return.
+
+        Args:
+            leave_out: True for an agent whose orders are left out.
+        """
+        shards = self.shards.values()
+        if not any(leave_out(agent) for shard in shards for agent in shard.accounts):
+            return sum(len(shard.recent) for shard in shards)
+        return sum(not leave_out(event["agent"]) for shard in shards for event in shard.recent)
 
 
 def unix_ms(text: str) -> int:

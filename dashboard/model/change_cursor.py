@@ -5,6 +5,7 @@ from heapq import merge
 
 from arena.messages import Turn
 from arena.topics import partition_of
+from dashboard.model.accounts_view import Event
 from dashboard.model.results import Trade, TurnSummary
 from dashboard.model.turn_results import trade, turn_summary
 from dashboard.model.view import ArenaView
@@ -38,10 +39,13 @@ class ChangeCursor:
     def new_turns(self, view: ArenaView) -> tuple[TurnSummary, ...]:
         """Turns that ended since the last call, oldest first; at most the newest `most`.
 
-        Those of one partition are in the order of their records.
+        Turns of shadow agents are left out; those of one partition are in the order of their
+        records.
         """
         found: defaultdict[int, list[tuple[int, Turn]]] = defaultdict(list)
         for agent, turns in view.turns.agents.items():
+            if view.is_shadow(agent):
+                continue
             partition = partition_of(agent, self._turn_partitions)
             seen = self.turns.get(partition, -1)
             for turn in list(reversed(turns.newest_turns.values()))[: self._most]:
@@ -60,7 +64,8 @@ class ChangeCursor:
     def new_trades(self, view: ArenaView) -> tuple[tuple[Trade, Place], ...]:
         """Orders decided since the last call with the places of their records, oldest first.
 
-        At most the newest `most`; those of one partition are in the order of their records.
+        At most the newest `most`, without those of shadow agents; those of one partition are in
+        the order of their records.
         """
         columns = []
         for partition, index in sorted(view.accounts.orders.items()):
@@ -70,11 +75,13 @@ class ChangeCursor:
             if newest <= seen:
                 continue
             self.orders[partition] = newest
-            count = min(self._most, len(recent), len(index.offsets))
-            column = []
+            count = min(len(recent), len(index.offsets))
+            column: list[tuple[int, Event, Place]] = []
             for back in range(1, count + 1):
-                if (offset := index.offsets[-back]) <= seen:
+                if (offset := index.offsets[-back]) <= seen or len(column) == self._most:
                     break
+                if view.is_shadow(recent[-back]["agent"]):
+                    continue
                 column.append((index.times_ms[-back], recent[-back], (partition, offset)))
             columns.append(column[::-1])
         merged = list(merge(*columns, key=lambda one: one[0]))

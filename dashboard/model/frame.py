@@ -26,6 +26,7 @@ from dashboard.model.recent_turns import AgentTurns
 from dashboard.model.results import AgentCoaching, ContextNote, IndicatorValues
 from dashboard.model.risk_rows import risk_row
 from dashboard.model.rows import AgentRow, ArenaSummary, PositionRow, Series, Thought, TradeRow
+from dashboard.model.shadows import playing_shadows, shadow_spending
 from dashboard.model.trade_rows import trade_row
 from dashboard.model.view import ArenaView
 from dashboard.model.wealth import currency_rows, index_of
@@ -55,6 +56,7 @@ class Frame:
         evaluation: The judge's newest evaluation, or None.
         halts: Halts in force.
         other_accounts: Accounts that are not a contestant's, such as an operator's.
+        shadows: Shadow agents of the trials that run, without a rank.
         supervisors: Supervisors that run, with their reports.
         indicators: The indicators of each product in the newest snapshot, if they were requested.
         coaching: What a coach sees of the selected agent.
@@ -77,6 +79,7 @@ class Frame:
     context: tuple[ContextNote, ...] = ()
     indicators: tuple[IndicatorValues, ...] = ()
     coaching: AgentCoaching | None = None
+    shadows: tuple[AgentRow, ...] = ()
 
     def row(self, agent: str) -> AgentRow | None:
         """The ranking row of an agent."""
@@ -103,12 +106,12 @@ def build_frame(
         market: Include the indicators of all products.
     """
     accounts = view.accounts.by_agent
-    # An account that an operator opened is not a contestant.
-    names = sorted({*view.roster, *view.turns.agents})
+    # An account that an operator opened is not a contestant, nor is a shadow agent.
+    names = view.agents
     colours = {name: index for index, name in enumerate(names)}
     ranking = _ranking(view, accounts, colours)
     turns = view.turns.agents.get(agent)
-    orders = view.accounts.newest_orders(min(trades, TRADES_MAX))
+    orders = view.accounts.newest_orders(min(trades, TRADES_MAX), view.is_shadow)
     return Frame(
         now=now,
         summary=_summary(view, now),
@@ -118,7 +121,7 @@ def build_frame(
             trade_row(e, colours.get(e["agent"], 0), view.currency, several=bool(view.wallets))
             for e in orders
         ),
-        trades_available=min(TRADES_MAX, view.accounts.orders_available),
+        trades_available=min(TRADES_MAX, view.accounts.orders_available(view.is_shadow)),
         series=_series(view, ranking, points),
         thoughts=_thoughts(view, ranking, now),
         processes=tuple(view.processes.rows(now)),
@@ -128,7 +131,11 @@ def build_frame(
         other_accounts=tuple(
             _agent_row(view, name, account, view.market.bids, 0)
             for name, account in sorted(accounts.items())
-            if name not in colours
+            if name not in colours and not view.is_shadow(name)
+        ),
+        shadows=tuple(
+            _agent_row(view, name, accounts.get(name), view.market.bids, 0)
+            for name in playing_shadows(view)
         ),
         supervisors=tuple(running_supervisors(view.processes.newest.values(), now)),
         context=context_notes(view).items,
@@ -337,7 +344,7 @@ def words_of(turn: Turn) -> str:
 
 def _summary(view: ArenaView, now: datetime) -> ArenaSummary:
     newest, rules, total = view.market.newest, view.rules, view.calls.total
-    feed = view.processes.feed()
+    feed, shadows = view.processes.feed(), shadow_spending(view)
     return ArenaSummary(
         snapshots=view.market.newest_offset + 1,
         as_of=newest.as_of if newest else None,
@@ -367,4 +374,6 @@ def _summary(view: ArenaView, now: datetime) -> ArenaSummary:
         feed_ended_at=feed.ended_at,
         currency=view.currency,
         wallets=view.wallets,
+        shadow_calls=shadows.calls,
+        shadow_cost_usd=shadows.known_cost,
     )

@@ -157,7 +157,7 @@ class History:
 
         Args:
             view: The view.
-            agent: Name of the agent; None for all.
+            agent: Name of the agent; None for all but shadow agents.
             limit: Most orders of the page, 1 to `PAGE_MAX`.
             cursor: `TradePage.cursor` of the page before; None for the newest.
 
@@ -171,7 +171,8 @@ class History:
         limit = max(1, min(limit, PAGE_MAX))
         before = _place_of(cursor) if cursor is not None else None
         orders = view.accounts.orders
-        places = list(islice(newest_places(orders, agent, before), limit + 1))
+        leave_out = view.is_shadow if agent is None else None
+        places = list(islice(newest_places(orders, agent, before, leave_out), limit + 1))
         async with in_time(self._bus):
             events = await self._events(view, places[:limit])
         return TradePage(
@@ -313,7 +314,7 @@ def require_agent(view: ArenaView, agent: str) -> None:
     """
     if agent in view.roster or agent in view.turns.agents or agent in view.accounts.by_agent:
         return
-    known = ", ".join(sorted({*view.roster, *view.turns.agents})) or "none yet"
+    known = ", ".join(view.agents) or "none yet"
     raise UnknownName(f"unknown agent {agent!r}", remedy=f"agents: {known}")
 
 

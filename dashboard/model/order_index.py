@@ -6,7 +6,7 @@ shard may have written after its successor. An order takes 20 bytes.
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from heapq import merge
 from typing import NamedTuple
@@ -61,7 +61,11 @@ class OrderIndex:
             self.complete = False
 
     def back(
-        self, partition: int, agent: str | None, before: OrderPlace | None
+        self,
+        partition: int,
+        agent: str | None,
+        before: OrderPlace | None,
+        leave_out: Callable[[str], bool] | None = None,
     ) -> Iterator[OrderPlace]:
         """Places of the orders, newest first.
 
@@ -69,15 +73,17 @@ class OrderIndex:
             partition: The partition that this index is of.
             agent: Name of an agent; None for all.
             before: Only earlier places than this one; None for all.
+            leave_out: True for an agent whose orders are left out; None for no agent.
         """
         if agent is not None and agent not in self.names:
             return
         number = self.names.index(agent) if agent is not None else -1
+        without = {n for n, name in enumerate(self.names) if leave_out and leave_out(name)}
         end = len(self.offsets)
         if before is not None:
             end = bisect_left(range(end), before, key=lambda i: self._place(partition, i))
         for i in range(end - 1, -1, -1):
-            if number in (-1, self.agents[i]):
+            if number in (-1, self.agents[i]) and self.agents[i] not in without:
                 yield self._place(partition, i)
 
     def _place(self, partition: int, i: int) -> OrderPlace:
@@ -85,7 +91,10 @@ class OrderIndex:
 
 
 def newest_places(
-    indexes: dict[int, OrderIndex], agent: str | None = None, before: OrderPlace | None = None
+    indexes: dict[int, OrderIndex],
+    agent: str | None = None,
+    before: OrderPlace | None = None,
+    leave_out: Callable[[str], bool] | None = None,
 ) -> Iterator[OrderPlace]:
     """Places of the orders of all shards, newest first.
 
@@ -93,6 +102,9 @@ def newest_places(
         indexes: Partition -> its index.
         agent: Name of an agent; None for all.
         before: Only earlier places than this one; None for all.
+        leave_out: True for an agent whose orders are left out; None for no agent.
     """
-    found = (index.back(partition, agent, before) for partition, index in indexes.items())
+    found = (
+        index.back(partition, agent, before, leave_out) for partition, index in indexes.items()
+    )
     return merge(*found, reverse=True)

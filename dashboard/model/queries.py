@@ -36,6 +36,7 @@ from dashboard.model.results import (
     VerdictRow,
 )
 from dashboard.model.rows import PositionRow, ReadStatus
+from dashboard.model.shadows import shadow_costs
 from dashboard.model.supervisor_results import supervisors
 from dashboard.model.view import ArenaView
 
@@ -127,12 +128,12 @@ def _verdict_row(row: LeaderboardRow) -> VerdictRow:
 
 
 def standing(frame: Frame, agent: str) -> AgentStanding:
-    """One agent's row, also of an account that is not a contestant's.
+    """One agent's row, also of an account that is not a contestant's, or in a trial that runs.
 
     Raises:
         UnknownName: There is no such agent.
     """
-    for row in (*frame.ranking, *frame.other_accounts):
+    for row in (*frame.ranking, *frame.other_accounts, *frame.shadows):
         if row.agent == agent:
             return agent_results.agent_standing(row)
     known = ", ".join(row.agent for row in frame.ranking) or "none yet"
@@ -330,6 +331,7 @@ def costs(view: ArenaView, frame: Frame) -> Costs:
         cost_usd=total.known_cost,
         calls_of_unknown_price=total.unpriced,
         partial=summary.partial,
+        shadows=shadow_costs(view),
     )
 
 

@@ -290,6 +290,8 @@ class ArenaSummary:
         wallets: Further currencies of accounts.
         recorded: True if the prices are those of a real market in the past.
         lock_step: True if the market waits for every decision.
+        shadow_calls: Model calls of the shadow agents of trials, which the totals have, too.
+        shadow_cost_usd: Their cost, as `cost_usd`.
     """
 
     snapshots: int
@@ -320,6 +322,8 @@ class ArenaSummary:
     recorded: bool = False
     lock_step: bool = False
     wallets: tuple[str, ...] = ()
+    shadow_calls: int = 0
+    shadow_cost_usd: Decimal | None = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

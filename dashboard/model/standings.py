@@ -15,6 +15,7 @@ from dashboard.model import queries
 from dashboard.model.agent_results import process_health
 from dashboard.model.frame import build_frame
 from dashboard.model.results import HaltResult, Result
+from dashboard.model.shadows import shadow_costs
 from dashboard.model.view import ArenaView
 
 NOT_IN_VERDICT = {"evaluation_id", "as_of", "planned", "rows", "dead", "apart"}
@@ -33,8 +34,9 @@ def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, 
         broker, snapshots, as_of, simulated, speed, currency, wallets (further currencies, if
         accounts hold any), rules, agents (in rank order, the dead
         last and without a rank), other_accounts (such as an operator's), dead (with their cause),
-        digest (of all accounts), verdict (of the judge, null without one), halted, processes, and
-        counts of errors and unreadable records.
+        digest (of all accounts), verdict (of the judge, null without one), shadow_agents (what the
+        models of the shadow agents of trials cost), halted, processes, and counts of errors and
+        unreadable records.
     """
     frame = build_frame(view, now)
     board, summary = queries.leaderboard(view, frame), frame.summary
@@ -52,6 +54,7 @@ def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, 
         "other_accounts": [_json(one) for one in board.other_accounts],
         "dead": [_json(one) for one in board.dead],
         "verdict": None if verdict is None else _json(verdict, NOT_IN_VERDICT),
+        "shadow_agents": _json(shadow_costs(view)),
         "halted": [_halt(one) for one in board.halted],
         "digest": board.digest,
         "partial": board.partial,

@@ -26,6 +26,7 @@ from arena.messages import (
     Turn,
     TurnStarted,
 )
+from arena.shadow_agents import is_shadow
 from dashboard.model.accounts_view import AccountsView
 from dashboard.model.calls import CALLS_WINDOW, Calls
 from dashboard.model.coaching_view import CoachingView
@@ -76,7 +77,8 @@ class ArenaView:
         turns: The agents' newest turns.
         calls: Spending on model calls.
         processes: The newest heartbeat of each process.
-        roster: Agent -> its entry in the roster.
+        roster: Agent -> its entry in the roster, without shadow agents.
+        shadow_specs: The same of the shadow agents of trials, the newest ones.
         rules: The executor's trading rules; None before they were read.
         evaluation: The judge's newest evaluation, or None.
         halts: The kill switch.
@@ -95,6 +97,7 @@ class ArenaView:
         self.calls = Calls()
         self.processes = Processes()
         self.roster: dict[str, AgentSpec] = {}
+        self.shadow_specs: dict[str, AgentSpec] = {}
         self.rules: Rules | None = None
         self.evaluation: Evaluation | None = None
         self.halts = HaltsView()
@@ -167,12 +170,31 @@ class ArenaView:
                 self.turns.skipped(partition, offset, message)
             case LlmCall():
                 self.calls.called(partition, offset, message)
-            case AgentSpec() if len(self.roster) < AGENTS_MAX or message.agent in self.roster:
-                self.roster[message.agent] = message
+            case AgentSpec():
+                self._list(message)
             case Rules():
                 self.rules = message
             case Evaluation():
                 self.evaluation = message
+
+    def _list(self, spec: AgentSpec) -> None:
+        self.shadow_specs.pop(spec.agent, None)
+        if spec.is_shadow:
+            self.roster.pop(spec.agent, None)
+            self.shadow_specs[spec.agent] = spec
+            while len(self.shadow_specs) > AGENTS_MAX:
+                del self.shadow_specs[next(iter(self.shadow_specs))]
+        elif len(self.roster) < AGENTS_MAX or spec.agent in self.roster:
+            self.roster[spec.agent] = spec
+
+    def is_shadow(self, agent: str) -> bool:
+        """True for a shadow agent of a trial: it is neither ranked nor counted."""
+        return is_shadow(agent, self.shadow_specs.get(agent) or self.roster.get(agent))
+
+    @property
+    def agents(self) -> list[str]:
+        """The agents that are listed, by name: on the roster or with turns, no shadow agents."""
+        return sorted(n for n in {*self.roster, *self.turns.agents} if not self.is_shadow(n))
 
     @property
     def currency(self) -> str:
@@ -189,4 +211,5 @@ class ArenaView:
         if topic == topics.HEARTBEATS.name:
             self.processes.newest.pop(key, None)
         elif key.startswith("agent/"):
-            self.roster.pop(key.removeprefix("agent/"), None)
+            for listed in (self.roster, self.shadow_specs):
+                listed.pop(key.removeprefix("agent/"), None)

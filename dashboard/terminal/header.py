@@ -60,6 +60,9 @@ def health_parts(frame: Frame, width: int, read_status: ReadStatus) -> list[Text
     if width < 120 and summary.unpriced:
         cost = "$ unknown" if summary.cost_usd is None else f"{text.cost(summary.cost_usd)}+?"
     parts.append(Text(cost))
+    if summary.shadow_calls and width >= 120:
+        known = summary.shadow_cost_usd
+        parts.append(Text(f"of it trials {'unknown' if known is None else text.cost(known)}"))
     if width >= 100:
         lags = [row.lag for row in frame.processes if row.lag is not None and row.alive]
         parts.append(Text(f"{text.short_count(summary.tokens)} tokens"))

@@ -211,7 +211,10 @@ class Hub:
                 columns = []
                 for partition, first, end in self._gaps(places):
                     read = self._reader.history.turns_between
-                    columns.append(await read(partition, first, end))
+                    turns = await read(partition, first, end)
+                    columns.append(
+                        [one for one in turns if not self._reader.view.is_shadow(one.agent)]
+                    )
                 while len(self._older) >= OLDER_MAX:
                     del self._older[next(iter(self._older))]
                 self._older[key] = self._encoded_older(places, columns)

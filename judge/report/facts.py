@@ -259,6 +259,7 @@ def figures(facts: Facts) -> Figures:
         "effects": None if facts.effects is None else asdict(facts.effects),
         "evaluation": facts.board.evaluation.model_dump(mode="json"),
         **(_coaching(facts) if facts.coached else {}),
+        **({"shadow_agents": asdict(season.shadow_llm)} if season.shadow_llm.calls else {}),
     }
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from arena.plural import counted
+from arena.shadow_agents import shadow_cost_text
 from judge.claim_text import look_text
 from judge.formatting import joined_names
 from judge.report import formats
@@ -126,6 +127,14 @@ ALPHA_NOTE = (
 
 def decisions_note(facts: Facts) -> str:
     """Return what the cost of a decision includes."""
+    shadows = facts.season.shadow_llm
+    found = [_prices_note(facts)]
+    if shadows.calls:
+        found.append(f"{shadow_cost_text(shadows.calls, shadows.cost_usd)}; they are no entries.")
+    return " ".join(found)
+
+
+def _prices_note(facts: Facts) -> str:
     if not facts.season.entries:
         return "No entry is ranked."
     if all(entry.scripted for entry in facts.season.entries):

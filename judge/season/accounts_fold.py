@@ -13,6 +13,7 @@ from arena.messages import AccountOpened, Epoch, Message, OrderDecided, RiskLimi
 from arena.money import price_or_none, round_to_units, to_price_units, to_units
 from arena.pass_overs import PassedOver
 from arena.risk_report import ExitCounts, RiskCounts, RiskReport
+from arena.shadow_agents import is_shadow
 from arena.shards import digest_of
 from judge.season.packed_rows import PackedRows
 from judge.season.planned_length import PlannedLength, note_plan
@@ -175,6 +176,8 @@ class AccountsFold:
                 self.stated[partition] = rules_used(message.rules)
                 note_plan(self.plans.setdefault(partition, []), message.rules)
         elif partition in self.stated and isinstance(message, OrderDecided):
+            if is_shadow(message.agent):
+                return
             known = self.rules.setdefault(partition, [])
             note_used(known, self.stated[partition], message.snapshot_id)
 

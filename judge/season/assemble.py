@@ -15,6 +15,7 @@ from arena.gate_settings import gates_text
 from arena.messages import COACHED, SINGLE, AgentSpec, DeadEntry, Rules
 from arena.model_cutoffs import cutoff_of
 from arena.money import from_units
+from arena.shadow_agents import without_shadows
 from arena.unknown_names import OPERATOR
 from judge.season.absences import (
     QUIET_SNAPSHOTS,
@@ -41,7 +42,7 @@ from judge.season.openings import (
 from judge.season.planned_length import changed_plan_text, first_planned, planned_lengths
 from judge.season.rules_used import RulesUsed, changed_rules_text, rule_sets
 from judge.season.snapshot_index import deleted_snapshots, index_orders, index_turns, unread_index
-from judge.season.turns_fold import AgentIdentity, TurnsFold, spend_of
+from judge.season.turns_fold import AgentIdentity, TurnsFold, shadow_spend, spend_of
 from judge.season.types import (
     Entry,
     FilledOrder,
@@ -159,6 +160,7 @@ def assemble(folds: SeasonFolds, ends: dict[str, dict[int, int]], upto: int | No
         apart=unranked.apart,
         parts=accounts.parts,
         versions=versions_played(folds.turns.versions, market.index, last, unread),
+        shadow_llm=shadow_spend(folds.turns, folds.roster) if upto is None else LlmSpend(),
     )
 
 
@@ -179,8 +181,8 @@ class _Unranked(NamedTuple):
 def _ranked_activity(
     folds: SeasonFolds, last: int, *, whole: bool
 ) -> tuple[list[_EntryActivity], _Unranked]:
-    """Return the activity of ranked entries, and the unranked ones; an operator is not an entry."""
-    names = (set(folds.roster) | set(folds.turns.turns)) - {OPERATOR}
+    """Return the activity of ranked entries, and the unranked ones; others are not entries."""
+    names = without_shadows({*folds.roster, *folds.turns.turns} - {OPERATOR}, folds.roster)
     found = [_entry_activity(folds, name, last, whole=whole) for name in sorted(names)]
     unread = unread_index(last, whole=whole, deleted=folds.deleted)
     if not whole:
@@ -357,7 +359,8 @@ def _assumptions(
 def _notes(folds: SeasonFolds, activity: Sequence[_EntryActivity]) -> tuple[str, ...]:
     """Return a sentence for everything missing or unusual in the records of a whole season."""
     market, accounts = folds.market, folds.accounts
-    orders = (order for own in accounts.orders.values() for order in own)
+    agents = without_shadows(accounts.orders, folds.roster)
+    orders = (order for name in agents for order in accounts.orders[name])
     # A manual order does not answer a snapshot.
     orphans = sum(o.snapshot_id not in market.index for o in orders if o.snapshot_id)
     deleted = folds.deleted

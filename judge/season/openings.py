@@ -6,6 +6,7 @@ from decimal import Decimal
 from arena.currency import DEFAULT_CURRENCY
 from arena.messages import Rules
 from arena.money import BPS, from_units, to_units
+from arena.shadow_agents import is_shadow
 from judge.formatting import joined_names
 from judge.season.accounts_fold import AccountsFold
 from judge.season.arrays import account_arrays, hold_curve
@@ -106,7 +107,8 @@ def hold_cash(accounts: AccountsFold, rules: KnownRules) -> int:
     """Return the main cash that the equal-weight market starts with, in units of 10^-8."""
     if rules is not None:
         return to_units(rules.starting_cash_usd)
-    return max(accounts.opened.values(), default=0)
+    own = (cash for name, cash in accounts.opened.items() if not is_shadow(name))
+    return max(own, default=0)
 
 
 def costs_of(rules: KnownRules) -> tuple[float, float]:

@@ -4,14 +4,16 @@ A router that was frozen can append a second `Turn`, a chat node a second `LlmCa
 record of a turn id and of a call id counts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple
 
 from arena.agent_health import is_decision
 from arena.gate_counts import SkipFold
-from arena.messages import LlmCall, RejectReason, SkippedSnapshots, Turn, TurnStarted
+from arena.messages import AgentSpec, LlmCall, RejectReason, SkippedSnapshots, Turn, TurnStarted
 from arena.messages.gates import SkippedFor
+from arena.shadow_agents import is_shadow
 from judge.season.accounts_fold import UNINDEXED
 from judge.season.incomparable import Contestant, contestant_of, note_contestant
 from judge.season.packed_rows import PackedRows, RecentIds
@@ -218,6 +220,12 @@ def spend_of(calls: list[ModelCall]) -> LlmSpend:
         answered=sum(_is_of_model(call) for call in calls),
         seeded=sum(_is_of_model(call) and call.seeded for call in calls),
     )
+
+
+def shadow_spend(turns: TurnsFold, roster: Mapping[str, AgentSpec]) -> LlmSpend:
+    """Return the totals of the model calls of all shadow agents."""
+    found = [own for name, own in turns.calls.items() if is_shadow(name, roster.get(name))]
+    return spend_of([call for own in found for call in own])
 
 
 def _is_of_model(call: ModelCall) -> bool:

@@ -270,6 +270,8 @@ class Season:
         exits: How many exits each entry placed, and what became of them; likewise.
         parts: The accounts in each of several currencies, the main one first; () with one currency.
         versions: Agent -> versions of its text that it decided by, if they are several.
+        shadow_llm: Model calls of the shadow agents of trials, which are no entries; empty for a
+            part of a season.
     """
 
     entries: tuple[Entry, ...]
@@ -297,6 +299,7 @@ class Season:
     risk: tuple[RiskCounts, ...] = ()
     exits: tuple[ExitCounts, ...] = ()
     versions: Mapping[str, int] = field(default_factory=dict)
+    shadow_llm: LlmSpend = LlmSpend()
 
     @property
     def periods(self) -> int:

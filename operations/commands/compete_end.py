@@ -24,6 +24,7 @@ from arena.progress import Step
 from arena.risk_log import RiskLog
 from arena.risk_report import ExitCounts
 from arena.runs import RECORDS, read_run
+from arena.shadow_agents import is_shadow
 from arena.shards import accounts_of, digest_of
 from arena.visible_text import one_line
 from operations.commands.compete_health import dead_lines
@@ -33,6 +34,7 @@ from operations.commands.compete_progress import (
     cost_text,
     duration_text,
     gates_line,
+    shadows_line,
     tokens_text,
 )
 from operations.commands.export_run import export_run
@@ -116,15 +118,18 @@ def account_digest(shards: Mapping[int, Shard]) -> str:
 
 def all_refused_text(shards: Mapping[int, Shard]) -> str:
     """Say that every order was refused, and why; "" if one was filled or none was sent."""
-    accounts = [account for owned in accounts_of(shards.values()).values() for account in owned]
+    found = accounts_of(shards.values())
+    accounts = [account for name in found if not is_shadow(name) for account in found[name]]
     refused = sum(account.rejections for account in accounts)
     if not refused or any(account.fills for account in accounts):
         return ""
-    orders = [order for shard in shards.values() for order in shard.orders.values()]
+    decided = (order for shard in shards.values() for order in shard.orders.values())
+    orders = [order for order in decided if not is_shadow(order.agent)]
     reasons = sorted({(one.reason or "").replace("_", " ") for one in orders if one.reason})
     text = f"Every order was refused ({refused:,}): {', '.join(reasons)}"
-    if len(reasons) == 1:
-        newest = next(shard.recent[-1] for shard in shards.values() if len(shard.recent))
+    recent = (event for shard in shards.values() for event in reversed(shard.recent))
+    newest = next((event for event in recent if not is_shadow(str(event["agent"]))), None)
+    if len(reasons) == 1 and newest is not None:
         text += f", {one_line(str(newest['detail']), DETAIL_CHARS_MAX)}"
     return f"{text}."
 
@@ -161,6 +166,10 @@ def contest_document(
         "tokens": progress.tokens,
         "tokens_estimated": progress.estimated,
         "cost_usd": decimal_text(progress.cost_usd),
+        "shadow_agents": {
+            "calls": progress.shadow_calls,
+            "cost_usd": decimal_text(progress.shadow_cost_usd),
+        },
         "models_without_price": [*sorted(progress.unpriced)],
         "replies_replayed": progress.replayed,
         "gates": {agent: figures.document() for agent, figures in progress.gates.items()},
@@ -201,7 +210,7 @@ def _closing_lines(
     lines += [
         f"{progress.snapshots} snapshots, {progress.turns:,} turns{aborted} of "
         f"{len(progress.agents)} agents{cost}, in {duration_text(ending.elapsed_s)}.",
-        *([saved] if (saved := gates_line(progress)) else []),
+        *filter(None, (shadows_line(progress), gates_line(progress))),
         *str(document.get("risk_text") or "").splitlines(),
         f"Verdict:  {verdict}",
         f"Accounts: {document['account_digest']}",

@@ -21,6 +21,7 @@ from arena.messages import (
     TurnStarted,
 )
 from arena.plural import counted
+from arena.shadow_agents import is_shadow, shadow_cost_text
 from operations.commands.compete_health import ContestHealth, health_texts
 
 RATE_SNAPSHOTS_MIN = 3
@@ -42,6 +43,8 @@ class ContestProgress:
         replayed: Calls that were answered from a recording.
         unpriced: Models without a known price.
         judged: The most snapshots that an evaluation of the judge covers.
+        shadow_calls: Calls for shadow agents of trials; `tokens` and `cost_usd` have them, too.
+        shadow_cost_usd: Their cost.
         health: Which agents are alive.
     """
 
@@ -57,6 +60,8 @@ class ContestProgress:
     replayed: int = 0
     unpriced: set[str] = field(default_factory=set)
     judged: int = 0
+    shadow_calls: int = 0
+    shadow_cost_usd: Decimal = Decimal(0)
     health: ContestHealth = field(default_factory=lambda: ContestHealth(()))
     _newest: dict[str, Turn | SkippedSnapshots] = field(default_factory=dict)
     _folds: dict[str, GateFold] = field(default_factory=dict)
@@ -87,7 +92,7 @@ class ContestProgress:
                 if message.turn_id not in self._ended:
                     self._open[message.agent] = message.turn_id
             case Turn():
-                if message.turn_id not in self._ended:
+                if message.turn_id not in self._ended and not self._is_shadow(message.agent):
                     self._ended.add(message.turn_id)
                     if self._open.get(message.agent) == message.turn_id:
                         del self._open[message.agent]
@@ -143,17 +148,22 @@ class ContestProgress:
             return False
         return turn.snapshot_offset >= self.last and turn.as_of >= self._last_as_of
 
+    def _is_shadow(self, agent: str) -> bool:
+        return agent not in self.agents and is_shadow(agent)
+
     def _call(self, call: LlmCall) -> None:
+        usage, shadow = call.usage, self._is_shadow(call.agent)
+        self.shadow_calls += shadow
         if call.scripted:
             return
         if call.replayed:
             self.replayed += 1
             return
-        usage = call.usage
         self.tokens += usage.prompt_tokens + usage.completion_tokens
         self.estimated = self.estimated or usage.estimated
         if usage.cost_usd is not None:
             self.cost_usd += usage.cost_usd
+            self.shadow_cost_usd += usage.cost_usd if shadow else 0
         elif usage.prompt_tokens:
             self.unpriced.add(call.model)
 
@@ -188,6 +198,13 @@ def gates_line(progress: ContestProgress) -> str:
         return ""
     dollars = "cost unknown" if usd is None else f"${usd:.2f}"
     return f"Gates saved about {calls:,.0f} model calls, {dollars} (estimate)."
+
+
+def shadows_line(progress: ContestProgress) -> str:
+    """What the shadow agents of trials cost, as a sentence; "" without any."""
+    if not progress.shadow_calls:
+        return ""
+    return f"{shadow_cost_text(progress.shadow_calls, progress.shadow_cost_usd)}."
 
 
 def tokens_text(progress: ContestProgress) -> str:

@@ -15,6 +15,7 @@ from arena.errors import ArenaError, Malformed
 from arena.liveness import CONNECTOR, feed_down, market_warning, running_connectors
 from arena.messages import Heartbeat
 from arena.settings import Settings
+from arena.shadow_agents import is_shadow
 
 READ_TIMEOUT_S = 0.5
 RETRY_AFTER_S = 5.0
@@ -89,7 +90,8 @@ class HeartbeatWatch:
             running = running_connectors([*self._without(beat.node), beat])
             self._connectors = {one.node: one for one in running}
         if beat.status != "stopping":
-            self._dead_of_node = {**self._dead_of_node, beat.node: dead_agents_of(beat)}
+            dead = tuple(one for one in dead_agents_of(beat) if not is_shadow(one.agent))
+            self._dead_of_node = {**self._dead_of_node, beat.node: dead}
 
     def _without(self, node: str) -> list[Heartbeat]:
         return [beat for beat in self._connectors.values() if beat.node != node]

@@ -292,11 +292,15 @@ def _(message: Turn) -> str:
 @describe.register
 def _(message: AgentSpec) -> str:
     return (
-        f"{message.agent} ({message.kind}) plays {message.strategy} with {message.node}, "
+        f"{message.agent} ({_kind(message)}) plays {message.strategy} with {message.node}, "
         f"gates: {gates_text(message.gates, message.cadence)}, "
         f"prompt {message.prompt_sha256[:12]}"
         f"{f', {message.source}' if message.source else ''}"
     )
+
+
+def _kind(spec: AgentSpec) -> str:
+    return f"shadow of {spec.shadow_of}" if spec.is_shadow else spec.kind
 
 
 @describe.register

@@ -9,6 +9,7 @@ from arena.plural import counted
 from arena.risk_log import read_risk_log
 from arena.risk_report import RiskReport
 from arena.settings import Settings
+from arena.shadow_agents import is_shadow
 
 
 def read_risk_report(settings: Settings) -> RiskReport:
@@ -34,9 +35,13 @@ async def _read(settings: Settings) -> RiskReport:
 
 
 def risk_lines(report: RiskReport) -> list[str]:
-    """What limits and exits did, in one line each; none if there were neither. Pure."""
-    found = [report.of_agent(agent) for agent in report.agents]
-    exits = [report.exits[agent] for agent in report.agents if agent in report.exits]
+    """What limits and exits did, in one line each; none if there were neither. Pure.
+
+    Shadow agents of trials are left out.
+    """
+    agents = [agent for agent in report.agents if not is_shadow(agent)]
+    found = [report.of_agent(agent) for agent in agents]
+    exits = [report.exits[agent] for agent in agents if agent in report.exits]
     lines = []
     if measured := sum(one.approved + one.adjusted + one.blocked for one in found):
         cut, blocked = sum(one.adjusted for one in found), sum(one.blocked for one in found)

@@ -18,6 +18,7 @@ from arena.messages import Heartbeat
 from arena.node import ERROR
 from arena.process_kinds import KINDS
 from arena.runs import ProcessRecord, RunRecord
+from arena.shadow_agents import SHADOW_OF, is_shadow
 from arena.supervision import SUPERVISOR, ProcessAddress, stopped_processes
 from arena.visible_text import one_line
 from operations.commands.aligned_lines import aligned_lines
@@ -58,6 +59,7 @@ class ProcessStatus:
         feed_down: Why a connector's venue sends nothing, and what to do; "" if it does.
         market_warning: What else is wrong with a connector's market data, such as a ban of one
             venue or another connector beside it; "" if nothing is.
+        shadow_of: The agent whose text the shadow agents of a router try; "" for other processes.
     """
 
     kind: str
@@ -74,6 +76,7 @@ class ProcessStatus:
     waiting: str = ""
     feed_down: str = ""
     market_warning: str = ""
+    shadow_of: str = ""
 
 
 def process_rows(
@@ -173,6 +176,7 @@ def _from_beat(
         waiting=str(beat.details.get(WAITING_FOR, "")) if beat.kind in ROUTERS else "",
         feed_down=feed_down(beat),
         market_warning=market_warning(beat),
+        shadow_of=str(beat.details.get(SHADOW_OF, "")) if beat.kind in ROUTERS else "",
     )
 
 
@@ -222,7 +226,7 @@ def _is_starting(process: ProcessRecord, now: datetime) -> bool:
 def dead_agents(
     beats: Iterable[Heartbeat], found: Iterable[ProcessStatus], run: RunRecord | None
 ) -> tuple[DeadAgent, ...]:
-    """The dead agents of an arena, by name.
+    """The dead agents of an arena, by name; a shadow agent of a trial is not one.
 
     Args:
         beats: The newest heartbeat of each node.
@@ -234,7 +238,7 @@ def dead_agents(
     for beat in sorted(beats, key=lambda beat: beat.at):
         if (beat.kind, beat.name, beat.host, beat.pid) in alive:
             listed |= {one.agent: one for one in dead_agents_of(beat)}
-    return tuple(dead for _, dead in sorted(listed.items()))
+    return tuple(dead for name, dead in sorted(listed.items()) if not is_shadow(name))
 
 
 def dead_line(dead: DeadAgent) -> str:
@@ -253,6 +257,8 @@ def _cells(row: ProcessStatus) -> tuple[str, ...]:
     counters = " ".join(f"{name}={value}" for name, value in shown)
     if row.waiting and row.health in ALIVE:
         counters = f"waiting for {row.waiting}"
+    if row.shadow_of:
+        counters = f"shadow of {row.shadow_of} {counters}"
     market = "; ".join(text for text in (row.feed_down, row.market_warning) if text)
     if market and row.health in ALIVE:
         counters = market

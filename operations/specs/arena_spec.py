@@ -41,7 +41,7 @@ from arena.risk_settings import RiskValues
 from arena.strategy_files import DescribeStrategy, describe_in, describe_shipped
 from arena.toml_files import parse_toml
 from arena.topics import TopicSpec
-from arena.unknown_names import RESERVED, closest_first, listed
+from arena.unknown_names import RESERVED, SHADOW_PREFIX, closest_first, listed
 from operations.specs.alerts import AlertsTable
 from operations.specs.baselines import route_baselines
 from operations.specs.coach import CoachTable
@@ -204,6 +204,9 @@ def _check_agents(agents: tuple[AgentTable, ...], nodes: tuple[ChatNodeTable, ..
         if agent.name in RESERVED:
             what = f"{agent.name!r} is {RESERVED[agent.name]}; choose another name"
             raise SpecFault(("agents", index, "name"), what)
+        if agent.name.startswith(SHADOW_PREFIX):
+            what = f"names that begin with {SHADOW_PREFIX!r} are those of shadow agents"
+            raise SpecFault(("agents", index, "name"), f"{what}; choose another name")
         if agent.chat_node not in known:
             names = listed(closest_first(agent.chat_node, known)) if known else "none yet"
             what = f"no [[chat_nodes]] has the name {agent.chat_node!r}; there is {names}"

@@ -20,7 +20,7 @@ from arena.baselines import SCRIPTED
 from arena.errors import UsageError
 from arena.messages import COACHED, PromptMode
 from arena.strategy_files import is_file_name
-from arena.unknown_names import check_agent_name
+from arena.unknown_names import check_new_agent_name
 from operations.specs.errors import SpecFault
 from operations.specs.risk import Risk
 from operations.specs.tables import (
@@ -227,7 +227,7 @@ def _name(key: str, *parts: str) -> str:
     stem = PurePath(parts[0]).stem if is_file_name(parts[0]) else parts[0]
     name = "-".join((stem.replace("_", "-"), *parts[1:]))
     try:
-        return check_agent_name(name)
+        return check_new_agent_name(name)
     except UsageError as error:
         raise _fault(key, f"the agent's name would be {name!r}; {error.remedy}") from None
 

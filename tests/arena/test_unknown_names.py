@@ -19,6 +19,7 @@ from arena.messages import Heartbeat
 from arena.unknown_names import (
     NAMES_SHOWN_MAX,
     check_agent_name,
+    check_new_agent_name,
     closest_first,
     listed,
     unknown_name,
@@ -81,6 +82,17 @@ def test_reserved_agent_names_are_refused(name: str) -> None:
     """The names "operator" and "all" are reserved; other names must fit a topic's name."""
     with pytest.raises(UsageError, match="agent name"):
         check_agent_name(name)
+
+
+def test_names_of_shadow_agents_are_theirs_alone() -> None:
+    """Another agent cannot begin with their prefix, and they begin with nothing else."""
+    assert "shadow-x" == check_new_agent_name("shadow-x", shadow_of="momentum")
+    assert "momentum" == check_new_agent_name("momentum")
+    assert "shadow-x" == check_agent_name("shadow-x")  # A halt of one is possible.
+    with pytest.raises(UsageError, match="choose another name"):
+        check_new_agent_name("shadow-x")
+    with pytest.raises(UsageError, match="begins with 'shadow-'"):
+        check_new_agent_name("trial", shadow_of="momentum")
 
 
 @pytest.mark.parametrize(

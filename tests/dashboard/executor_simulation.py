@@ -113,7 +113,7 @@ class ExecutorSimulation(Recording):
         claim = {"epoch": epoch, "owner": f"x{epoch}", "seq": shard.seq, "prev": shard.head}
         self._event(Epoch.model_validate(claim | {"rules": rules, "at": self.wall}))
 
-    def join(self, name: str, strategy: str, kind: str) -> None:
+    def join(self, name: str, strategy: str, kind: str, **changes: object) -> None:
         """Put an agent on the roster and open its account."""
         spec = AgentSpec.model_validate(
             {
@@ -122,6 +122,7 @@ class ExecutorSimulation(Recording):
                 "node": "rules",
                 "kind": kind,
                 "joined_at": self.wall,
+                **changes,
             }
         )
         self.write(topics.ROSTER.name, spec, f"agent/{name}")

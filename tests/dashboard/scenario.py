@@ -6,6 +6,7 @@ a valid chain, as input for views, screens and a real dashboard.
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Self
 
 from arena import ids, topics
 from arena.messages import (
@@ -147,7 +148,7 @@ class Scenario(ExecutorSimulation):
         latency_ms = self.random.randint(3, 30)
         return self.order(agent, "buy", product_id, size, latency_ms=latency_ms)
 
-    def run(self, steps: int) -> "Scenario":
+    def run(self, steps: int) -> Self:
         """Run a number of steps."""
         for _ in range(steps):
             self.step()

@@ -169,6 +169,16 @@ def test_invalid_agents_are_refused(
         with_names([one], kind=kind, replace_names=False)
 
 
+def test_shadow_agents_have_names_of_their_own() -> None:
+    """Neither an agent takes one of theirs, nor they one of an agent's."""
+    one, other = agent_config("shadow-x"), agent_config("alpha")
+    assert with_names([one], kind=None, replace_names=False, shadow_of="alpha") == [one]
+    with pytest.raises(UsageError, match="like those of shadow agents"):
+        with_names([one], kind=None, replace_names=False)
+    with pytest.raises(UsageError, match="not one of a shadow agent"):
+        with_names([other], kind=None, replace_names=False, shadow_of="alpha")
+
+
 def test_kind_and_replace_flags_apply_to_all_agents() -> None:
     """`--kind baseline` and `--replace` apply to every agent of the process."""
     momentum = replace(TRADER, name="momentum")

@@ -35,6 +35,7 @@ from dashboard.model.results.health import (
     ProcessHealth,
     Runs,
     RunSummary,
+    ShadowCosts,
     SupervisedResult,
     SupervisorResult,
 )
@@ -145,6 +146,7 @@ __all__ = [
     "RulesResult",
     "RunSummary",
     "Runs",
+    "ShadowCosts",
     "SupervisedResult",
     "SupervisorResult",
     "Symbols",

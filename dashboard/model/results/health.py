@@ -24,10 +24,25 @@ class AgentCosts(Result):
     calls_of_unknown_price: int
 
 
+class ShadowCosts(Result):
+    """What the models of the shadow agents of trials cost.
+
+    Attributes:
+        cost_usd: Cost of the calls of known price; None if there is none.
+    """
+
+    calls: int
+    errors: int
+    tokens: int
+    cost_usd: WireDecimal | None
+    calls_of_unknown_price: int
+
+
 class Costs(Result):
     """Costs per agent and in total.
 
     Attributes:
+        shadows: What shadow agents of trials cost; the totals have it, too.
         cost_usd: Cost of all model calls of known price; None if there is none.
         partial: True if models' figures are sums over the newest calls only.
     """
@@ -40,6 +55,7 @@ class Costs(Result):
     cost_usd: WireDecimal | None
     calls_of_unknown_price: int
     partial: bool
+    shadows: ShadowCosts
 
 
 class ProcessHealth(Result):

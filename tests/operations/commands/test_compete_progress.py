@@ -20,6 +20,7 @@ from operations.commands.compete_progress import (
     duration_text,
     gates_line,
     progress_line,
+    shadows_line,
 )
 from operations.commands.live_line import LiveLine
 
@@ -258,3 +259,24 @@ def test_lines_are_deferred_while_the_dashboard_has_the_screen() -> None:
     line.end("done")
 
     assert (hidden, out.getvalue()) == ("", " a node came back\n done\n")
+
+
+def test_shadow_agents_are_not_counted_but_their_cost_is() -> None:
+    """Their turns are none of the contest's; what their models cost is in the sum, and named."""
+    progress = ContestProgress(2, ["a"])
+    progress.apply(turn("a", 0), 0)
+    progress.apply(turn("shadow-x-champion-1", 0), 1)
+    assert progress.turns == 1
+    assert shadows_line(progress) == ""
+
+    progress.apply(call("0.25"), 0)
+    progress.apply(call("0.50").model_copy(update={"agent": "shadow-x-champion-1"}), 1)
+    assert progress.cost_usd == Decimal("0.75")
+    assert shadows_line(progress) == "Shadow agents of trials: 1 model call, $0.50."
+
+
+def test_an_agent_of_the_contest_is_no_shadow_by_its_name() -> None:
+    """A specification of an older version may have such a name."""
+    progress = ContestProgress(2, ["shadow-fund"])
+    progress.apply(turn("shadow-fund", 0), 0)
+    assert progress.turns == 1

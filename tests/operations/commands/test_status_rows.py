@@ -250,6 +250,18 @@ def test_dead_agents_come_from_living_routers_and_the_run() -> None:
     assert RunRecord.model_validate_json(run.model_dump_json()) == run
 
 
+def test_a_router_of_shadow_agents_says_whose() -> None:
+    """A dead one of them is not a dead agent of the arena."""
+    dead = DeadAgent("shadow-x-champion-1", "401", 3, code="auth", remedy="set it")
+    details = {"shadow_of": "momentum", "dead": [dead.document()]}
+    one = beat("router", 1, 1.0).model_copy(update={"details": details})
+    found = process_rows([one], None, host="host", now=NOW, interval_s=5.0)
+
+    assert found[0].shadow_of == "momentum"
+    assert "shadow of momentum" in process_table(found)[1]
+    assert dead_agents([one], found, None) == ()
+
+
 def supervisor(pid: int, age_s: float, *, up_s: float = 3_600, run: str = "r") -> Heartbeat:
     """A supervisor that stopped the process with pid 8 as a command asked for."""
     command = ProcessCommand(

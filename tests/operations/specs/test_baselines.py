@@ -120,7 +120,9 @@ def test_model_named_baselines_is_refused_if_rules_need_the_name() -> None:
 
 
 def test_reserved_agent_name_is_refused() -> None:
-    """The operator has an account, and all is the scope of a halt."""
+    """The operator has an account, all is the scope of a halt, and shadow agents have a prefix."""
+    with pytest.raises(UsageError, match="shadow agents; choose another name"):
+        parse_spec(MODEL + agent("momentum", name="shadow-x"), path="x.toml")
     with pytest.raises(UsageError, match="account of `arena tools call`"):
         parse_spec(MODEL + agent("momentum", name="operator"), path="x.toml")
     with pytest.raises(UsageError, match="'all' is the scope of a halt of all agents"):

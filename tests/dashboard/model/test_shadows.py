@@ -1,0 +1,167 @@
+"""Shadow agents of trials are in no list of agents, orders or alerts; their cost is."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import islice
+
+import pytest
+
+from arena import topics
+from arena.bus.memory import MemoryBus
+from arena.messages import Halt
+from dashboard.alerts.conditions import find_alerts
+from dashboard.model import queries
+from dashboard.model.agent_queries import agents
+from dashboard.model.change_cursor import ChangeCursor
+from dashboard.model.frame import Frame, build_frame
+from dashboard.model.history import History
+from dashboard.model.queries import UnknownName
+from dashboard.model.results import TradePage
+from dashboard.model.standings import standings
+from dashboard.model.view import AGENTS_MAX, ArenaView
+from tests.dashboard.alerts.situations import alerts_of, limits, situation_of
+from tests.dashboard.publishing import publish
+from tests.dashboard.scenario import Scenario
+from tests.dashboard.shadows import COST_USD, TRIAL, ShadowScenario, trial_ended, trial_started
+from tests.dashboard.views import view_of
+
+CHAMPION = f"shadow-{TRIAL}-champion-1"
+
+
+def tried(steps: int = 20, *, listed: bool = True) -> ShadowScenario:
+    """An arena in which a trial of momentum's text has begun after six snapshots."""
+    scenario = ShadowScenario().run(6)
+    trial_started(scenario)
+    scenario.begin_trial(listed=listed)
+    scenario.run(steps)
+    return scenario
+
+
+def shown(frame: Frame) -> Frame:
+    """What the panes show of a frame, without what adds all model calls up."""
+    return replace(frame, summary=frame.summary, shadows=(), coaching=None)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_every_pane_is_that_without_them(*, listed: bool) -> None:
+    """Ranks, colours, positions, curves, words and orders; also without the roster's entry."""
+    scenario = tried(listed=listed)
+    view, plain = view_of(scenario.records), view_of(Scenario().run(26).records)
+    frames = [build_frame(one, scenario.wall, trades=40) for one in (view, plain)]
+
+    for pane in ("ranking", "positions", "trades", "series", "thoughts", "other_accounts"):
+        mine, other = (getattr(frame, pane) for frame in frames)
+        assert len(mine) == len(other)
+        if pane != "trades":
+            assert mine == other, pane
+    assert [f"{t.agent} {t.price}" for t in frames[0].trades] == [
+        f"{t.agent} {t.price}" for t in frames[1].trades
+    ]
+    assert frames[0].trades_available == frames[1].trades_available
+    assert [one.agent for one in agents(frames[0]).agents] == [r.agent for r in frames[1].ranking]
+    curves = [queries.equity_curves(v, f) for v, f in zip((view, plain), frames, strict=True)]
+    assert curves[0] == curves[1]
+
+
+def test_their_calls_are_a_line_of_the_costs() -> None:
+    """They are in the totals, and are named there."""
+    scenario = tried()
+    view = view_of(scenario.records)
+    found = queries.costs(view, build_frame(view, scenario.wall))
+
+    assert found.shadows.calls == 60
+    assert found.shadows.cost_usd == 60 * COST_USD
+    assert found.cost_usd == found.shadows.cost_usd
+    assert found.calls == found.shadows.calls + sum(one.calls for one in found.agents)
+    document = standings(view, scenario.wall)
+    assert isinstance(document["shadow_agents"], dict)
+    assert document["shadow_agents"]["calls"] == 60
+
+
+def test_they_have_a_row_while_their_trial_runs() -> None:
+    """So their account can be asked for; after the trial only its result is left."""
+    scenario = tried()
+    view = view_of(scenario.records)
+    frame = build_frame(view, scenario.wall)
+    assert queries.standing(frame, CHAMPION).turns == 20
+    assert [one.agent for one in frame.shadows] == [
+        f"shadow-{TRIAL}-{arm}-1" for arm in ("champion", "challenger", "copy")
+    ]
+
+    trial_ended(scenario)
+    frame = build_frame(view_of(scenario.records), scenario.wall)
+    assert frame.shadows == ()
+    with pytest.raises(UnknownName, match=CHAMPION):
+        queries.standing(frame, CHAMPION)
+
+
+async def test_lists_of_all_turns_and_orders_leave_them_out(memory_bus: MemoryBus) -> None:
+    """Those of one of them can be read by its name."""
+    scenario = tried()
+    await memory_bus.ensure_topics(topics.fixed_topics())
+    await publish(memory_bus, scenario)
+    view, cursor = view_of(scenario.records), ChangeCursor(4)
+    history = History(memory_bus)
+
+    async def pages(agent: str | None) -> list[TradePage]:
+        found = [await history.trades(view, agent, 10)]
+        while (place := found[-1].cursor) is not None:
+            found.append(await history.trades(view, agent, 10, place))
+        return found
+
+    every = [one.agent for page in await pages(None) for one in page.trades]
+    own = [one.agent for page in await pages(CHAMPION) for one in page.trades]
+    assert every
+    assert not any(name.startswith("shadow-") for name in every)
+    assert own
+    assert {CHAMPION} == set(own)
+    assert not any(one.agent.startswith("shadow-") for one in cursor.new_turns(view))
+    assert not any(one.agent.startswith("shadow-") for one, _ in cursor.new_trades(view))
+    assert len((await history.turns(view, CHAMPION)).turns) == 20
+
+
+def test_no_alert_is_about_them() -> None:
+    """Neither a halt, a loss, a router that is gone, nor turns without a decision."""
+    scenario = tried()
+    now = scenario.wall + timedelta(seconds=1)
+    scenario.write(
+        topics.CONTROL.name, Halt(agent=CHAMPION, by="cli/a", at=now), f"agent/{CHAMPION}"
+    )
+    error = {"error": "it broke"}
+    agents_of = {"agents": {CHAMPION: "momentum@rules"}}
+    scenario.beat("routers", "trial", status="stopping", details={**error, **agents_of})
+    for _ in range(12):
+        started = scenario.begin_turn(CHAMPION)
+        scenario.end_turn(started, None, "", outcome="failed", error="401", cause="budget")
+        scenario.advance(60)
+        scenario.snapshot()
+    later = scenario.wall + timedelta(seconds=40)
+
+    found = alerts_of(scenario.records, later, limits("halt", "dead", "budget", "loss-limit"))
+    assert found == []
+    strict = situation_of(scenario.records, later, limits("drawdown", drawdown="0.0001"))
+    assert all("shadow-" not in one.text for one in find_alerts(strict))
+
+
+def test_many_ended_trials_take_no_agent_its_place() -> None:
+    """The roster keeps the entry of every shadow agent that ever played."""
+    scenario = ShadowScenario()
+    records = scenario.records[:]
+    for n in range(AGENTS_MAX // 3 + 2):
+        trial = f"{n:012x}"
+        before = len(scenario.records)
+        scenario.join(f"shadow-{trial}-champion-1", "momentum", "shadow", shadow_of="momentum")
+        new = scenario.records[before:]
+        records += [one for one in new if one.topic == topics.ROSTER.name] * 3
+    view = view_of(records)
+
+    assert len(view.shadow_specs) <= AGENTS_MAX
+    assert len(view.agents) == len(scenario.agents)
+    removed = next(islice(view.shadow_specs, 1))
+    _tombstone(view, removed)
+    assert removed not in view.shadow_specs
+
+
+def _tombstone(view: ArenaView, agent: str) -> None:
+    record = next(r for r in ShadowScenario().records if r.topic == topics.ROSTER.name)
+    view.apply(record._replace(key=f"agent/{agent}".encode(), value=None))
