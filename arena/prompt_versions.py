@@ -60,7 +60,7 @@ class PromptVersion:
         confirmed: True if it stays beyond its expiry.
         decided_by, decided_for: Who decided about it last, and why.
         evidence: Figures before the change.
-        evidence_after: Figures of the last decision about it.
+        evidence_after: Figures of the last decision about it that had some, else of its proposal.
     """
 
     version: str
@@ -270,6 +270,7 @@ def _propose(own: AgentPrompts, proposed: PromptProposed, offset: int) -> str:
         reason=proposed.reason,
         template=proposed.template,
         evidence=proposed.evidence,
+        evidence_after=proposed.evidence_after,
         cooldown_s=proposed.cooldown_s,
         expires_s=proposed.expires_s,
         proposed_as_of=proposed.as_of,
@@ -305,7 +306,7 @@ def _decide(own: AgentPrompts, decided: PromptDecided, offset: int) -> str:
         version = own.pending
     assert version is not None, "the rules above say so"
     version.decided_by, version.decided_for = decided.by, decided.reason
-    version.evidence_after = decided.evidence
+    version.evidence_after = decided.evidence or version.evidence_after
     if decided.action == "confirm":
         version.confirmed = True
     elif decided.action == "reject":

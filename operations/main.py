@@ -31,6 +31,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("operations.commands.halt:resume", "Take orders again after a halt."),
     "risk": ("trading_tools.cli_risk:app", "Show, set, lift and report limits of accounts."),
     "prompts": ("judge.prompts.cli:app", "Show and change the texts that agents play by."),
+    "prompts optimise": (
+        "operations.commands.prompts_optimise:prompts_optimise",
+        "Search a better text on recorded decisions.",
+    ),
     "prefer": ("judge.prompts.cli_owner:prefer", "State what an agent's owner prefers."),
     "feedback": ("judge.prompts.cli_owner:app", "Tell an agent, or the judge, something."),
     "repair": ("operations.commands.repair:repair", "Skip a record that stops the arena."),

@@ -30,6 +30,7 @@ OWNERS = {
     "apprise": ("dashboard/alerts/apprise_client.py",),
     "psycopg": ("ledger/",),
     "jgo": ("operations/localbroker/",),
+    "gepa": ("judge/prompts/search/gepa_search.py",),
 }
 """Library -> the only places that may import it, besides tests."""
 
@@ -176,6 +177,9 @@ SHELLS = (
     "judge/evaluations/llm/service.py",
     "judge/prompts/cli_owner.py",
     "judge/prompts/commands.py",
+    "judge/prompts/search/asker.py",
+    "judge/prompts/search/read_recorded.py",
+    "judge/prompts/search/session.py",
     "judge/prompts/service.py",
     "judge/service.py",
     "judge/process.py",
@@ -255,6 +259,7 @@ SHELLS = (
     "operations/commands/preflight.py",
     "operations/commands/price_check.py",
     "operations/commands/process.py",
+    "operations/commands/prompts_optimise.py",
     "operations/commands/prompts_trial_live.py",
     "operations/commands/repair.py",
     "operations/commands/resume_check.py",

@@ -72,6 +72,8 @@ class PromptProposed(Message):
         by: The sender, such as "cli/<host>".
         template: The template that it came from; "" for none.
         evidence: Figures before the change; None if it has none.
+        evidence_after: Figures of this text on snapshots that it was not made from; None if it was
+            not tried.
         cooldown_s: The proposal does not count in the first so many seconds of venue time after
             the last change of this agent's text.
         expires_s: Seconds of venue time in force after which the parent returns, unless the
@@ -88,6 +90,7 @@ class PromptProposed(Message):
     reason: str = Field(default="", max_length=REASON_CHARS_MAX)
     template: Template = ""
     evidence: Evidence | None = None
+    evidence_after: Evidence | None = Field(default=None, exclude_if=is_none)
     cooldown_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     expires_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     as_of: Utc | None = None

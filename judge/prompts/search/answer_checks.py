@@ -1,0 +1,154 @@
+"""Scores one answer to a recorded prompt by the checks of `judge.evaluations.checks`. Pure.
+
+Calls are not carried out, so `size` and `churn`, which need the executor's answer, do not apply; a
+trial has them. Of the strategy's own rules only those about products can be seen before a fill; the
+rules of the text in force count, too, so that a text is not better for having fewer rules.
+"""
+
+from dataclasses import dataclass, field
+from math import isnan
+
+from arena.agent_health import is_decision
+from arena.messages import Cause, ChatMessage, ChatReply, RequestedCall, Round, Turn, TurnOutcome
+from judge.evaluations.checks import (
+    ANSWER_CAUSES,
+    CHECKS,
+    FAILED,
+    NOT_APPLICABLE,
+    PASSED,
+    REASON_CHARS_MAX,
+    Result,
+    check_cost,
+    check_figures,
+    check_intent,
+    check_refused,
+    check_valid,
+)
+from judge.evaluations.own_rules import broken_rule, rules_of
+from judge.evaluations.turn_view import TurnView, view_of
+from judge.prompts.search.recorded import RecordedPrompt
+from judge.prompts.trial_arms import points_of
+from judge.strategy_text import RULES_BEGIN
+
+NOT_CARRIED_OUT = "(not carried out)"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerScore:
+    """What the checks say about an answer.
+
+    Attributes:
+        points: The weighted share of the applicable checks that it passed, 0 to 100; None if no
+            check applied, as when the model could not be asked.
+        orders: Buys and sells that it asked for.
+        reasons: Failed check -> why.
+        words: What the model said.
+        error: Why the model gave no answer; "" if it did.
+    """
+
+    points: float | None
+    orders: int = 0
+    reasons: dict[str, str] = field(default_factory=dict)
+    words: str = ""
+    error: str = ""
+
+    @property
+    def share(self) -> float:
+        """The points from 0 to 1; 0 without any."""
+        return 0.0 if self.points is None else self.points / 100.0
+
+
+def score_answer(prompt: RecordedPrompt, text: str, parent: str, reply: ChatReply) -> AnswerScore:
+    """Score an answer.
+
+    Args:
+        prompt: The recorded prompt.
+        text: The strategy's text that was shown.
+        parent: The text in force, whose rules count, too.
+        reply: The model's answer.
+    """
+    turn, view = _answered(prompt, text, reply)
+    if not is_decision(turn) and turn.cause not in ANSWER_CAUSES:
+        return AnswerScore(None, error=reply.error or reply.cause or reply.outcome)
+    found: dict[str, Result] = {
+        "valid": check_valid(turn, view),
+        "figures": check_figures(view),
+        "intent": check_intent(view),
+        "own_rules": _broken_rule(text, parent, view),
+        "size": None,
+        "cost": check_cost(view),
+        "refused": check_refused(view, prompt.memory),
+        "churn": None,
+    }
+    results = "".join(
+        NOT_APPLICABLE if (why := found[name]) is None else FAILED if why else PASSED
+        for name in CHECKS
+    )
+    points = points_of(results)
+    return AnswerScore(
+        points=None if isnan(points) else points,
+        orders=sum(call.ok and call.side in ("buy", "sell") for call in view.orders),
+        reasons={name: why[:REASON_CHARS_MAX] for name, why in found.items() if why},
+        words=reply.text,
+    )
+
+
+def _broken_rule(text: str, parent: str, view: TurnView) -> Result:
+    found = [broken_rule(rules_of(one), view) for one in (text, parent)]
+    return next((why for why in found if why), None if found == [None, None] else "")
+
+
+def _answered(prompt: RecordedPrompt, text: str, reply: ChatReply) -> tuple[Turn, TurnView]:
+    """The turn that ends with this answer, and what the checks read of it.
+
+    Results of earlier look-ups are shown as texts, because the words before them are not this
+    answer's.
+    """
+    known = {tool.name for tool in prompt.offered.tools}
+    shown = [
+        ChatMessage(role="user", content=message.content)
+        for message in prompt.shown
+        if message.role in ("user", "tool")
+    ]
+    answer = ChatMessage(role="assistant", content=reply.text, tool_calls=reply.tool_calls)
+    results = [
+        ChatMessage(
+            role="tool",
+            content=NOT_CARRIED_OUT if call.name in known else f"there is no tool {call.name!r}",
+            tool_call_id=call.model_call_id,
+        )
+        for call in reply.tool_calls
+    ]
+    system = ChatMessage(role="system", content=text + RULES_BEGIN + prompt.rules)
+    ended = Round(
+        call_id=reply.call_id,
+        outcome=reply.outcome,
+        tools_ok=tuple(_is_ok(call, known) for call in reply.tool_calls),
+    )
+    outcome, cause = _outcome(reply)
+    turn = prompt.turn.model_copy(
+        update={
+            "messages": (system, *shown, answer, *results),
+            "rounds": (ended,),
+            "outcome": outcome,
+            "cause": cause,
+            "error": reply.error or reply.unreadable,
+            # Words beside calls are not the end of a turn: its results would follow.
+            "final_text": "" if reply.tool_calls else reply.text,
+            "portfolio": None,
+        }
+    )
+    return turn, view_of(turn)
+
+
+def _is_ok(call: RequestedCall, known: set[str]) -> bool:
+    return call.name in known and not call.problem
+
+
+def _outcome(reply: ChatReply) -> tuple[TurnOutcome, str]:
+    """The outcome and cause of a turn with this answer alone."""
+    if reply.outcome != "ok":
+        return ("expired" if reply.outcome == "expired" else "failed"), reply.cause
+    if reply.unreadable or not (reply.tool_calls or reply.text.strip()):
+        return "failed", Cause.UNUSABLE_ANSWER
+    return "completed", ""

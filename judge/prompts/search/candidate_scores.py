@@ -1,0 +1,101 @@
+"""Shows texts to a model on recorded snapshots, each text on each snapshot once, within the budget.
+
+Pure: the caller asks the model.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from arena.errors import DependencyMissing
+from arena.messages import ChatReply, ChatRequest
+from arena.prompt_versions import version_of
+from judge.prompts.search.answer_checks import AnswerScore, score_answer
+from judge.prompts.search.budget import CallBudget
+from judge.prompts.search.recorded import CutText, RecordedPrompt
+
+FAILURES_MAX = 5
+"""Calls without an answer, in a row, after which the search ends."""
+
+Ask = Callable[[Sequence[ChatRequest]], Sequence[ChatReply]]
+"""Asks a model; the replies in the order of the requests."""
+
+
+@dataclass(slots=True)
+class CandidateScores:
+    """The scores of texts on recorded snapshots.
+
+    Attributes:
+        parent: The text in force.
+        ask: Asks the model that plays the agent.
+        cut: Cuts a text as the agent's prompts do.
+        budget: The calls that may be made.
+        failed: Calls without an answer.
+    """
+
+    parent: str
+    ask: Ask
+    cut: CutText
+    budget: CallBudget
+    failed: int = 0
+    _known: dict[tuple[str, str], AnswerScore] = field(default_factory=dict)
+    _texts: dict[str, str] = field(default_factory=dict)
+    _failed_run: int = 0
+
+    def texts(self) -> list[str]:
+        """The texts that were tried, the first one first."""
+        return list(self._texts.values())
+
+    def missing(self, text: str, prompts: Sequence[RecordedPrompt]) -> list[RecordedPrompt]:
+        """The snapshots on which a text was not tried yet: the calls that `scores` would make."""
+        version = version_of(text)
+        return [one for one in prompts if (version, one.turn.turn_id) not in self._known]
+
+    def scores(self, text: str, prompts: Sequence[RecordedPrompt]) -> list[AnswerScore]:
+        """The scores of a text on snapshots, in their order.
+
+        Raises:
+            BudgetSpent: More calls are needed than are free; none was made.
+            DependencyMissing: The model gave no answer several times in a row.
+        """
+        missing = self.missing(text, prompts)
+        self.budget.take(len(missing))
+        replies = self.ask([one.request(text, self.cut) for one in missing]) if missing else ()
+        version = version_of(text)
+        self._texts.setdefault(version, text)
+        for prompt, reply in zip(missing, replies, strict=True):
+            score = score_answer(prompt, text, self.parent, reply)
+            self._known[version, prompt.turn.turn_id] = score
+            self._note(score)
+        return [self._known[version, one.turn.turn_id] for one in prompts]
+
+    def _note(self, score: AnswerScore) -> None:
+        if not score.error:
+            self._failed_run = 0
+            return
+        self.failed += 1
+        self._failed_run += 1
+        if self._failed_run >= FAILURES_MAX:
+            raise DependencyMissing(
+                f"the chat node gave no answer {FAILURES_MAX} times in a row: {score.error}",
+                remedy="read its log, then search again",
+            )
+
+
+def mean_points(scores: Sequence[AnswerScore]) -> float | None:
+    """The mean points of the scores that have some; None without any."""
+    known = [one.points for one in scores if one.points is not None]
+    return sum(known) / len(known) if known else None
+
+
+def order_count(scores: Sequence[AnswerScore]) -> int:
+    """Buys and sells that the answers asked for."""
+    return sum(one.orders for one in scores)
+
+
+ACTIVITY_SHARE = 0.5
+"""A text must lead to this share of the orders of the text in force, on the same snapshots."""
+
+
+def is_idle(scores: Sequence[AnswerScore], of_parent: Sequence[AnswerScore]) -> bool:
+    """True if a text would trade too seldom: an agent that does nothing makes no mistakes."""
+    return order_count(scores) < ACTIVITY_SHARE * order_count(of_parent)

@@ -1,0 +1,94 @@
+"""`arena prompts optimise` on real Kafka: a better text for a strategy that is bad on purpose."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from arena.prompt_versions import version_of
+from arena.runs import newest_run
+from arena.settings import Settings
+from judge.prompts.lint import lint
+from judge.prompts.templates import DECISIONS
+from routers.strategy import load_strategy
+from tests.operations.commands.cli import ROOT, environment
+from tests.operations.commands.contests import DEADLINE_S, Contests
+
+RECKLESS = ROOT / "examples" / "strategies" / "reckless.toml"
+SNAPSHOTS = 100
+SPEC = f"""\
+[arena]
+name = "searched"
+products = ["BTC-USD", "ETH-USD"]
+
+[market]
+source = "replay"
+
+[[chat_nodes]]
+name = "rules"
+model_id = "scripted"
+
+[[agents]]
+name = "mad"
+strategy = "{RECKLESS}"
+chat_node = "rules"
+
+[competition]
+snapshots = {SNAPSHOTS}
+pacing = "lock-step"
+baselines = ["cash"]
+prompts = "coached"
+judge = false
+"""
+
+
+def search(settings: Settings, *words: str) -> "subprocess.CompletedProcess[str]":
+    """`arena prompts optimise` with these words."""
+    known = environment(settings)
+    return subprocess.run(
+        [sys.executable, "-m", "arena", "prompts", "optimise", *words],
+        env={name: value for name, value in known.items() if name != "ARENA_PREFIX"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+
+@pytest.mark.timeout(200)
+def test_better_text_is_found_in_the_records_of_a_contest(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Without a key: scripted rules answer. The same search gives the same text."""
+    spec = tmp_path / "searched.toml"
+    spec.write_text(SPEC)
+    Contests(settings, spec).outcome(str(spec))
+    run = newest_run(settings.home)
+    assert run is not None
+    words = ("--run", run[0].name, "--budget-calls", "200", "--json")
+
+    found = search(settings, "mad", *words)
+    assert 0 == found.returncode, found.stderr
+    result = json.loads(found.stdout)
+    text = Path(result["file"]).read_text()
+    own = load_strategy(str(RECKLESS)).prompt
+    assert ("better", False, True) == (result["result"], result["proposed"], result["scripted"])
+    assert version_of(text) == result["candidate"]
+    assert DECISIONS["figures"] in text
+    assert [] == lint(text, own)
+    assert result["search"]["to"] < result["held_out"]["from"]
+    assert 120 < result["calls"] <= 200
+    assert result["held_out"]["difference"]["low"] > 0
+
+    again = search(settings, "mad", *words, "--snapshots", str(run[0] / "records"))
+    assert result == json.loads(again.stdout)
+
+    small = search(settings, "mad", "--run", run[0].name, "--budget-calls", "50")
+    assert (2, True) == (small.returncode, "at least 195" in small.stderr), small.stderr
+    cash = search(settings, "cash", *words)
+    assert (2, True) == (cash.returncode, "baseline" in cash.stderr), cash.stderr
+    unknown = search(settings, "sane", *words)
+    assert (2, True) == (unknown.returncode, "mad" in unknown.stderr), unknown.stderr
