@@ -46,9 +46,13 @@ class CandidateScores:
         return list(self._texts.values())
 
     def missing(self, text: str, prompts: Sequence[RecordedPrompt]) -> list[RecordedPrompt]:
-        """The snapshots on which a text was not tried yet: the calls that `scores` would make."""
+        """The snapshots on which a text was not tried yet: the calls that `scores` would make.
+
+        A batch may name a snapshot twice; it is asked about once.
+        """
         version = version_of(text)
-        return [one for one in prompts if (version, one.turn.turn_id) not in self._known]
+        wanted = {one.turn.turn_id: one for one in prompts}
+        return [one for turn_id, one in wanted.items() if (version, turn_id) not in self._known]
 
     def scores(self, text: str, prompts: Sequence[RecordedPrompt]) -> list[AnswerScore]:
         """The scores of a text on snapshots, in their order.

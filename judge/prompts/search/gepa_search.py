@@ -106,6 +106,7 @@ class _Search:
     rounds: int = 0
     last: list[AnswerScore] = field(default_factory=list)
     error: ArenaError | None = None
+    perfect: bool = False
 
     def evaluate(
         self,
@@ -115,6 +116,8 @@ class _Search:
     ) -> Any:  # Any: GEPA's type, which is loaded late
         """The scores of a text on a batch, from 0 to 1."""
         found = self.scores.scores(candidate[PART], batch)
+        whole = len(batch) == len(self.prompts)
+        self.perfect |= whole and all(one.share >= PERFECT for one in found)
         return import_module("gepa.core.adapter").EvaluationBatch(
             outputs=found,
             scores=[one.share for one in found],
@@ -152,10 +155,10 @@ class _Search:
 
     # Any: GEPA's type, which is loaded late.
     def is_over(self, state: Any) -> bool:
-        """True if the next round could cost more calls than are free, or nothing is left to try."""
+        """True if a round could cost more calls than are free, or nothing can be gained."""
         self.rounds += 1
         enough = self.scores.budget.free >= len(self.prompts) + REFLECTION_CALLS
-        ended = self.edits.exhausted or self.error is not None
+        ended = self.edits.exhausted or self.perfect or self.error is not None
         return ended or not enough or self.rounds > ROUNDS_MAX
 
     def log(self, message: str) -> None:

@@ -9,6 +9,7 @@ text which only fits what was searched is found out. Budget and snapshots are sh
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from arena.errors import UsageError
@@ -80,7 +81,17 @@ def parts_of(prompts: Sequence[RecordedPrompt], budget_calls: int) -> SearchPart
 
 
 def spread(prompts: Sequence[RecordedPrompt], count: int) -> tuple[RecordedPrompt, ...]:
-    """At most `count` of the snapshots, evenly over their time."""
-    if count >= len(prompts):
+    """At most `count` of the snapshots, one of each equal stretch of time.
+
+    Which one follows from the turns' ids: a fixed step could meet only the buys of an agent that
+    buys and sells in turn.
+    """
+    size = len(prompts)
+    if count >= size:
         return tuple(prompts)
-    return tuple(prompts[n * len(prompts) // count] for n in range(count))
+    stretches = (prompts[n * size // count : (n + 1) * size // count] for n in range(count))
+    return tuple(min(one, key=_drawn) for one in stretches)
+
+
+def _drawn(prompt: RecordedPrompt) -> bytes:
+    return sha256(prompt.turn.turn_id.encode()).digest()
