@@ -257,9 +257,12 @@ def _about_probation(
     now: PromptVersion, evaluation: AgentEvaluation, settings: CoachSettings, recorder: _Recorder
 ) -> CoachStep:
     """A version in force that is not confirmed: confirm it, or leave the agent alone."""
-    before = None if now.evidence is None else now.evidence.quality
-    after = evaluation.version_quality
-    if not settings.auto or before is None or after is None:
+    evidence, after = now.evidence, evaluation.version_quality
+    # Figures of a search are no evaluation's: they count one answer per snapshot, and fewer checks.
+    if not settings.auto or evidence is None or not evidence.evaluation_id or after is None:
+        return NOTHING
+    before = evidence.quality
+    if before is None:
         return NOTHING
     grown = after - before
     if evaluation.version_turns < CONFIRM_TURNS or grown < CONFIRM_POINTS:

@@ -25,6 +25,7 @@ from arena.errors import EXIT_NO
 from arena.export_files import MANIFEST_FILE
 from arena.messages import PromptSize
 from arena.options import AsJson, Run
+from arena.plural import counted
 from arena.prompt_versions import short_version, version_of
 from arena.run_lookup import ArenaLocation, find_arena
 from arena.runs import RECORDS
@@ -173,10 +174,11 @@ def _print_result(document: dict[str, Any], *, as_json: bool) -> None:
         return
     agent, search, held_out = document["agent"], document["search"], document["held_out"]
     by = "scripted rules, not an LLM" if document["scripted"] else f"chat node {document['node']}"
-    print(f"\n Search for {agent}: {document['result']}")
+    better = document["result"] == "better"
+    print(f"\n {'A better text' if better else 'No better text'} for {agent} was found")
     print(f"   {document['calls']} of {document['budget_calls']} calls, answered by {by}")
     print(
-        f"   searched: {search['snapshots']} snapshots, {search['texts']} texts,"
+        f"   searched: {search['snapshots']} snapshots, {counted(search['texts'], 'other text')},"
         f" {_points(search['before'])} -> {_points(search['after'])} points"
     )
     if "before" in held_out:
@@ -187,7 +189,8 @@ def _print_result(document: dict[str, Any], *, as_json: bool) -> None:
         )
     print(f"   {document['reason']}")
     if document["proposed"]:
-        print(f" Proposed: arena prompts diff {agent}; arena prompts approve {agent}")
+        print(f" Proposed: see `arena prompts diff {agent}`, try it with `arena prompts trial {agent}`,")
+        print(f" then `arena prompts approve {agent}`, or reject")
     elif document["file"]:
         print(f" Text: {document['file']}")
         print(f" Propose it where {agent} plays: arena prompts set {agent} FILE --propose")

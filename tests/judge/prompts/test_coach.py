@@ -10,6 +10,7 @@ from arena.messages import (
     AgentEvaluation,
     CheckCount,
     Dimension,
+    Evidence,
     Message,
     PromptDecided,
     PromptProposed,
@@ -188,6 +189,34 @@ def test_auto_approves_and_confirms_by_quality() -> None:
     assert room.step(early).record is None
     assert "grew by 25.0 points" in room.step(evaluation(90, new, **GOOD)).note
     assert HEADING in room.text(24 * 60)
+
+
+def test_text_of_a_search_is_not_confirmed_by_figures_of_another_kind() -> None:
+    """Its evidence has other checks than an evaluation; a person confirms it, or it expires."""
+    room = Room(CoachSettings(auto=True))
+    text = FILE + "Quote only what is shown.\n"
+    proposed = PromptProposed(
+        agent="momentum",
+        version=version_of(text),
+        text=text,
+        parent=version_of(FILE),
+        author="optimiser",
+        by="cli/here",
+        evidence=Evidence(quality=40.0, turns=60),
+        evidence_after=Evidence(quality=90.0, turns=60),
+        expires_s=4 * 3_600,
+        as_of=NOON,
+        at=NOON,
+    )
+    assert "" == room.append(proposed)
+    assert room.own.pending is not None
+    assert proposed.evidence_after == room.own.pending.evidence_after
+    assert room.step(evaluation(5, **GOOD)).record is None
+    room.approve(6)
+    assert text == room.text(7)
+    assert proposed.evidence_after == room.own.versions[proposed.version].evidence_after
+    assert room.step(evaluation(90, text, **GOOD)).record is None
+    assert FILE == room.text(6 + 4 * 60)
 
 
 def test_unconfirmed_version_gives_way_and_is_not_proposed_again_at_once() -> None:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 
 import psutil
@@ -60,6 +61,9 @@ def test_first_run_creates_the_environment_and_runs_the_command(project: Path) -
     assert (0, "") == _outcome(set_up(project, "runtime", "true"))
     lock.write_text("# nothing\n")
     assert 0 == set_up(project, "local-llm").returncode
+    for installed in ("requirements-optimise.txt", ".venv/.installed-optimise"):
+        (project / installed).write_text("# nothing\n")
+    assert (6, "") == _outcome(set_up(project, "optimise", "sh", "-c", "exit 6"))
 
     (project / "requirements.txt").write_text("# changed\n")
     third = set_up(project, "runtime", "true")
@@ -132,6 +136,17 @@ def test_unknown_level_is_a_usage_error(project: Path) -> None:
 
     assert failed.returncode == 2
     assert "scripts/setup runtime|dev" in failed.stderr
+
+
+def test_extra_of_the_project_has_the_locked_versions() -> None:
+    """`pip install trading-arena[optimise]` and `scripts/setup optimise` install the same."""
+    tables = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extra = tables["optional-dependencies"]
+    wanted = (ROOT / "requirements-optimise.in").read_text().splitlines()
+    assert extra["optimise"] == [line.split()[0] for line in wanted if not line.startswith("#")]
+    assert set(extra["optimise"]) <= set(extra["dev"])
+    lock = (ROOT / "requirements-optimise.txt").read_text()
+    assert all(f"{pin} " in lock for pin in extra["optimise"])
 
 
 def _outcome(process: "subprocess.CompletedProcess[str]") -> tuple[int, str]:
