@@ -189,8 +189,8 @@ def _print_result(document: dict[str, Any], *, as_json: bool) -> None:
         )
     print(f"   {document['reason']}")
     if document["proposed"]:
-        print(f" Proposed: see `arena prompts diff {agent}`, try it with `arena prompts trial {agent}`,")
-        print(f" then `arena prompts approve {agent}`, or reject")
+        print(f" Proposed: `arena prompts diff {agent}` shows it, `arena prompts trial {agent}`")
+        print(f" tries it, `arena prompts approve {agent}` puts it into force")
     elif document["file"]:
         print(f" Text: {document['file']}")
         print(f" Propose it where {agent} plays: arena prompts set {agent} FILE --propose")
