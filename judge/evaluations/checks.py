@@ -231,10 +231,10 @@ def check_size(view: TurnView) -> Result:
 
 def check_cost(view: TurnView) -> Result:
     """Check that the named move of a buy pays for both ways."""
-    stated = _COST_BPS.search(view.prompt)
-    if stated is None:
+    stated = both_ways_bps(view.prompt)
+    if not stated:
         return None
-    both_ways_pct = float(stated.group(1)) / BPS_PER_PCT
+    both_ways_pct = float(stated) / BPS_PER_PCT
     known = quotes(view.prompt) if any(call.side == "buy" for call in view.orders) else {}
     applied = False
     for call in view.orders:
@@ -246,6 +246,12 @@ def check_cost(view: TurnView) -> Result:
         if move < cost:
             return f"a buy of {call.product_id} aims at {move:g} %, its costs are {cost:.2f} %"
     return "" if applied else None
+
+
+def both_ways_bps(prompt: str) -> str:
+    """What buying and selling again costs, in basis points, as a prompt states it; "" if not."""
+    stated = _COST_BPS.search(prompt)
+    return "" if stated is None else stated.group(1)
 
 
 def _named_move(call: CallView) -> float | None:

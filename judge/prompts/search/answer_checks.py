@@ -1,15 +1,16 @@
 """Scores one answer to a recorded prompt by the checks of `judge.evaluations.checks`. Pure.
 
-Calls are not carried out, so `size` and `churn`, which need the executor's answer, do not apply; a
-trial has them. Of the strategy's own rules only those about products can be seen before a fill; the
-rules of the text in force count, too, so that a text is not better for having fewer rules.
+Calls are not carried out: market orders are filled on paper (`as_if_filled`) if the account is
+known. `churn`, which needs the price of a later sell, does not apply; a trial has it. The rules of
+the text in force count for every text, so that none is better for having fewer rules or easy ones.
 """
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from math import isnan
 
 from arena.agent_health import is_decision
-from arena.messages import Cause, ChatMessage, ChatReply, RequestedCall, Round, Turn, TurnOutcome
+from arena.messages import Cause, ChatMessage, ChatReply, Round, Turn, TurnOutcome
 from judge.evaluations.checks import (
     ANSWER_CAUSES,
     CHECKS,
@@ -18,19 +19,20 @@ from judge.evaluations.checks import (
     PASSED,
     REASON_CHARS_MAX,
     Result,
+    both_ways_bps,
     check_cost,
     check_figures,
     check_intent,
     check_refused,
+    check_size,
     check_valid,
 )
 from judge.evaluations.own_rules import broken_rule, rules_of
 from judge.evaluations.turn_view import TurnView, view_of
+from judge.prompts.search.as_if_filled import FilledAnswer, fill_calls
 from judge.prompts.search.recorded import RecordedPrompt
 from judge.prompts.trial_arms import points_of
 from judge.strategy_text import RULES_BEGIN
-
-NOT_CARRIED_OUT = "(not carried out)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ def score_answer(prompt: RecordedPrompt, text: str, parent: str, reply: ChatRepl
         parent: The text in force, whose rules count, too.
         reply: The model's answer.
     """
-    turn, view = _answered(prompt, text, reply)
+    turn, filled = _answered(prompt, text, reply)
+    view = view_of(turn)
     if not is_decision(turn) and turn.cause not in ANSWER_CAUSES:
         return AnswerScore(None, error=reply.error or reply.cause or reply.outcome)
     found: dict[str, Result] = {
@@ -75,7 +78,7 @@ def score_answer(prompt: RecordedPrompt, text: str, parent: str, reply: ChatRepl
         "figures": check_figures(view),
         "intent": check_intent(view),
         "own_rules": _broken_rule(text, parent, view),
-        "size": None,
+        "size": check_size(view) if filled.is_known else None,
         "cost": check_cost(view),
         "refused": check_refused(view, prompt.memory),
         "churn": None,
@@ -94,36 +97,40 @@ def score_answer(prompt: RecordedPrompt, text: str, parent: str, reply: ChatRepl
 
 
 def _broken_rule(text: str, parent: str, view: TurnView) -> Result:
-    found = [broken_rule(rules_of(one), view) for one in (text, parent)]
-    return next((why for why in found if why), None if found == [None, None] else "")
+    """A new rule can be broken, and gives no credit if it is kept: every text would add some."""
+    own, of_parent = (broken_rule(rules_of(one), view) for one in (text, parent))
+    return of_parent or own or of_parent
 
 
-def _answered(prompt: RecordedPrompt, text: str, reply: ChatReply) -> tuple[Turn, TurnView]:
-    """The turn that ends with this answer, and what the checks read of it.
+def _answered(prompt: RecordedPrompt, text: str, reply: ChatReply) -> tuple[Turn, FilledAnswer]:
+    """The turn that ends with this answer, and what would come of its calls.
 
     Results of earlier look-ups are shown as texts, because the words before them are not this
     answer's.
     """
-    known = {tool.name for tool in prompt.offered.tools}
     shown = [
         ChatMessage(role="user", content=message.content)
         for message in prompt.shown
         if message.role in ("user", "tool")
     ]
+    system = ChatMessage(role="system", content=text + RULES_BEGIN + prompt.rules)
+    both_ways = both_ways_bps(system.content)
+    filled = fill_calls(
+        reply.tool_calls,
+        frozenset(tool.name for tool in prompt.offered.tools),
+        "\n".join(message.content for message in shown),
+        prompt.account,
+        Decimal(both_ways) / 2 if both_ways else None,
+    )
     answer = ChatMessage(role="assistant", content=reply.text, tool_calls=reply.tool_calls)
     results = [
-        ChatMessage(
-            role="tool",
-            content=NOT_CARRIED_OUT if call.name in known else f"there is no tool {call.name!r}",
-            tool_call_id=call.model_call_id,
-        )
-        for call in reply.tool_calls
+        ChatMessage(role="tool", content=result.text, tool_call_id=call.model_call_id)
+        for call, result in zip(reply.tool_calls, filled.results, strict=True)
     ]
-    system = ChatMessage(role="system", content=text + RULES_BEGIN + prompt.rules)
     ended = Round(
         call_id=reply.call_id,
         outcome=reply.outcome,
-        tools_ok=tuple(_is_ok(call, known) for call in reply.tool_calls),
+        tools_ok=tuple(result.ok for result in filled.results),
     )
     outcome, cause = _outcome(reply)
     turn = prompt.turn.model_copy(
@@ -135,14 +142,10 @@ def _answered(prompt: RecordedPrompt, text: str, reply: ChatReply) -> tuple[Turn
             "error": reply.error or reply.unreadable,
             # Words beside calls are not the end of a turn: its results would follow.
             "final_text": "" if reply.tool_calls else reply.text,
-            "portfolio": None,
+            "portfolio": filled.portfolio,
         }
     )
-    return turn, view_of(turn)
-
-
-def _is_ok(call: RequestedCall, known: set[str]) -> bool:
-    return call.name in known and not call.problem
+    return turn, filled
 
 
 def _outcome(reply: ChatReply) -> tuple[TurnOutcome, str]:

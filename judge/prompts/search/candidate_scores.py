@@ -96,10 +96,17 @@ def order_count(scores: Sequence[AnswerScore]) -> int:
     return sum(one.orders for one in scores)
 
 
-ACTIVITY_SHARE = 0.5
-"""A text must lead to this share of the orders of the text in force, on the same snapshots."""
+KEPT_SHARE = 0.5
+"""A text must lead to this share of the orders and words of the text in force, on the same
+snapshots: an agent that does nothing, or says nothing, fails no check."""
 
 
-def is_idle(scores: Sequence[AnswerScore], of_parent: Sequence[AnswerScore]) -> bool:
-    """True if a text would trade too seldom: an agent that does nothing makes no mistakes."""
-    return order_count(scores) < ACTIVITY_SHARE * order_count(of_parent)
+def why_withdrawn(scores: Sequence[AnswerScore], of_parent: Sequence[AnswerScore]) -> str:
+    """Why a text avoids the checks instead of passing them; "" if it does not."""
+    orders, before = order_count(scores), order_count(of_parent)
+    if orders < KEPT_SHARE * before:
+        return f"{orders} orders instead of {before}: less than {KEPT_SHARE:.0%}"
+    said, had = ([bool(one.words.strip()) for one in part] for part in (scores, of_parent))
+    if sum(said) < KEPT_SHARE * sum(had):
+        return f"{sum(said)} answers with words instead of {sum(had)}: less than {KEPT_SHARE:.0%}"
+    return ""

@@ -28,7 +28,7 @@ REFLECTION: Final = """\
 You improve the text by which a trading agent decides. Decisions are checked by code: whether they
 are valid, quote only figures that were shown, do what they say, keep the text's own rules, pay for
 their costs, and do not repeat refused calls. Profit is not measured. A text by which the agent
-trades less than half as often is refused.
+trades, or says why, less than half as often is refused.
 
 The text
 <text>

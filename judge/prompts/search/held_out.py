@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from judge.prompts.search.answer_checks import AnswerScore
-from judge.prompts.search.candidate_scores import ACTIVITY_SHARE, is_idle, mean_points, order_count
+from judge.prompts.search.candidate_scores import mean_points, order_count, why_withdrawn
 from judge.statistics.types import FloatArray, Interval
 from judge.statistics.verdict import PERIODS_MIN, judge_returns
 
@@ -26,7 +26,7 @@ class HeldOutResult:
     """What the held-out snapshots say.
 
     Attributes:
-        is_better: True if the candidate decides clearly better, and does not stop trading.
+        is_better: True if the candidate decides clearly better, and does not fall silent.
         reason: Why, one sentence.
         pairs: Compared snapshots.
         before, after: Mean points of the text in force and of the candidate; None if unknown.
@@ -85,11 +85,8 @@ def _decide(
         f"decision quality {difference.estimate:+.1f} points"
         f" [{difference.low:+.1f}, {difference.high:+.1f}] on {len(olds)} held-out snapshots"
     )
-    if is_idle(news, olds):
-        return False, (
-            f"{points}, but {order_count(news)} orders instead of {order_count(olds)}:"
-            f" less than {ACTIVITY_SHARE:.0%}"
-        )
+    if why := why_withdrawn(news, olds):
+        return False, f"{points}, but {why}"
     if difference.low <= 0:
         return False, f"{points}: not clearly better"
     return True, f"{points}: clearly better"

@@ -10,7 +10,16 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from arena import ids, topics
-from arena.messages import SINGLE, ChatMessage, ChatRequest, PromptSize, Sampling, ToolSchema, Turn
+from arena.messages import (
+    SINGLE,
+    ChatMessage,
+    ChatRequest,
+    Portfolio,
+    PromptSize,
+    Sampling,
+    ToolSchema,
+    Turn,
+)
 from arena.messages.tools import DECIDED_TOOLS
 from arena.prompt_versions import version_of
 from judge.evaluations.checks import AgentMemory, check_turn
@@ -41,6 +50,7 @@ class RecordedPrompt:
         shown: The messages after the system message, up to the answer that decided.
         offered: The tools and settings of its request.
         memory: What the checks know of the agent's earlier turns.
+        account: The account that the prompt shows; None if it is unknown.
     """
 
     turn: Turn
@@ -48,6 +58,7 @@ class RecordedPrompt:
     shown: tuple[ChatMessage, ...]
     offered: Offered
     memory: AgentMemory
+    account: Portfolio | None = None
 
     def messages(self, text: str, cut: CutText) -> tuple[ChatMessage, ...]:
         """The conversation with another text of the strategy."""
@@ -85,20 +96,27 @@ def recorded_prompts(
         offered: Call id -> what the request offered.
     """
     memory, seen = AgentMemory(), set[str]()
+    account: Portfolio | None = None
     found: list[RecordedPrompt] = []
     for turn in turns:
-        if turn.turn_id in seen or turn.outcome == "aborted":
+        if turn.turn_id in seen:
             continue
         seen.add(turn.turn_id)
-        prompt = _prompt_of(turn, offered, memory)
+        if turn.outcome == "aborted":  # What it ordered may have been filled.
+            account = None
+            continue
+        if turn.checked is not None:
+            account = turn.checked.portfolio
+        prompt = _prompt_of(turn, offered, memory, account)
         if prompt is not None:
             found.append(prompt)
         check_turn(turn, memory)
+        account = turn.portfolio
     return tuple(found)
 
 
 def _prompt_of(
-    turn: Turn, offered: Mapping[str, Offered], memory: AgentMemory
+    turn: Turn, offered: Mapping[str, Offered], memory: AgentMemory, account: Portfolio | None
 ) -> RecordedPrompt | None:
     if turn.turn_kind != SINGLE or not turn.rounds or not turn.messages:
         return None
@@ -108,7 +126,7 @@ def _prompt_of(
         return None
     copy = replace(memory, buys=list(memory.buys), refused=list(memory.refused))
     shown = tuple(turn.messages[1 : _decided_at(turn.messages)])
-    return RecordedPrompt(turn, split_system(first.content)[1], shown, own, copy)
+    return RecordedPrompt(turn, split_system(first.content)[1], shown, own, copy, account)
 
 
 def _decided_at(messages: Sequence[ChatMessage]) -> int:

@@ -112,11 +112,12 @@ async def _prompts_of(bus: Bus, plan: SearchPlan) -> AgentPrompts:
     """The versions of the agent, after the checks that a proposal must pass."""
     agents = await read_agents(bus)
     own = (await read_prompts(bus)).of(plan.agent)
-    if plan.agent in agents and agents[plan.agent].kind == "baseline":
-        raise UsageError(
-            f"{plan.agent} is a baseline, which a text does not change",
-            remedy="name a competing agent",
+    kind = agents[plan.agent].kind if plan.agent in agents else "agent"
+    if kind != "agent":
+        what = (
+            "a baseline, which a text does not change" if kind == "baseline" else "a shadow agent"
         )
+        raise UsageError(f"{plan.agent} is {what}", remedy="name a competing agent")
     if not plan.is_running:
         return own
     require_coached(plan.agent, agents, "no text is searched")

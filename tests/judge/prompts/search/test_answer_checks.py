@@ -65,6 +65,18 @@ def test_rules_of_the_text_in_force_count_for_another_text() -> None:
     assert broken.reasons == own.reasons
 
 
+def test_new_rule_that_is_kept_gives_no_credit() -> None:
+    """Else every text would be better for an easy rule; one in force that is kept counts."""
+    easy = TEXT + "Only trade SOL-USD and BTC-USD.\n"
+    plain = score_answer(PROMPT, TEXT, TEXT, reply(INVENTED, ORDER))
+    added = score_answer(PROMPT, easy, TEXT, reply(INVENTED, ORDER))
+    in_force = score_answer(PROMPT, TEXT, easy, reply(INVENTED, ORDER))
+    assert plain.points == added.points
+    assert plain.points is not None
+    assert in_force.points is not None
+    assert plain.points < in_force.points
+
+
 def test_refused_call_of_the_recorded_turn_before_counts() -> None:
     """The prompt says that it was refused."""
     turns = [turn(0, "Done.", [refused("SOL-USD", "risk limit")]), turn(1)]

@@ -5,9 +5,9 @@ from judge.prompts.search.held_out import compare_held_out
 from judge.prompts.search.parts import HELD_OUT_MIN
 
 
-def scores(points: list[float | None], orders: int = 1) -> list[AnswerScore]:
+def scores(points: list[float | None], orders: int = 1, words: str = "Why.") -> list[AnswerScore]:
     """Answers with these points."""
-    return [AnswerScore(one, orders) for one in points]
+    return [AnswerScore(one, orders, words=words) for one in points]
 
 
 PLAIN: list[float | None] = [60.0, 100.0, 60.0, 75.0, 100.0, 60.0] * 15
@@ -45,6 +45,15 @@ def test_text_that_stops_trading_is_not_better() -> None:
     assert "0 orders instead of 90" in found.reason
     half = [*after[:45], *scores([100.0] * 45)]
     assert compare_held_out(before, half).is_better
+
+
+def test_text_that_silences_the_agent_is_not_better() -> None:
+    """Words that are not said cannot be wrong; an agent that never says any loses none."""
+    after = scores([100.0] * len(PLAIN), words=" ")
+    found = compare_held_out(scores(PLAIN), after)
+    assert not found.is_better
+    assert "0 answers with words instead of 90" in found.reason
+    assert compare_held_out(scores(PLAIN, words=""), after).is_better
 
 
 def test_answers_without_points_are_left_out_in_pairs() -> None:
