@@ -181,6 +181,7 @@ SHELLS = (
     "judge/prompts/search/read_recorded.py",
     "judge/prompts/search/session.py",
     "judge/prompts/service.py",
+    "judge/prompts/trial_played.py",
     "judge/service.py",
     "judge/process.py",
     "ledger/audit/replay.py",

@@ -9,6 +9,7 @@ from arena.errors import UsageError
 from arena.prompt_versions import AgentPrompts, PromptVersion
 from arena.text_diff import diff_lines
 from arena.unknown_names import listed
+from judge.prompts.trial_text import Played, pending_remark, trial_documents
 
 COLUMNS = (
     ("version", False),
@@ -52,7 +53,7 @@ def version_document(
 
 
 def agent_document(
-    agent: str, own: AgentPrompts, mode: str, as_of: datetime | None
+    agent: str, own: AgentPrompts, mode: str, as_of: datetime | None, played: Played
 ) -> dict[str, JsonValue]:
     """The versions of an agent as JSON; keys are only ever added.
 
@@ -61,6 +62,7 @@ def agent_document(
         own: Its versions.
         mode: "frozen" or "coached", of its entry on the roster.
         as_of: Venue time of the newest snapshot.
+        played: How far running trials are.
     """
     now = own.in_force(as_of)
     return {
@@ -83,6 +85,7 @@ def agent_document(
             }
             for one in own.changes
         ],
+        "trials": trial_documents(own, played),
         "refused": [
             {"offset": one.offset, "version": one.version or None, "why": one.why}
             for one in own.refused
@@ -103,8 +106,15 @@ def rows(own: AgentPrompts, as_of: datetime | None) -> Iterator[tuple[str, ...]]
         yield one.short, state, by, since, one.parent[: len(one.short)], why
 
 
-def remarks(agent: str, own: AgentPrompts, mode: str) -> list[str]:
-    """What else to say below the table."""
+def remarks(agent: str, own: AgentPrompts, mode: str, played: Played) -> list[str]:
+    """What else to say below the table.
+
+    Args:
+        agent: The agent.
+        own: Its versions.
+        mode: "frozen" or "coached", of its entry on the roster.
+        played: How far running trials are.
+    """
     lines = []
     if mode == "frozen":
         lines.append(f"{agent}: its text is that of its file, and cannot be changed: {FROZEN}")
@@ -113,6 +123,8 @@ def remarks(agent: str, own: AgentPrompts, mode: str) -> list[str]:
     if own.pending is not None:
         short = own.pending.short
         lines.append(f"{short} is pending: arena prompts approve {agent}, or reject it")
+        if tried := pending_remark(own, played):
+            lines.append(tried)
     return lines
 
 

@@ -1,11 +1,12 @@
 """What the commands of `arena prompts` do.
 
-Reads and writes `prompts`; reads `arena.roster`, and `market.snapshots` for the venue time. A
-command reports whether its own record counts: of two at once, the first in the log does.
+Reads and writes `prompts`; reads `arena.roster`, `market.snapshots` for the venue time, and what
+`judge.prompts.trial_played` reads. A command reports whether its own record counts: of two at once,
+the first in the log does.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from arena.bus.base import Bus
@@ -15,9 +16,11 @@ from arena.halt_command import require_agent
 from arena.messages import COACHED, AgentSpec, PromptAction, PromptDecided, PromptProposed
 from arena.output import print_note
 from arena.prompt_log import append_prompt, newest_as_of, read_prompts
+from arena.prompt_trials import running_trial
 from arena.prompt_versions import AgentPrompts, PromptBook, PromptVersion, version_of
 from arena.roster import read_agents
 from arena.run_lookup import ArenaLocation
+from arena.shadow_agents import without_shadows
 from arena.tables import print_table
 from arena.unknown_names import check_agent_name, unknown_name
 from judge.prompts.cli_text import (
@@ -31,6 +34,9 @@ from judge.prompts.cli_text import (
 )
 from judge.prompts.frozen import require_coached
 from judge.prompts.lint import lint
+from judge.prompts.trial_played import read_played
+from judge.prompts.trial_text import COLUMNS as TRIAL_COLUMNS
+from judge.prompts.trial_text import trial_remarks, trial_rows, version_remark
 
 CLIENT = "arena-prompts"
 LINT_MAX = 5
@@ -54,6 +60,12 @@ class _Known:
     book: PromptBook
     agents: dict[str, AgentSpec]
     as_of: datetime | None
+    played: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """The agents, by name, without shadow agents of trials."""
+        return sorted(without_shadows({*self.agents, *self.book.agents}, self.agents))
 
     def own(self, agent: str) -> AgentPrompts:
         """The versions of an agent."""
@@ -73,6 +85,11 @@ async def _read(location: ArenaLocation, agent: str | None) -> _Known:
     await bus.start()
     try:
         known = await _known(bus)
+        agents = known.book.agents if agent is None else [agent]
+        for name in agents:
+            running = running_trial(known.own(name).trials)
+            if running is not None and running.started is not None:
+                known.played[running.trial_id] = await read_played(bus, running.started)
     finally:
         await bus.close()
     names = {*known.agents, *known.book.agents}
@@ -84,9 +101,12 @@ async def _read(location: ArenaLocation, agent: str | None) -> _Known:
 async def list_versions(location: ArenaLocation, agent: str | None, *, as_json: bool) -> None:
     """Print the versions of an agent, or of all."""
     known = await _read(location, agent)
-    names = [agent] if agent is not None else sorted({*known.agents, *known.book.agents})
-    documents = [agent_document(n, known.own(n), known.mode(n), known.as_of) for n in names]
+    names = [agent] if agent is not None else known.names
+    played = known.played
     if as_json:
+        documents = [
+            agent_document(n, known.own(n), known.mode(n), known.as_of, played) for n in names
+        ]
         print(json.dumps(documents[0] if agent is not None else documents, indent=2))
         return
     print_note(f"reading {location.name}")
@@ -94,7 +114,10 @@ async def list_versions(location: ArenaLocation, agent: str | None, *, as_json: 
         own = known.own(name)
         if agent is None:
             print(f"{name}:")
-        print_table(COLUMNS, rows(own, known.as_of), remarks=remarks(name, own, known.mode(name)))
+        below = remarks(name, own, known.mode(name), played)
+        print_table(COLUMNS, rows(own, known.as_of), remarks=below)
+        if own.trials:
+            print_table(TRIAL_COLUMNS, trial_rows(own, played), remarks=trial_remarks(own))
 
 
 async def show_version(location: ArenaLocation, agent: str, prefix: str, *, as_json: bool) -> None:
@@ -104,11 +127,15 @@ async def show_version(location: ArenaLocation, agent: str, prefix: str, *, as_j
     found = one_version(own, agent, prefix) if prefix else own.in_force(known.as_of)
     if found is None:
         raise _no_text(agent)
+    tried = version_remark(own, found.version, known.played)
     if as_json:
         document = version_document(own, found, known.as_of)
-        print(json.dumps({**document, "agent": agent, "text": found.text}, indent=2))
+        text = {"agent": agent, "text": found.text, "trial": tried or None}
+        print(json.dumps({**document, **text}, indent=2))
     else:
         print_note(f"version {found.version} of {agent}, by {found.author} {found.by}")
+        if tried:
+            print_note(tried)
         print(found.text, end="" if found.text.endswith("\n") else "\n")
 
 
@@ -122,6 +149,8 @@ async def diff_versions(location: ArenaLocation, agent: str, old: str, new: str)
     if not old and not after.parent:
         raise UsageError(f"{after.short} has no parent", remedy="name two versions")
     before = one_version(own, agent, old or after.parent)
+    if tried := version_remark(own, after.version, known.played):
+        print_note(tried)
     for line in version_diff(before, after):
         print(line)
 

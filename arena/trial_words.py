@@ -1,0 +1,76 @@
+"""Trials of texts in words: how far one is, what it found, its figures with their noise. Pure."""
+
+from collections.abc import Sequence
+
+from arena.messages import TrialEnded, TrialInterval
+from arena.plural import counted
+from arena.prompt_trials import PromptTrial, running_trial
+from arena.prompt_versions import AgentPrompts
+
+UNKNOWN = "unknown"
+
+
+def figure_text(found: TrialInterval | None, digits: int) -> str:
+    """A difference with its interval: "+9.5 [+4.1, +14.9]"; "unknown" without one."""
+    if found is None:
+        return UNKNOWN
+    parts = (f"{value:+.{digits}f}" for value in (found.estimate, found.low, found.high))
+    return "{} [{}, {}]".format(*parts)
+
+
+def quality_text(ended: TrialEnded) -> str:
+    """Challenger's decision quality less the champion's, in points, and that of the copy."""
+    return _with_noise(ended.quality, ended.noise_quality, 1, "points")
+
+
+def return_text(ended: TrialEnded) -> str:
+    """Challenger's return less the champion's, in percent, and that of the copy."""
+    return _with_noise(ended.return_pct, ended.noise_return_pct, 2, "%")
+
+
+def _with_noise(
+    found: TrialInterval | None, noise: TrialInterval | None, digits: int, unit: str
+) -> str:
+    if found is None:
+        return "not compared"
+    return f"{figure_text(found, digits)} {unit}, noise {figure_text(noise, digits)}"
+
+
+def progress_text(done: int, snapshots: int) -> str:
+    """How far a trial is: "34 of 60 snapshots"."""
+    return f"{done} of {counted(snapshots, 'snapshot')}"
+
+
+def result_text(ended: TrialEnded) -> str:
+    """What a trial found: "promote: decision quality +9.5 [+4.1, +14.9] points: clearly better"."""
+    return ": ".join(filter(None, (ended.verdict, "; ".join(ended.reasons))))
+
+
+def trial_text(trial: PromptTrial, done: int = 0) -> str:
+    """A trial on one line.
+
+    Args:
+        trial: The trial.
+        done: Snapshots that a running one has played.
+    """
+    if trial.ended is not None:
+        return f"trial {trial.trial_id}: {result_text(trial.ended)}"
+    length = trial.started.snapshots if trial.started else 0
+    return f"trial {trial.trial_id} is running: {progress_text(done, length)}"
+
+
+def trial_of_pending(own: AgentPrompts) -> PromptTrial | None:
+    """The trial that runs of the pending proposal, or else its newest one that has ended.
+
+    Only trials that began after the proposal count. None without one.
+    """
+    if own.pending is None:
+        return None
+    about = trials_of(own.trials, own.pending.version)
+    about = [one for one in about if one.offset > own.pending.offset]
+    return running_trial(about) or (about[-1] if about else None)
+
+
+def trials_of(trials: Sequence[PromptTrial], version: str) -> list[PromptTrial]:
+    """The trials of a text, oldest first."""
+    return [one for one in trials if one.challenger == version]
