@@ -1,7 +1,7 @@
 """Traces an order back to the bytes that the venue sent, and recomputes every hash.
 
     order -> command -> turn -> model reply -> request -> snapshot -> tickers -> raw frame
-    turn -> version of the strategy's text, feedback of its owner
+    turn -> version of the strategy's text, its trial and approval, feedback of its owner
     exit -> steps -> ticker that triggered it -> raw frame, and -> the entry that brought it
 
 A step has the location of its record, the SHA-256 of its bytes, and the checks: the expected value
@@ -20,6 +20,7 @@ from arena.messages import MarketSnapshot, OrderDecided, Ticker
 from arena.money import decimal_text
 from arena.plural import counted
 from arena.prompt_versions import short_version, version_of
+from arena.trial_words import result_text
 from ledger.audit.decoding import location_of, prompt_sha256
 from ledger.audit.raw_frames import RawFrame, find_frame, frame_files, sent_ticker
 from ledger.audit.sources import RecordSource
@@ -224,14 +225,31 @@ def _turn(found: OrderRecords) -> TraceStep:
 
 
 def _coaching(found: OrderRecords) -> list[TraceStep]:
-    """The version of the text that the turn was played by, and the feedback that it showed."""
-    steps = []
-    if found.text is not None and found.turn is not None:
-        record, proposed = found.text
+    """How the text that the turn was played by came into force, and the feedback that it showed."""
+    steps, text = [], found.text
+    if text.proposed is not None and found.turn is not None:
+        record, proposed = text.proposed
         step = _step("version of the text", record)
         why = f": {proposed.reason}" if proposed.reason else ""
         step.summary = f"{short_version(proposed.version)} by {proposed.author} {proposed.by}{why}"
         step.check("SHA-256 of the text", found.turn[1].version, version_of(proposed.text))
+        steps.append(step)
+    if text.trial is not None:
+        record, ended = text.trial
+        step = _step("trial of the text", record)
+        step.summary = f"trial {ended.trial_id} ({ended.market}): {result_text(ended)}"
+        step.check("tried text", found.turn[1].version if found.turn else "", ended.challenger)
+        steps.append(step)
+    if text.approved is not None:
+        record, decided = text.approved
+        step = _step("approval of the text", record)
+        why = f": {decided.reason}" if decided.reason else ""
+        step.summary = f"{decided.action} by {decided.author} {decided.by}{why}"
+        steps.append(step)
+    if text.tries is not None:
+        record, started = text.tries
+        step = _step("trial", record)
+        step.summary = f"shadow agent of {started.agent} in trial {started.trial_id}"
         steps.append(step)
     for record, feedback in found.feedback:
         step = _step("feedback", record)

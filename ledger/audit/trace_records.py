@@ -14,7 +14,6 @@ from arena.messages import (
     LlmCall,
     MarketSnapshot,
     OrderDecided,
-    PromptProposed,
     Ticker,
     ToolCall,
     Turn,
@@ -23,6 +22,7 @@ from ledger.audit.chain import ChainChecker
 from ledger.audit.checker import Scope
 from ledger.audit.decoding import FILLED, DecodedRecord, is_fill
 from ledger.audit.sources import RecordSource
+from ledger.audit.trace_texts import TextRecords, find_text
 
 COMMANDS, EVENTS, TICKERS = topics.COMMANDS.name, topics.EVENTS.name, topics.TICKERS.name
 
@@ -39,7 +39,7 @@ class OrderRecords:
         command, turn, reply, call, request, snapshot: The other records, or None.
         seen: The ticker that the snapshot shows. used: the ticker that priced the fill.
         trigger: The ticker that met the level of a limit order or an exit.
-        text: The record of the version of the text that the turn was played by.
+        text: How the text that the turn was played by came into force.
         feedback: The feedback that its prompt showed.
     """
 
@@ -56,7 +56,7 @@ class OrderRecords:
     trigger: tuple[Record, Ticker] | None = None
     steps: list[tuple[Record, OrderDecided]] = field(default_factory=list)
     entry: "OrderRecords | None" = None
-    text: tuple[Record, PromptProposed] | None = None
+    text: TextRecords = field(default_factory=TextRecords)
     feedback: list[tuple[Record, Feedback]] = field(default_factory=list)
 
     @property
@@ -195,14 +195,10 @@ def _find_tickers(source: RecordSource, found: OrderRecords) -> None:
 
 
 def _find_coaching(source: RecordSource, found: OrderRecords, turn: Turn) -> None:
-    """Find the text of a turn's version, and the feedback that its prompt showed."""
+    """Find the records of a turn's text, and the feedback that its prompt showed."""
     held, named = source.topics(), () if turn.owner is None else turn.owner.feedback
-    if turn.version and topics.PROMPTS.name in held:
-        for record in source.read([topics.PROMPTS.name]):
-            message = record.message_or_none()
-            if isinstance(message, PromptProposed) and record.key_text == turn.agent:
-                same = (message.agent, message.version) == (turn.agent, turn.version)
-                found.text = (record, message) if same and not found.text else found.text
+    if topics.PROMPTS.name in held:
+        found.text = find_text(source.read([topics.PROMPTS.name]), turn)
     if named and topics.FEEDBACK.name in held:
         for record in source.read([topics.FEEDBACK.name]):
             message = record.message_or_none()

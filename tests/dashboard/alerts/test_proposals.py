@@ -6,6 +6,7 @@ from dashboard.alerts.drifts import DriftFold
 from tests.dashboard.alerts.situations import limits
 from tests.dashboard.coaching import PROPOSED, coached, decided
 from tests.dashboard.scenario import Scenario
+from tests.dashboard.shadows import TRIAL, ShadowScenario, trial_ended, trial_started
 from tests.dashboard.views import view_of
 
 AGENT = "momentum"
@@ -35,3 +36,18 @@ def test_proposal_is_an_alert_until_somebody_decides() -> None:
     assert [] == find_alerts(later)
     (ended,) = find_ended(later, {SUBJECT: scenario.wall})
     assert f"the proposal for the prompt of {AGENT} was decided about" == ended.text
+
+
+def test_the_result_of_a_trial_is_said_once_more() -> None:
+    """The alert is another one then; that the trial has begun is not one."""
+    scenario = ShadowScenario().run(2)
+    coached(scenario, AGENT)
+    (first,) = find_alerts(situation_of(scenario))
+    trial_started(scenario, AGENT)
+    assert [first] == find_alerts(situation_of(scenario))
+
+    trial_ended(scenario, AGENT)
+    (alert,) = find_alerts(situation_of(scenario))
+    assert alert.subject == first.subject
+    assert alert.key != first.key
+    assert f"trial {TRIAL}: promote: decision quality is clearly better" in alert.text
