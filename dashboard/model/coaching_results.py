@@ -19,6 +19,7 @@ from dashboard.model.results import (
     PromptMark,
     PromptVersionResult,
 )
+from dashboard.model.trial_results import trial_results, waiting_trial
 from dashboard.model.view import ArenaView
 
 VERSIONS_SHOWN = 20
@@ -53,6 +54,8 @@ def coaching_of(view: ArenaView, agent: str) -> AgentCoaching:
         evaluations=tuple(evaluation(one) for one in reversed(known.newest if known else ())),
         prompts=tuple(_version(own, one, as_of) for one in reversed(newest)),
         waiting=None if own.pending is None else _version(own, own.pending, as_of),
+        waiting_trial=waiting_trial(view, own),
+        trials=trial_results(view, own),
         feedback=tuple(
             PendingFeedback(
                 feedback_id=one.feedback_id, to=one.to, text=one.text, by=one.by, at=one.at

@@ -11,6 +11,7 @@ from dashboard.terminal.borders import Section, bottom, pane_lines, top
 from dashboard.terminal.grid import Column, blank, fit, table, wrap
 from dashboard.terminal.palette import GAIN, LOSS, QUIET, TITLE, WARNING
 from dashboard.terminal.screen_body import ScreenBody
+from dashboard.terminal.trial_lines import trial_lines
 from dashboard.terminal.ui import KeyLimits, Ui
 
 REASON_CHARS = 120
@@ -44,6 +45,8 @@ def coaching_lines(found: AgentCoaching | None) -> list[Text]:
         if found.waiting:
             what = f"  {short_version(found.waiting.version)} by {found.waiting.author} is pending"
             line.append(what, style=WARNING)
+            if running := next((one for one in found.trials if one.state == "running"), None):
+                line.append(f", trial running: {running.words}", style=WARNING)
         if found.feedback:
             line.append(f"  pending feedback: {len(found.feedback)}", style=WARNING)
         if found.frozen:
@@ -103,7 +106,10 @@ def _all_lines(found: AgentCoaching, width: int) -> list[Text]:
             lines += wrap(f"note: {text.clean(note)}", width, style=QUIET)
     if found.waiting is not None:
         lines += [*_gap(lines, width), *_version_lines(found.waiting, width)]
+        if found.waiting_trial:
+            lines += wrap(text.clean(found.waiting_trial), width, style=WARNING)
         lines += wrap(f"arena prompts approve {found.agent}, or reject", width, style=WARNING)
+    lines += trial_lines(found.trials, width, gap=bool(lines))
     for one in found.prompts:
         lines += [*_gap(lines, width), *_version_lines(one, width)]
     lines += _owner_lines(found, width)

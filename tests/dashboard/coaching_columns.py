@@ -1,11 +1,19 @@
 """How each skin shows evaluations of an agent, and the versions of its prompt."""
 
 import re
+from collections.abc import Collection
 
 from arena.messages.coaching import DIMENSIONS
-from dashboard.model.results import EvaluationResult, PromptVersionResult
+from dashboard import text
+from dashboard.model.results import (
+    DifferenceResult,
+    EvaluationResult,
+    PromptVersionResult,
+    ShadowResult,
+    TrialResult,
+)
 from dashboard.web.page import coaching, formats
-from tests.dashboard.skin_columns import Column, fields, page_rows, rest
+from tests.dashboard.skin_columns import Column, fields, page_rows, rest, words
 from tests.dashboard.skins import AGENT, Row, Skins, Truth
 
 SHORT = "the short paths have portfolios, trades and prices"
@@ -63,6 +71,50 @@ def _row(one: PromptVersionResult) -> Row:
     )
 
 
+def _page(skins: Skins) -> list[Row]:
+    return skins.pages[f"/agents/{AGENT}"].rows("coaching")
+
+
+def _difference(one: DifferenceResult | None, digits: int, form: str, unknown: str) -> str:
+    if one is None:
+        return unknown
+    return form.format(*(f"{v:+.{digits}f}" for v in (one.estimate, one.low, one.high)))
+
+
+def _trial(one: TrialResult, form: str, unknown: str) -> Row:
+    pairs = ((one.quality, 1), (one.noise_quality, 1), (one.return_pct, 2))
+    pairs = (*pairs, (one.noise_return_pct, 2))
+    return tuple(_difference(figure, digits, form, unknown) for figure, digits in pairs)
+
+
+def _trial_on_screen(one: TrialResult) -> Row:
+    state, versions = one.verdict or one.state, (one.challenger[:8], one.champion[:8])
+    figures = _trial(one, "{} [{}, {}]", "-")
+    return one.trial_id, state, *versions, one.market, str(one.played), *figures
+
+
+def _trial_on_page(one: TrialResult) -> Row:
+    figures = (formats.minus(figure) for figure in _trial(one, "{} ({} … {})", formats.UNKNOWN))
+    tried = f"{one.challenger[:8]} against {one.champion[:8]}"
+    state = one.verdict or one.state
+    return one.trial_id, state, tried, one.market, str(one.played), *figures, one.words
+
+
+def _shadow_on_screen(one: ShadowResult) -> Row:
+    assert one.return_pct is not None
+    counts = str(one.decisions), f"{one.return_pct:+.2f}%", str(one.calls)
+    return one.arm, one.agent, *counts, text.cost(one.cost_usd)
+
+
+def _shadow_on_page(one: ShadowResult) -> Row:
+    counts = str(one.decisions), formats.pct(one.return_pct), str(one.calls)
+    return one.arm, one.agent, *counts, formats.cost(one.cost_usd)
+
+
+def _rows_of(skins: Skins, first: Collection[str]) -> list[Row]:
+    return [row for row in _pane(skins) if row[0] in first and len(row) > 2]
+
+
 EVALUATION_COLUMNS: dict[str, Column | str] = {
     "document": "`arena judge evaluations --json` has them",
     "screen": Column(lambda s, t: _pane(s)[1 : len(t.coaching.evaluations) + 1], _on_screen),
@@ -79,9 +131,54 @@ VERSION_COLUMNS: dict[str, Column | str] = {
     "document": "`arena prompts list --json` has them",
     "screen": Column(_version_heads, _head),
     "page": Column(
-        lambda s, t: s.pages[f"/agents/{AGENT}"].rows("coaching")[len(t.coaching.evaluations) :],
+        lambda s, t: _page(s)[len(t.coaching.evaluations) + 3 + len(t.coaching.trials) :],
         _row,
     ),
     "rest": fields(rest(PATH, "prompts"), *VERSION),
+    "short": SHORT,
+}
+TRIAL = (
+    "trial_id", "market", "state", "verdict", "played", "quality", "noise_quality", "return_pct",
+    "words", "shadows",
+)  # fmt: skip
+TRIAL_COLUMNS: dict[str, Column | str] = {
+    "document": "`arena prompts list --json` has them",
+    "screen": Column(
+        lambda s, t: _rows_of(s, {one.trial_id for one in t.coaching.trials}), _trial_on_screen
+    ),
+    "page": Column(
+        lambda s, t: _page(s)[len(t.coaching.evaluations) + 3 :][: len(t.coaching.trials)],
+        _trial_on_page,
+    ),
+    "rest": fields(rest(PATH, "trials"), *TRIAL),
+    "short": SHORT,
+}
+SHADOW_COLUMNS: dict[str, Column | str] = {
+    "document": "it has what all of them cost",
+    "screen": Column(
+        lambda s, t: _rows_of(s, ("champion", "challenger", "copy")), _shadow_on_screen
+    ),
+    "page": Column(lambda s, t: _page(s)[len(t.coaching.evaluations) :][:3], _shadow_on_page),
+    "rest": "in `trials`",
+    "short": SHORT,
+}
+SHADOW_COSTS = ("calls", "errors", "tokens", "cost_usd", "calls_of_unknown_price")
+SHADOW_COST_COLUMNS: dict[str, Column | str] = {
+    "document": fields(lambda s, t: [s.document["shadow_agents"]], *SHADOW_COSTS),
+    "screen": words(
+        lambda s, t: re.findall(r"of it trials (\S+)", s.screen),
+        lambda one: text.cost(one.cost_usd),
+    ),
+    "page": Column(
+        lambda s, t: s.pages["/"].rows("costs", "tfoot")[:1],
+        lambda one: (
+            "Shadow agents of trials",
+            str(one.calls),
+            str(one.errors),
+            f"{one.tokens:,}",
+            formats.cost(one.cost_usd),
+        ),
+    ),
+    "rest": fields(lambda s, t: [s.rest["costs"]["shadows"]], *SHADOW_COSTS),
     "short": SHORT,
 }

@@ -141,3 +141,16 @@ def trial_ended(scenario: Scenario, agent: str = "momentum", **changes: object) 
     )
     scenario.write(topics.PROMPTS.name, found, agent)
     return found
+
+
+def tried(scenario: Scenario, agent: str) -> None:
+    """Try a text: one trial has ended in a contest, another one runs, and its agents have begun."""
+    other = {"trial_id": "0" * 12, "market": "replay", "verdict": "undecided", "repeats": 3}
+    none = dict.fromkeys(("noise_quality", "return_pct", "noise_return_pct", "detectable_pct"))
+    trial_ended(scenario, agent, **other, **none, reasons=("too few checks applied",))
+    trial_started(scenario, agent)
+    for names in names_of(TRIAL).values():
+        scenario.join(names[0], agent, "shadow", shadow_of=agent)
+        usage = Usage(prompt_tokens=1_800, completion_tokens=240, cost_usd=COST_USD)
+        started = scenario.begin_turn(names[0])
+        scenario.llm_call(started, usage=usage, scripted=False, model="gpt-5-mini")

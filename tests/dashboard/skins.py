@@ -52,6 +52,7 @@ from tests.dashboard.indicators import INDICATORS
 from tests.dashboard.model.test_halts import halted
 from tests.dashboard.news import news_at
 from tests.dashboard.scenario import Scenario
+from tests.dashboard.shadows import tried
 from tests.dashboard.web.serving import Served, serving
 from tests.judge.test_dead_entries import board_of
 from tests.operations.supervisor.test_runs import make_run
@@ -128,9 +129,9 @@ class Page(HTMLParser):
         """Add text to the open element."""
         self._open[-1].children.append(data)
 
-    def rows(self, part: str) -> list[Row]:
-        """The cells of every row in the bodies of a part's tables."""
-        bodies = self.ids[part].all("tbody")
+    def rows(self, part: str, section: str = "tbody") -> list[Row]:
+        """The cells of every row in the bodies of a part's tables, or in another section."""
+        bodies = self.ids[part].all(section)
         rows = [row for body in bodies for row in body.all("tr")]
         return [
             tuple(c.text for c in row.children if isinstance(c, Node) and c.tag in ("td", "th"))
@@ -216,6 +217,7 @@ def show_all(home: Path) -> tuple[Truth, Skins]:
     scenario.indicators = INDICATORS
     scenario.run(54)
     coached(scenario, AGENT, 4)
+    tried(scenario, AGENT)
     scenario.write(topics.EVALUATIONS.name, board_of(scenario).evaluation, "judge")
     halted(scenario, "brainrot", "it bets the house")
     options = WebOptions(run=RunIdentity(home=home))

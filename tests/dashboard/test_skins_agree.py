@@ -13,7 +13,7 @@ import pytest
 
 from dashboard import text
 from dashboard.web.page import formats
-from tests.dashboard.coaching_columns import EVALUATION_COLUMNS, VERSION_COLUMNS
+from tests.dashboard import coaching_columns as of
 from tests.dashboard.indicator_columns import INDICATOR_COLUMNS
 from tests.dashboard.news_columns import CONTEXT_COLUMNS, NEWEST_COLUMNS
 from tests.dashboard.skin_columns import (
@@ -57,16 +57,14 @@ SKINS = ("document", "screen", "page", "rest", "short")
 
 API_TRADES, TURN_LIST = f"trades?limit={TRADES}", f"agents/{AGENT}/turns?limit={TURNS}"
 STANDING = ("agent", "return_pct", "equity_usd", "cash_usd", "realised_usd")
-COUNTS = ("agent", "trades", "rejections", "turns")
 JUDGED = ("rank_low", "rank_high", "return_low", "return_high")
 RETURNS = ("agent", *JUDGED, "total_return", "excess_return", "drawdown")
 POSITION = ("agent", "product_id", "quantity", "average_cost", "bid", "value", "unrealised")
 TRADE = ("order_id", "agent", "action", "quantity", "product_id", "seen", "price", "fee", "reason")
-PRICE = ("product_id", "price", "best_bid", "best_ask")
 COSTS = ("agent", "fees_usd", "slippage_usd", "latency_cost_usd", "tokens", "cost_usd")
 PROCESS = ("kind", "name", "status", "alive", "lag", "dead_letters")
-DEAD = ("agent", "cause", "turns", "remedy")
-HALT = ("scope", "reason", "by", "obeyed")
+DEAD, COUNTS = ("agent", "cause", "turns", "remedy"), ("agent", "trades", "rejections", "turns")
+HALT, PRICE = ("scope", "reason", "by", "obeyed"), ("product_id", "price", "best_bid", "best_ask")
 TURN = ("turn_id", "outcome", "words", "orders", "tokens", "cost_usd", "total_ms")
 ABOUT_AGENTS, ONE_RUN = "it is about agents, not about the market", "it is about one run"
 NO_PATH = "the short paths have portfolios, trades and prices"
@@ -215,8 +213,10 @@ QUESTIONS = {
     "indicators": Question(lambda t: t.indicators.rows, INDICATOR_COLUMNS),
     "news and facts": Question(lambda t: t.news.items, CONTEXT_COLUMNS),
     "newest item of news and facts": Question(lambda t: t.news.items[:1], NEWEST_COLUMNS),
-    "evaluations of an agent": Question(lambda t: t.coaching.evaluations, EVALUATION_COLUMNS),
-    "versions of a prompt": Question(lambda t: t.coaching.prompts, VERSION_COLUMNS),
+    "evaluations of an agent": Question(lambda t: t.coaching.evaluations, of.EVALUATION_COLUMNS),
+    "versions of a prompt": Question(lambda t: t.coaching.prompts, of.VERSION_COLUMNS),
+    "trials of a text": Question(lambda t: t.coaching.trials, of.TRIAL_COLUMNS),
+    "shadow agents of a trial": Question(lambda t: t.coaching.trials[0].shadows, of.SHADOW_COLUMNS),
     "bids at the snapshots": Question(
         lambda t: t.history.bars,
         {
@@ -245,6 +245,7 @@ QUESTIONS = {
             "short": fields(in_order(accounts(PORTFOLIO), lambda t: t.costs.agents), *COSTS),
         },
     ),
+    "costs of shadow agents": Question(lambda t: (t.costs.shadows,), of.SHADOW_COST_COLUMNS),
     "health of processes": Question(
         lambda t: t.health.processes,
         {

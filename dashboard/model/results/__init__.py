@@ -18,6 +18,7 @@ from dashboard.model.results.agents import AgentDetail
 from dashboard.model.results.base import Kind, Result
 from dashboard.model.results.coaching import (
     AgentCoaching,
+    DifferenceResult,
     EvaluationResult,
     EvidenceResult,
     FailedCheck,
@@ -26,6 +27,8 @@ from dashboard.model.results.coaching import (
     PreferencesResult,
     PromptMark,
     PromptVersionResult,
+    ShadowResult,
+    TrialResult,
 )
 from dashboard.model.results.health import (
     AgentCosts,
@@ -104,6 +107,7 @@ __all__ = [
     "ContextNotes",
     "Costs",
     "DeadAgentResult",
+    "DifferenceResult",
     "EquityCurveResult",
     "EquityCurves",
     "EvaluationResult",
@@ -147,6 +151,7 @@ __all__ = [
     "RunSummary",
     "Runs",
     "ShadowCosts",
+    "ShadowResult",
     "SupervisedResult",
     "SupervisorResult",
     "Symbols",
@@ -157,6 +162,7 @@ __all__ = [
     "TraceStep",
     "Trade",
     "TradePage",
+    "TrialResult",
     "TurnDetail",
     "TurnPage",
     "TurnSummary",

@@ -1,6 +1,7 @@
 """What a coach sees of an agent: its evaluations, the versions of its prompt, its owner. Pure."""
 
 from arena.messages.base import Utc
+from arena.money import WireDecimal
 from dashboard.model.results.base import Result
 
 
@@ -121,6 +122,71 @@ class PromptVersionResult(Result):
     after: EvidenceResult | None
 
 
+class DifferenceResult(Result):
+    """A difference between two arms of a trial, with its interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+class ShadowResult(Result):
+    """A shadow agent of a trial that runs.
+
+    Attributes:
+        arm: "champion", "challenger" or "copy".
+        decisions: Turns with a decision, of the newest records.
+        return_pct: Change of its equity since its account was opened; None without an account.
+        calls: Model calls. cost_usd: Their cost; None if no price is known.
+    """
+
+    agent: str
+    arm: str
+    decisions: int
+    return_pct: WireDecimal | None
+    calls: int
+    cost_usd: WireDecimal | None
+
+
+class TrialResult(Result):
+    """A trial of a text against the one in force.
+
+    Attributes:
+        market: "live" for shadow agents, "replay" for a lock-step contest.
+        state: "running" or "ended".
+        verdict: "promote", "keep" or "undecided"; None while it runs.
+        snapshots: Length that was asked for; None for a lock-step contest.
+        played: Snapshots of a running trial so far, or periods that were compared.
+        quality, return_pct: Challenger less champion, in points and in percent; None if not
+            compared. noise_quality, noise_return_pct: The same of the copy.
+        detectable_pct: Difference of returns that 4 of 5 such trials would have found.
+        words: How far it is, or what it found and why, in words.
+        by: Who began it; of a lock-step contest, who sent the result.
+        shadows: Its shadow agents while it runs.
+    """
+
+    trial_id: str
+    market: str
+    state: str
+    verdict: str | None
+    champion: str
+    challenger: str
+    snapshots: int | None
+    played: int
+    repeats: int
+    quality: DifferenceResult | None
+    noise_quality: DifferenceResult | None
+    return_pct: DifferenceResult | None
+    noise_return_pct: DifferenceResult | None
+    detectable_pct: float | None
+    words: str
+    run: str
+    by: str
+    started_at: Utc | None
+    ended_at: Utc | None
+    shadows: tuple[ShadowResult, ...]
+
+
 class PromptMark(Result):
     """A version came into force.
 
@@ -169,6 +235,9 @@ class AgentCoaching(Result):
         evaluations: The newest evaluations, the newest first.
         prompts: The newest versions, the newest first, without the pending one.
         waiting: The pending proposal; None without one.
+        waiting_trial: The trial of the pending proposal that runs, or its newest result, in words;
+            "" without one.
+        trials: The newest trials of its texts, the newest first.
         feedback: Pending feedback, oldest first.
         preferences: None if the owner stated none.
         hidden: True if texts, diffs and words are left out because prompts are hidden.
@@ -182,4 +251,6 @@ class AgentCoaching(Result):
     waiting: PromptVersionResult | None
     feedback: tuple[PendingFeedback, ...]
     preferences: PreferencesResult | None
+    waiting_trial: str
+    trials: tuple[TrialResult, ...]
     hidden: bool = False

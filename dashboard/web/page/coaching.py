@@ -7,9 +7,12 @@ from arena.page.line_chart import Mark
 from arena.prompt_versions import short_version
 from dashboard.model.results import (
     AgentCoaching,
+    DifferenceResult,
     EvaluationResult,
     PromptMark,
     PromptVersionResult,
+    ShadowResult,
+    TrialResult,
 )
 from dashboard.web.page import formats
 
@@ -45,18 +48,42 @@ class VersionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialRow:
+    """A trial in words.
+
+    Attributes:
+        state: Its verdict, or that it is running.
+        tried: What was tried against what.
+        quality, returned: Challenger less champion with its interval; "" if not compared.
+        quality_noise, return_noise: The same of the copy.
+    """
+
+    trial: TrialResult
+    state: str
+    tried: str
+    quality: str
+    quality_noise: str
+    returned: str
+    return_noise: str
+
+
+@dataclass(frozen=True, slots=True)
 class CoachingRows:
     """The section of the coach.
 
     Attributes:
         newest: The newest evaluation; None without one.
         waiting: The pending proposal; None without one.
+        trials: The trials, the newest first.
+        shadows: The shadow agents of the trial that runs.
         any: True if there is something to show.
     """
 
     newest: EvaluationResult | None
     versions: tuple[VersionRow, ...]
     waiting: VersionRow | None
+    trials: tuple[TrialRow, ...]
+    shadows: tuple[ShadowResult, ...]
     any: bool
 
 
@@ -68,8 +95,38 @@ def coaching_rows(found: AgentCoaching) -> CoachingRows:
         newest=newest,
         versions=tuple(_row(one) for one in found.prompts),
         waiting=None if found.waiting is None else _row(found.waiting),
-        any=bool(newest or several or found.waiting or found.feedback or found.preferences),
+        trials=tuple(_trial(one) for one in found.trials),
+        shadows=tuple(shadow for one in found.trials for shadow in one.shadows),
+        any=bool(
+            newest
+            or several
+            or found.waiting
+            or found.feedback
+            or found.preferences
+            or found.trials
+        ),
     )
+
+
+def _trial(one: TrialResult) -> TrialRow:
+    return TrialRow(
+        trial=one,
+        state=one.verdict or one.state,
+        tried=f"{short_version(one.challenger)} against {short_version(one.champion)}",
+        quality=_difference(one.quality, 1),
+        quality_noise=_difference(one.noise_quality, 1),
+        returned=_difference(one.return_pct, 2),
+        return_noise=_difference(one.noise_return_pct, 2),
+    )
+
+
+def _difference(found: DifferenceResult | None, digits: int) -> str:
+    """A difference with its interval: "+9.5 (+4.1 … +14.9)"; "" without one."""
+    if found is None:
+        return ""
+    ends = (found.estimate, found.low, found.high)
+    estimate, low, high = (formats.minus(f"{value:+.{digits}f}") for value in ends)
+    return f"{estimate} ({low} … {high})"
 
 
 def _row(one: PromptVersionResult) -> VersionRow:

@@ -13,6 +13,7 @@ from dashboard.alerts.conditions import find_alerts
 from dashboard.model import queries
 from dashboard.model.agent_queries import agents
 from dashboard.model.change_cursor import ChangeCursor
+from dashboard.model.coaching_results import coaching_of
 from dashboard.model.frame import Frame, build_frame
 from dashboard.model.history import History
 from dashboard.model.queries import UnknownName
@@ -20,6 +21,7 @@ from dashboard.model.results import TradePage
 from dashboard.model.standings import standings
 from dashboard.model.view import AGENTS_MAX, ArenaView
 from tests.dashboard.alerts.situations import alerts_of, limits, situation_of
+from tests.dashboard.coaching import coached
 from tests.dashboard.publishing import publish
 from tests.dashboard.scenario import Scenario
 from tests.dashboard.shadows import COST_USD, TRIAL, ShadowScenario, trial_ended, trial_started
@@ -165,3 +167,40 @@ def test_many_ended_trials_take_no_agent_its_place() -> None:
 def _tombstone(view: ArenaView, agent: str) -> None:
     record = next(r for r in ShadowScenario().records if r.topic == topics.ROSTER.name)
     view.apply(record._replace(key=f"agent/{agent}".encode(), value=None))
+
+
+def test_a_running_trial_says_how_far_it_is() -> None:
+    """By the decisions of the arm that is behind; its agents are listed with what they cost."""
+    scenario = ShadowScenario().run(2)
+    coached(scenario, "momentum", 2)
+    trial_started(scenario, snapshots=60)
+    scenario.begin_trial()
+    found = coaching_of(view_of(scenario.run(20).records), "momentum")
+
+    assert found.waiting_trial == f"trial {TRIAL} is running: 18 of 60 snapshots"
+    (trial,) = found.trials
+    assert (trial.state, trial.verdict, trial.played, trial.words) == (
+        "running", None, 18, "18 of 60 snapshots",
+    )  # fmt: skip
+    assert [one.arm for one in trial.shadows] == ["champion", "challenger", "copy"]
+    assert all(one.cost_usd == 20 * COST_USD for one in trial.shadows)
+    assert all(one.return_pct is not None for one in trial.shadows)
+
+
+def test_a_result_without_figures_keeps_its_reason() -> None:
+    """Too few is said as it is; a trial of another text says nothing of the proposal."""
+    scenario = ShadowScenario().run(2)
+    coached(scenario, "momentum", 2)
+    none = dict.fromkeys(("quality", "noise_quality", "return_pct", "noise_return_pct"))
+    reason = "too early: 34 periods, at least 60 are needed"
+    trial_started(scenario)
+    trial_ended(scenario, verdict="undecided", reasons=(reason,), periods=34, **none)
+    other = {"trial_id": "0" * 12, "market": "replay", "challenger": "ab" * 32}
+    trial_ended(scenario, **other)
+    found = coaching_of(view_of(scenario.records), "momentum")
+
+    assert found.waiting_trial == f"trial {TRIAL}: undecided: {reason}"
+    assert [one.trial_id for one in found.trials] == ["0" * 12, TRIAL]
+    assert found.trials[1].words == f"undecided: {reason}"
+    assert found.trials[1].quality is None
+    assert found.trials[1].shadows == ()
