@@ -39,7 +39,7 @@ class Evidence(MessagePart):
     """Figures of an evaluation that a change of a prompt is based on.
 
     Attributes:
-        evaluation_id: The evaluation; "" if the figures come from a trial.
+        evaluation_id: The evaluation; "" if the figures come from a trial or a search.
         overall, returns, risk, quality, consistency: Scores; None if unknown.
         return_pct: Return in the evaluation's window, in percent.
         drawdown_pct: Largest drawdown in the window, in percent.

@@ -2,7 +2,7 @@
 
 Composes the search of the judge's room with the scripted rules of the chat nodes and the prompts of
 the routers. Reads the records of a run; asks the chat node of a running arena, and proposes the
-text there. Of a run that has ended the text is written into its folder.
+text there. A text that is not proposed is written into the run's folder.
 
 Exit codes: 0 a better text was found, 1 none was, 2 wrong usage, 3 something is missing.
 """
@@ -29,6 +29,7 @@ from arena.plural import counted
 from arena.prompt_versions import short_version, version_of
 from arena.run_lookup import ArenaLocation, find_arena
 from arena.runs import RECORDS
+from arena.visible_text import one_line
 
 BUDGET_CALLS = 300
 CLIENT = "arena-prompts-optimise"
@@ -87,12 +88,13 @@ def prompts_optimise(
             answered=_Progress(budget_calls, as_json=as_json),
         )
         end = asyncio.run(_search(location.bus(CLIENT), source, plan))
-        saved = _save(location, end.result)
+        saved = None if end.proposed else _save(location, end.result)
     document = {
         "agent": agent,
         "node": end.node,
         "scripted": end.scripted,
         "proposed": end.proposed,
+        "refused": end.refused,
         "file": None if saved is None else str(saved),
         **import_module(f"{ROOM_OF_SEARCH}.optimise").result_document(end.result),
     }
@@ -144,8 +146,8 @@ def _cut(text: str, size: PromptSize) -> str:
 
 # Any: the result of the judge's room.
 def _save(location: ArenaLocation, result: Any) -> Path | None:
-    """Write the text into the folder of a run that has ended; None if there is nothing to write."""
-    if result.text is None or location.directory is None or _is_running(location):
+    """Write the text into the folder of the run; None if there is no text, or no folder."""
+    if result.text is None or location.directory is None:
         return None
     path = location.directory / f"optimised-{short_version(version_of(result.text))}.md"
     write_atomic(path, result.text)
@@ -173,7 +175,11 @@ def _print_result(document: dict[str, Any], *, as_json: bool) -> None:
         print(json.dumps(document, indent=1))
         return
     agent, search, held_out = document["agent"], document["search"], document["held_out"]
-    by = "scripted rules, not an LLM" if document["scripted"] else f"chat node {document['node']}"
+    by = (
+        "scripted rules, not an LLM"
+        if document["scripted"]
+        else f"chat node {one_line(document['node'])}"
+    )
     better = document["result"] == "better"
     print(f"\n {'A better text' if better else 'No better text'} for {agent} was found")
     print(f"   {document['calls']} of {document['budget_calls']} calls, answered by {by}")
@@ -191,7 +197,9 @@ def _print_result(document: dict[str, Any], *, as_json: bool) -> None:
     if document["proposed"]:
         print(f" Proposed: `arena prompts diff {agent}` shows it, `arena prompts trial {agent}`")
         print(f" tries it, `arena prompts approve {agent}` puts it into force")
-    elif document["file"]:
+    if document["refused"]:
+        print(f" Not proposed: {document['refused']}")
+    if document["file"]:
         print(f" Text: {document['file']}")
         print(f" Propose it where {agent} plays: arena prompts set {agent} FILE --propose")
 

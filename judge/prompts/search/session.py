@@ -63,12 +63,15 @@ class SearchEnd:
         node: The chat node that answered for the agent.
         scripted: True if scripted rules did.
         proposed: True if the text was proposed.
+        refused: Why it does not count, because its agent's prompts were changed meanwhile; "" if
+            it does, or if there is no proposal.
     """
 
     result: Optimised
     node: str
     scripted: bool
     proposed: bool
+    refused: str = ""
 
 
 async def run_search(bus: Bus, source: Bus, plan: SearchPlan) -> SearchEnd:
@@ -101,11 +104,11 @@ async def run_search(bus: Bus, source: Bus, plan: SearchPlan) -> SearchEnd:
         tools = await _tools(bus, plan, prompts, stack)
         work = partial(optimise, parent, prompts, plan.budget_calls, tools)
         result = await bus.threads.run(work)
-    proposed = result.text is not None and plan.is_running
-    if proposed:
-        await _propose(bus, plan.agent, result)
     last = prompts[-1].turn
-    return SearchEnd(result, last.node, last.scripted, proposed)
+    if result.text is None or not plan.is_running:
+        return SearchEnd(result, last.node, last.scripted, proposed=False)
+    refused = await _propose(bus, plan.agent, result)
+    return SearchEnd(result, last.node, last.scripted, proposed=not refused, refused=refused)
 
 
 async def _prompts_of(bus: Bus, plan: SearchPlan) -> AgentPrompts:
@@ -134,16 +137,13 @@ async def _prompts_of(bus: Bus, plan: SearchPlan) -> AgentPrompts:
     return own
 
 
-async def _propose(bus: Bus, agent: str, result: Optimised) -> None:
+async def _propose(bus: Bus, agent: str, result: Optimised) -> str:
+    """Propose the text; returns why the proposal does not count, "" if it does."""
     proposed = proposal_of(
         result, agent, by=command_sender(), as_of=await newest_as_of(bus), at=bus.clock.now()
     )
     why, _ = await append_prompt(bus, proposed)
-    if why:
-        raise ArenaError(
-            f"a better text was found, but not proposed: {why}",
-            remedy="search again: answers that were given are not asked for twice",
-        )
+    return why
 
 
 async def _tools(

@@ -1,6 +1,7 @@
 """Searches in an arena on real Kafka: its records, a chat node, and the proposal."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from arena.bus.memory import MemoryBus
 from arena.errors import ArenaError, DependencyMissing, UsageError
 from arena.messages import (
     AgentSpec,
+    ChatReply,
     ChatRequest,
     LlmCall,
     PromptDecided,
@@ -81,7 +83,7 @@ def plan(**changes: Any) -> SearchPlan:
     return replace(given, **changes)
 
 
-async def record(bus: Bus, count: int = TURNS, **spec: Any) -> None:
+async def record(bus: Bus, count: int = TURNS, *, scripted: bool = False, **spec: Any) -> None:
     """Write what an arena recorded: roster, text, requests and turns."""
     await bus.ensure_topics([*topics.fixed_topics(), topics.PROMPTED.member(CHAT_NODE)])
     agent = AgentSpec(agent=AGENT, strategy=AGENT, node=CHAT_NODE, joined_at=START, **spec)
@@ -91,7 +93,7 @@ async def record(bus: Bus, count: int = TURNS, **spec: Any) -> None:
     )
     await bus.append(topics.PROMPTS.name, text, key=AGENT)
     for one in prompts(count):
-        recorded = one.turn
+        recorded = one.turn.model_copy(update={"scripted": scripted})
         request = one.request(TEXT, uncut).model_copy(
             update={"call_id": recorded.rounds[0].call_id}
         )
@@ -152,6 +154,29 @@ async def test_a_change_that_could_not_be_proposed_costs_nothing(memory_bus: Mem
         await memory_bus.append(topics.PROMPTS.name, decided, key=AGENT)
     with pytest.raises(ArenaError, match="--off"):
         await run_search(memory_bus, memory_bus, plan())
+
+
+async def test_prompts_that_change_during_a_search_lose_no_text(memory_bus: MemoryBus) -> None:
+    """The proposal does not count, and the end of the search says why; the text is still there."""
+    await record(memory_bus, scripted=True)
+    stub, loop = StubModel(), asyncio.get_running_loop()
+    frozen = PromptDecided(agent=AGENT, action="freeze", author="person", by="t", at=START)
+
+    def answers(model: str, node: str, requests: Sequence[ChatRequest]) -> list[ChatReply]:
+        """Freeze the agent with the first question."""
+        assert ("stub", CHAT_NODE) == (model, node)
+        if not stub.asked:
+            append = memory_bus.append(topics.PROMPTS.name, frozen, key=AGENT)
+            asyncio.run_coroutine_threadsafe(append, loop).result(10)
+        return stub(requests)
+
+    end = await run_search(memory_bus, memory_bus, plan(scripted=answers))
+    assert (True, False) == (end.scripted, end.proposed)
+    assert "the agent's prompts are frozen" == end.refused
+    assert end.result.text is not None
+    assert None is (await read_prompts(memory_bus)).of(AGENT).pending
+    ended = await run_search(memory_bus, memory_bus, plan(scripted=answers, is_running=False))
+    assert (end.result.text, "", False) == (ended.result.text, ended.refused, ended.proposed)
 
 
 async def test_records_that_cannot_be_used_are_said(memory_bus: MemoryBus) -> None:
