@@ -12,7 +12,8 @@
                     every, on_move_pct, quiet_max, calls_per_hour_max, calls_per_day_max,
                     wake_on
     [competition]   snapshots, pacing, strategies, models, repeats, baselines, risk, ...
-    [coach]         auto, cooldown, expires, scale_risk, risk_factor (docs/coaching.md)
+    [coach]         auto, cooldown, expires, scale_risk, risk_factor, trials,
+                    trial_snapshots (docs/coaching.md)
     [judge]         chat_node, share, calls_per_day
     [ledger]        enabled
     [web]           enabled, host, port, tls_cert, tls_key, insecure, public,

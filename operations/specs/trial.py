@@ -112,7 +112,7 @@ def strategy_fields(strategy: Mapping[str, Any], prompt: str) -> Tables:
         strategy: The fields of the strategy by name.
         prompt: The prompt.
     """
-    dropped = {"prompt", "source", "source_sha256", "prompt_version", "kind"}
+    dropped = {"prompt", "source", "source_sha256", "kind"}
     kept = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in strategy.items()

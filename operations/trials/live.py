@@ -41,7 +41,7 @@ STOP_S: Final = 5.0
 
 
 @dataclass(slots=True)
-class _Pace:
+class Pace:
     """When a trial made progress last, in this process."""
 
     done: int = -1
@@ -88,7 +88,7 @@ class TrialRun:
     by: str
     on_progress: Callable[[Progress], None] = lambda found: None
     on_change: Callable[[Change], None] = lambda change: None
-    _pace: _Pace = field(default_factory=_Pace)
+    _pace: Pace = field(default_factory=Pace)
     _progress: Progress | None = None
 
     async def run(self) -> TrialEnded:

@@ -14,10 +14,13 @@ from arena.messages import (
     Message,
     PromptDecided,
     PromptProposed,
+    TrialEnded,
+    TrialStarted,
 )
+from arena.messages.trials import TrialVerdict
 from arena.prompt_versions import AgentPrompts, PromptBook, version_of
 from arena.wire import encode
-from judge.prompts.coach import CoachSettings, CoachStep, next_step
+from judge.prompts.coach import CoachSettings, CoachStep, next_step, trial_step
 from judge.prompts.templates import HEADING, template_of
 from judge.prompts.triggers import trigger_of
 
@@ -85,6 +88,29 @@ class Room:
     def step(self, found: AgentEvaluation) -> CoachStep:
         """One step of the coach, which counts."""
         step = next_step(self.own, found, self.settings, by="judge/host", at=NOON)
+        if step.record is not None:
+            assert "" == self.append(step.record), step
+        return step
+
+    def tried(self, minute: float, verdict: TrialVerdict | None) -> CoachStep:
+        """What the coach does about a trial of the pending text; None is one that is running."""
+        pending, offset = self.own.pending, f"{self.offset:012x}"
+        assert pending is not None
+        fields: dict[str, Any] = {  # Any: fields of the messages
+            "trial_id": offset,
+            "agent": "momentum",
+            "champion": pending.parent,
+            "challenger": pending.version,
+            "by": "trials/host",
+            "as_of": NOON + timedelta(minutes=minute),
+            "at": NOON,
+        }
+        arms = {arm: (f"shadow-{offset}-{arm}-1",) for arm in ("champion", "challenger", "copy")}
+        assert "" == self.append(TrialStarted(**fields, arms=arms, snapshots=60))
+        if verdict is not None:
+            fields |= {"market": "live", "verdict": verdict, "periods": 60, "repeats": 1}
+            assert "" == self.append(TrialEnded(**fields, reasons=("why",)))
+        step = trial_step("momentum", self.own, self.settings, by="judge/host", at=NOON)
         if step.record is not None:
             assert "" == self.append(step.record), step
         return step
@@ -274,3 +300,42 @@ def test_two_coaches_change_an_agent_once() -> None:
     assert step.record is not None
     assert "pending" in room.append(step.record)
     assert 1 == len(room.own.versions)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "action"), [("promote", "approve"), ("keep", "reject"), ("undecided", None)]
+)
+def test_auto_with_trials_waits_for_the_result(verdict: TrialVerdict, action: str | None) -> None:
+    """It approves what a trial promotes, rejects what is worse, and leaves the rest to a person."""
+    room = Room(CoachSettings(auto=True, trials=True))
+    assert room.step(evaluation(**BAD)).record is not None
+    assert CoachStep() == room.step(evaluation(5, **BAD)), "it has no result yet"
+    step = room.tried(10, verdict)
+    if action is None:
+        assert CoachStep() == step
+        assert CoachStep() == room.step(evaluation(15, **BAD))
+        assert room.own.pending is not None
+        return
+    assert isinstance(step.record, PromptDecided)
+    assert (action, "judge") == (step.record.action, step.record.author)
+    assert verdict in step.record.reason
+    assert room.own.pending is None
+    assert (room.text(11) == FILE) == (action == "reject")
+
+
+def test_without_auto_a_person_sees_the_result() -> None:
+    """A promoted text waits for an approval, and is withdrawn in the end."""
+    room = Room(CoachSettings(trials=True, expires_s=3600))
+    assert room.step(evaluation(**BAD)).record is not None
+    assert CoachStep() == room.tried(10, "promote")
+    assert CoachStep() == room.step(evaluation(59, **BAD))
+    assert room.step(evaluation(60, **BAD)).record is not None
+
+
+@pytest.mark.parametrize("auto", [True, False])
+def test_proposal_is_not_withdrawn_while_it_is_tried(auto: bool) -> None:
+    """However long the trial takes."""
+    room = Room(CoachSettings(auto=auto, trials=True, expires_s=3600))
+    assert room.step(evaluation(**BAD)).record is not None
+    assert CoachStep() == room.tried(10, None)
+    assert CoachStep() == room.step(evaluation(1_000, **BAD))

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,17 @@ from arena import topics
 from arena.bus.base import EARLIEST
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
-from arena.messages import AgentSpec, Message, PromptDecided, PromptProposed, RiskAdjustment
+from arena.messages import (
+    AgentSpec,
+    Message,
+    PromptDecided,
+    PromptProposed,
+    RiskAdjustment,
+    TrialEnded,
+    TrialStarted,
+)
 from arena.node import Node
+from arena.prompt_log import read_prompts
 from arena.prompt_versions import version_of
 from arena.read_topic import read_list
 from arena.settings import Settings
@@ -121,6 +131,36 @@ async def test_two_coaches_make_one_change(bus: MemoryBus) -> None:
         own = third.state.book.of("momentum")
     assert ["replaced", "in force"] == [version.state for version in own.in_order()]
     assert 2 == len(own.changes)
+
+
+async def test_result_of_a_trial_needs_no_new_evaluation(bus: MemoryBus) -> None:
+    """Two coaches put the promoted text into force, by one change; a restart repeats nothing."""
+    settings = CoachSettings(auto=True, trials=True)
+    async with coaching(bus, settings) as one, coaching(bus, settings) as other:
+        await evaluated(bus, one, **BAD)
+        await acted(other, "e0")
+        pending = (await read_prompts(bus)).of("momentum").pending
+        assert pending is not None
+        arms = {arm: (f"shadow-{arm}",) for arm in ("champion", "challenger", "copy")}
+        fields: dict[str, Any] = {  # Any: fields of the messages
+            "trial_id": "1" * 12,
+            "agent": "momentum",
+            "champion": version_of(FILE),
+            "challenger": pending.version,
+            "by": "trials/host",
+            "as_of": NOON + timedelta(minutes=9),
+            "at": NOON,
+        }
+        begun = TrialStarted(**fields, arms=arms, snapshots=60)
+        fields |= {"market": "live", "verdict": "promote", "periods": 60, "repeats": 1}
+        for message in (begun, TrialEnded(**fields, reasons=("better",))):
+            await bus.append(PROMPTS, message, key="momentum")
+        await read_until(bus, PROMPTS, PromptDecided, 1)
+    async with coaching(bus, settings) as third:
+        await acted(third, "e0")
+    own = (await read_prompts(bus)).of("momentum")
+    assert (pending.version, 2, None) == (own.current, len(own.changes), own.pending)
+    assert NOON + timedelta(minutes=9) == own.versions[own.current].since
 
 
 async def test_frozen_agent_is_not_coached(bus: MemoryBus) -> None:
