@@ -13,8 +13,8 @@ from dashboard.terminal.palette import QUIET, WARNING
 TRIALS = (
     Column("trial", cells_min=12),
     Column("result", cells_min=9),
-    Column("tried", cells_min=8),
-    Column("against", cells_min=8),
+    Column("tried", cells_min=8, optional=1),
+    Column("against", cells_min=8, optional=2),
     Column("market", optional=2),
     Column("periods", "right"),
     Column("quality, points", "right"),

@@ -97,7 +97,7 @@ def _trial_on_page(one: TrialResult) -> Row:
     figures = (formats.minus(figure) for figure in _trial(one, "{} ({} … {})", formats.UNKNOWN))
     tried = f"{one.challenger[:8]} against {one.champion[:8]}"
     state = one.verdict or one.state
-    return one.trial_id, state, tried, one.market, str(one.played), *figures, one.words
+    return one.trial_id, state, tried, one.market, str(one.played), *figures
 
 
 def _shadow_on_screen(one: ShadowResult) -> Row:

@@ -1,11 +1,13 @@
 """The page and REST of an agent's coach: whole, escaped, without texts if prompts are hidden."""
 
 import asyncio
+import json
 
 from dashboard.model.coaching_results import prompt_marks
 from dashboard.web.options import WebOptions
 from tests.dashboard.coaching import CAREFUL, FIRST, coached, decided, proposed, said
 from tests.dashboard.scenario import Scenario
+from tests.dashboard.shadows import TRIAL, ShadowScenario, trial_ended, trial_started
 from tests.dashboard.views import view_of
 from tests.dashboard.web.serving import serving
 
@@ -48,6 +50,35 @@ def test_page_shows_scores_versions_and_what_waits() -> None:
         assert words in page
     assert 1 == page.count('class="mark ')
     assert "risk low, style conservative" in page
+
+
+def test_page_shows_trials_with_intervals_and_noise() -> None:
+    """A running one with its shadow agents and their pages; what was too short says so."""
+    scenario = ShadowScenario().run(2)
+    coached(scenario, AGENT)
+    none = dict.fromkeys(("quality", "noise_quality", "return_pct", "noise_return_pct"))
+    short = "too early: 34 periods, at least 60 are needed"
+    trial_ended(
+        scenario, trial_id="0" * 12, market="replay", verdict="undecided", reasons=(short,), **none
+    )
+    trial_ended(scenario, trial_id="1" * 12, market="replay", reasons=(HOSTILE,))
+    trial_started(scenario)
+    scenario.begin_trial()
+    page, found = asyncio.run(answers(scenario.run(5)))
+
+    for words in (
+        f"Trial {TRIAL} is running: 3 of 60 snapshots.",
+        f'href="/agents/shadow-{TRIAL}-copy-1"',
+        "+9.5 (+4.1 … +14.9)",
+        "−0.7 (−4.0 … +2.6)",
+        f"undecided: {short}",
+    ):
+        assert words in page
+    assert not [one for one in ("<script>alert", "\x1b", "\u202e") if one in page]
+    trials = json.loads(found)["trials"]
+    assert [one["state"] for one in trials] == ["running", "ended", "ended"]
+    assert trials[0]["played"] == 3
+    assert trials[2]["quality"] is None
 
 
 def test_hidden_prompts_hide_texts_diffs_and_words() -> None:
