@@ -90,6 +90,7 @@ def agent_standing(row: AgentRow) -> AgentStanding:
         calls_of_unknown_price=row.unpriced,
         judged=None if row.judged is None else _judged(row.judged),
         currencies=tuple(_wallet(one) for one in row.currencies),
+        shadow_of=row.shadow_of,
     )
 
 

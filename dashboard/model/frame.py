@@ -179,7 +179,7 @@ def _not_comparable(view: ArenaView, name: str) -> str:
 def _agent_row(
     view: ArenaView, name: str, account: Account | None, bids: dict[str, PriceUnits], colour: int
 ) -> AgentRow:
-    spec = view.roster.get(name)
+    spec = view.roster.get(name) or view.shadow_specs.get(name)
     turns = view.turns.agents.get(name)
     spent = view.calls.agents.get(name)
     newest = turns.newest if turns else None
@@ -234,6 +234,7 @@ def _agent_row(
         digits=cash_digits(view.currency),
         currencies=currencies,
         risk=risk_row(view.accounts, name, account, bids, view.market.venue_now),
+        shadow_of=spec.shadow_of if spec else "",
     )
 
 

@@ -61,6 +61,7 @@ class AgentRow:
         currencies: Its accounts in several currencies, the main one first; () if it has one. The
             amounts above are of the main account, counts are of all.
         risk: Its limits of risk, and its open orders.
+        shadow_of: The agent whose text it tries; "" if it is not a shadow agent.
     """
 
     rank: int
@@ -99,6 +100,7 @@ class AgentRow:
     digits: int = 2
     currencies: tuple[CurrencyRow, ...] = ()
     risk: RiskRow = field(default_factory=RiskRow)
+    shadow_of: str = ""
 
     @property
     def ranked(self) -> bool:

@@ -147,6 +147,7 @@ class AgentStanding(Result):
         calls_of_unknown_price: Calls that `cost_usd` does not contain.
         judged: Its row in the newest evaluation, or None.
         currencies: Its accounts in several currencies, the main one first; omitted for one.
+        shadow_of: The agent whose text it tries; omitted if it is not a shadow agent.
     """
 
     rank: int | None
@@ -182,6 +183,7 @@ class AgentStanding(Result):
     calls_of_unknown_price: int
     judged: Judged | None
     currencies: tuple[WalletStanding, ...] = Field(default=(), exclude_if=is_empty)
+    shadow_of: str = Field(default="", exclude_if=is_empty)
 
 
 class DeadAgentResult(Result):

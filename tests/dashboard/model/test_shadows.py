@@ -85,7 +85,8 @@ def test_they_have_a_row_while_their_trial_runs() -> None:
     scenario = tried()
     view = view_of(scenario.records)
     frame = build_frame(view, scenario.wall)
-    assert queries.standing(frame, CHAMPION).turns == 20
+    found = queries.standing(frame, CHAMPION)
+    assert (found.turns, found.shadow_of, found.rank) == (20, "momentum", None)
     assert [one.agent for one in frame.shadows] == [
         f"shadow-{TRIAL}-{arm}-1" for arm in ("champion", "challenger", "copy")
     ]
