@@ -1,7 +1,7 @@
 """The facts of the report's chapter on coaching: evaluations, versions, attribution. Pure.
 
-Only agents that were coached are in it: those with more than the version of their file, or with an
-evaluation, whose prompts were not frozen.
+Only agents that were coached are in it: those with more than the version of their file, with a
+trial or with an evaluation, whose prompts were not frozen.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from arena.prompt_versions import AgentPrompts, PromptVersion
 from arena.text_diff import diff_lines
 from judge.report.coaching_figures import VersionFigures, version_figures
 from judge.report.coaching_fold import CoachingFold
+from judge.report.trials import ShownTrial, shown_trials
 from judge.season import Season
 from judge.statistics.columns import FamilyOptions
 
@@ -102,6 +103,7 @@ class CoachedAgent:
         evaluations: Oldest first.
         evaluations_omitted, versions_omitted: How many older ones are left out.
         changes: What came into force, oldest first.
+        trials: The newest trials of its texts, oldest first.
     """
 
     agent: str
@@ -111,6 +113,7 @@ class CoachedAgent:
     versions: tuple[ShownVersion, ...]
     versions_omitted: int
     changes: tuple[ShownChange, ...]
+    trials: tuple[ShownTrial, ...]
 
 
 def coached_agents(
@@ -165,6 +168,7 @@ def _coached(
             ShownChange(one.as_of, one.version, one.before, one.author, one.by, one.reason)
             for one in own.changes[-2 * VERSIONS_SHOWN :]
         ),
+        trials=shown_trials(own),
     )
 
 

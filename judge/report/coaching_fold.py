@@ -79,7 +79,7 @@ class CoachingFold:
             del own[0]
 
     def concerns(self, agent: str) -> bool:
-        """True if an agent has more than the version of its file, or an evaluation."""
+        """True if an agent has more than the version of its file, a trial, or an evaluation."""
         known = agent in self.evaluations or has_changes(self.book.of(agent))
         return known and agent not in self.frozen
 
@@ -105,5 +105,5 @@ class CoachingFold:
 
 
 def has_changes(own: AgentPrompts) -> bool:
-    """True if an agent has a version or a proposal other than the text of its first file."""
-    return len(own.versions) > 1 or own.pending is not None
+    """True if an agent has a version, proposal or trial other than the text of its first file."""
+    return len(own.versions) > 1 or own.pending is not None or bool(own.trials)

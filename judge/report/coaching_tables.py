@@ -18,6 +18,7 @@ from judge.report.coaching import CoachedAgent, ShownEvaluation, ShownVersion
 from judge.report.coaching_figures import Measure, VersionFigures
 from judge.report.facts import Facts
 from judge.report.tables import ReportTable, TableCell, TableHead, TableRow, name_cell, plain
+from judge.report.trials_table import trials_table
 from judge.statistics.verdict import PERIODS_MIN
 from judge.verdict_text import MARKET
 
@@ -58,6 +59,7 @@ class CoachingSection:
     versions: ReportTable
     changes: ReportTable
     figures: ReportTable
+    trials: ReportTable
     diffs: tuple[TextDiff, ...]
 
 
@@ -93,6 +95,7 @@ def _section(facts: Facts, one: CoachedAgent) -> CoachingSection:
         versions=_versions_table(name, one.versions),
         changes=_changes_table(name, one),
         figures=_figures_table(name, one.versions, facts.options.confidence),
+        trials=trials_table(name, one.trials),
         diffs=tuple(_text_diff(version) for version in one.versions if version.diff),
     )
 

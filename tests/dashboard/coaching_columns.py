@@ -82,9 +82,10 @@ def _difference(one: DifferenceResult | None, digits: int, form: str, unknown: s
 
 
 def _trial(one: TrialResult, form: str, unknown: str) -> Row:
-    pairs = ((one.quality, 1), (one.noise_quality, 1), (one.return_pct, 2))
-    pairs = (*pairs, (one.noise_return_pct, 2))
-    return tuple(_difference(figure, digits, form, unknown) for figure, digits in pairs)
+    quality = one.quality, one.noise_quality
+    gain = one.return_pct, one.noise_return_pct
+    points = (_difference(figure, 1, form, unknown) for figure in quality)
+    return (*points, *(_difference(figure, 2, form, unknown) for figure in gain))
 
 
 def _trial_on_screen(one: TrialResult) -> Row:

@@ -195,9 +195,9 @@ def test_a_result_without_figures_keeps_its_reason() -> None:
     none = dict.fromkeys(("quality", "noise_quality", "return_pct", "noise_return_pct"))
     reason = "too early: 34 periods, at least 60 are needed"
     trial_started(scenario)
-    trial_ended(scenario, verdict="undecided", reasons=(reason,), periods=34, **none)
+    trial_ended(scenario, "momentum", verdict="undecided", reasons=(reason,), periods=34, **none)
     other = {"trial_id": "0" * 12, "market": "replay", "challenger": "ab" * 32}
-    trial_ended(scenario, **other)
+    trial_ended(scenario, "momentum", **other)
     found = coaching_of(view_of(scenario.records), "momentum")
 
     assert found.waiting_trial == f"trial {TRIAL}: undecided: {reason}"

@@ -58,9 +58,8 @@ def test_page_shows_trials_with_intervals_and_noise() -> None:
     coached(scenario, AGENT)
     none = dict.fromkeys(("quality", "noise_quality", "return_pct", "noise_return_pct"))
     short = "too early: 34 periods, at least 60 are needed"
-    trial_ended(
-        scenario, trial_id="0" * 12, market="replay", verdict="undecided", reasons=(short,), **none
-    )
+    about = {"trial_id": "0" * 12, "market": "replay", "verdict": "undecided"}
+    trial_ended(scenario, AGENT, reasons=(short,), **about, **none)
     trial_ended(scenario, trial_id="1" * 12, market="replay", reasons=(HOSTILE,))
     trial_started(scenario)
     scenario.begin_trial()

@@ -28,7 +28,7 @@ async def tried(bus: MemoryBus) -> ArenaLocation:
         agent="mo",
         champion=version_of(FILE),
         challenger=version_of(CAREFUL),
-        arms={arm: (name,) for arm, name in NAMES.items()},  # type: ignore[misc]
+        arms={arm: (name,) for arm, name in NAMES.items()},
         snapshots=60,
         by="cli/host",
         at=AS_OF,

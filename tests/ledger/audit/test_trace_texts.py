@@ -130,7 +130,8 @@ def test_the_text_of_a_file_has_neither_before_a_rollback_to_it() -> None:
     first, back = find_text(log(), turn(0, FILE)), find_text(log(), turn(6, FILE))
 
     assert first.proposed is not None
-    assert first.trial is first.approved is None
+    assert first.trial is None
+    assert first.approved is None
     assert back.approved is not None
     assert back.approved[1].action == "rollback"
 
