@@ -144,7 +144,7 @@ def _filled(
     except ValueError as error:
         return CallResult(False, f"{REJECTED}invalid quantity: {error}")
     if side == "sell" and not available:
-        return CallResult(False, f"{REJECTED}nothing held: no {product_id} to sell")
+        return CallResult(False, f"{REJECTED}insufficient position: no {product_id} is held")
     if quantity > available * (CASH_SLACK if side == "buy" else 1):
         short = "cash" if side == "buy" else "position"
         asked, most = _text(quantity), _text(available)

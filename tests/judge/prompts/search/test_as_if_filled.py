@@ -63,7 +63,7 @@ def test_orders_are_filled_at_the_shown_prices_one_after_the_other() -> None:
     [
         (order("71"), "insufficient cash"),
         (order("6", "sell"), "insufficient position"),
-        (order("1", "sell", "BTC-USD"), "nothing held"),
+        (order("all", "sell", "BTC-USD"), "insufficient position: no BTC-USD is held"),
         (order("0"), "invalid quantity"),
         (order("-1", "sell"), "invalid quantity"),
         (order("much"), "invalid quantity"),
