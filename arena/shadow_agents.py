@@ -25,6 +25,11 @@ def is_shadow(name: str, spec: AgentSpec | None = None) -> bool:
     return name.startswith(SHADOW_PREFIX) if spec is None else spec.is_shadow
 
 
+def named(name: str) -> str:
+    """A name in a list of accounts: that of a shadow agent says what it is."""
+    return f"{name} (shadow agent of a trial)" if is_shadow(name) else name
+
+
 def shadow_cost_text(calls: int, cost_usd: Decimal | None) -> str:
     """What shadow agents cost: "Shadow agents of trials: 12 model calls, $0.02".
 

@@ -1,4 +1,4 @@
-"""Trials of texts in words: how far one is, what it found, its figures with their noise. Pure."""
+"""Trials of texts in words: how far one is, what it found, and its differences. Pure."""
 
 from collections.abc import Sequence
 
@@ -7,33 +7,14 @@ from arena.plural import counted
 from arena.prompt_trials import PromptTrial, running_trial
 from arena.prompt_versions import AgentPrompts
 
-UNKNOWN = "unknown"
-
 
 def figure_text(found: TrialInterval | None, digits: int) -> str:
-    """A difference with its interval: "+9.5 [+4.1, +14.9]"; "unknown" without one."""
+    """A difference with its interval: "+9.5 [+4.1, +14.9]"; "" without one."""
     if found is None:
-        return UNKNOWN
-    parts = (f"{value:+.{digits}f}" for value in (found.estimate, found.low, found.high))
+        return ""
+    ends = (found.estimate, found.low, found.high)
+    parts = (f"{round(value, digits) + 0.0:+.{digits}f}" for value in ends)  # No "-0.0".
     return "{} [{}, {}]".format(*parts)
-
-
-def quality_text(ended: TrialEnded) -> str:
-    """Challenger's decision quality less the champion's, in points, and that of the copy."""
-    return _with_noise(ended.quality, ended.noise_quality, 1, "points")
-
-
-def return_text(ended: TrialEnded) -> str:
-    """Challenger's return less the champion's, in percent, and that of the copy."""
-    return _with_noise(ended.return_pct, ended.noise_return_pct, 2, "%")
-
-
-def _with_noise(
-    found: TrialInterval | None, noise: TrialInterval | None, digits: int, unit: str
-) -> str:
-    if found is None:
-        return "not compared"
-    return f"{figure_text(found, digits)} {unit}, noise {figure_text(noise, digits)}"
 
 
 def progress_text(done: int, snapshots: int) -> str:

@@ -53,13 +53,14 @@ def trial_rows(own: AgentPrompts, played: Played) -> Iterator[tuple[str, ...]]:
             (found.return_pct, 2),
             (found.noise_return_pct, 2),
         )
-        cells = ("" if figure is None else figure_text(figure, n) for figure, n in figures)
+        cells = (figure_text(figure, digits) for figure, digits in figures)
         yield names[0], found.verdict, *names[1:], found.market, str(found.periods), *cells
 
 
 def trial_remarks(own: AgentPrompts) -> list[str]:
-    """Why the newest trials ended as they did, a line each."""
-    ended = [one.ended for one in own.trials[-SHOWN_MAX:] if one.ended is not None]
+    """Why the newest trials ended as they did, a line each; not that of the pending proposal."""
+    others = [one for one in own.trials[-SHOWN_MAX:] if one is not trial_of_pending(own)]
+    ended = [one.ended for one in others if one.ended is not None]
     return [f"{one.trial_id} {result_text(one)}" for one in ended]
 
 

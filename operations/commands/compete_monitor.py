@@ -26,7 +26,7 @@ from operations.processes.stop_signals import StopSignals
 from operations.specs.arena_spec import ArenaSpec
 from operations.specs.competition import BASELINES
 from operations.supervisor.log_tail import LAST_LINE_LEAD
-from operations.supervisor.plan import ALERTS, CONNECTOR, DASHBOARD, EXCHANGE, JUDGE, WEB
+from operations.supervisor.plan import ALERTS, CONNECTOR, DASHBOARD, EXCHANGE, JUDGE, TRIALS, WEB
 from operations.supervisor.running import ArenaRun
 from operations.supervisor.supervisor import TICK_S
 
@@ -38,7 +38,7 @@ FOLLOWED_TOPICS = (
     topics.LLM_CALLS.name,
     topics.EVALUATIONS.name,
 )
-OPTIONAL_PROCESSES = (ALERTS, DASHBOARD, JUDGE, WEB)
+OPTIONAL_PROCESSES = (ALERTS, DASHBOARD, JUDGE, TRIALS, WEB)
 """A contest continues without these processes."""
 JUDGE_WAIT_S_MAX = 10.0
 """How long to wait for the judge's last evaluation after the last turn. The report does not need

@@ -258,7 +258,7 @@ def _cells(row: ProcessStatus) -> tuple[str, ...]:
     if row.waiting and row.health in ALIVE:
         counters = f"waiting for {row.waiting}"
     if row.shadow_of:
-        counters = f"shadow of {row.shadow_of} {counters}"
+        counters = f"shadow of {row.shadow_of}; {counters}"
     market = "; ".join(text for text in (row.feed_down, row.market_warning) if text)
     if market and row.health in ALIVE:
         counters = market

@@ -15,6 +15,7 @@ from arena.risk_limits import RiskLimits
 from arena.risk_log import RiskLog
 from arena.risk_requests import NewestRequests
 from arena.risk_state import RiskState, account_name
+from arena.shadow_agents import named
 from arena.unknown_names import unknown_name
 from trading_tools.quotes import MarketState
 from trading_tools.risk.checks import utc_words
@@ -67,7 +68,7 @@ def show_lines(document: Document) -> Iterator[str]:
         stopped = f"; only sells {account['only_sells']}" if account["only_sells"] else ""
         waits = "; a newer request applies from its next order on"
         more = waits if account["request_waits"] else ""
-        yield f"{account['account']}: {preset}set by {where}{stopped}{more}"
+        yield f"{named(str(account['account']))}: {preset}set by {where}{stopped}{more}"
         for one in _list(account["limits"]):
             now = f"now {one['now']}" if one["now"] else "now unknown"
             left = f", {one['left']} left" if one["left"] else ""
@@ -87,9 +88,9 @@ def report_lines(document: Document) -> Iterator[str]:
         risk, exits = _map(found["risk"]), _map(found["exits"])
         blocked = sum(_map(risk["rejected"]).values())
         yield (
-            f"{agent}: {risk['approved']} approved, {risk['adjusted']} cut, {blocked} rejected;"
-            f" exits: {exits['armed']} armed, {exits['fired']} fired, {exits['cancelled']}"
-            " cancelled"
+            f"{named(agent)}: {risk['approved']} approved, {risk['adjusted']} cut,"
+            f" {blocked} rejected; exits: {exits['armed']} armed, {exits['fired']} fired,"
+            f" {exits['cancelled']} cancelled"
         )
         if settings := _map(risk["settings"]):
             yield f"  limits            {'; '.join(settings)}"
