@@ -3,7 +3,6 @@
 Every text passes `judge.prompts.lint` against the text in force; one that does not is not tried.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +21,8 @@ REFUSED_MAX: Final = 5
 """Texts in a row that cannot be used, after which no further one is asked for."""
 SHOWN_MAX: Final = 8
 WORDS_CHARS_MAX: Final = 300
-_TEXT = re.compile(r"<text>\s*?\n?(.*?)\s*</text>", re.DOTALL)
+BEGIN: Final = "<text>"
+END: Final = "</text>"
 
 REFLECTION: Final = """\
 You improve the text by which a trading agent decides. Decisions are checked by code: whether they
@@ -166,6 +166,7 @@ def reflection_prompt(text: str, scores: Sequence[AnswerScore], refused: str = "
 
 
 def text_of_answer(answer: str) -> str:
-    """The text in a model's answer; "" if it has none."""
-    found = _TEXT.findall(answer)
-    return f"{found[-1].strip()}\n" if found and found[-1].strip() else ""
+    """The last text between <text> and </text> in a model's answer; "" if it has none."""
+    before, _, _ = answer.rpartition(END)
+    _, begin, text = before.rpartition(BEGIN)
+    return f"{text.strip()}\n" if begin and text.strip() else ""

@@ -54,6 +54,12 @@ def test_text_is_taken_out_of_an_answer() -> None:
         assert "" == text_of_answer(answer)
 
 
+def test_answer_with_much_white_space_is_read_at_once() -> None:
+    """A model may answer blank lines only; reading them takes linear time."""
+    assert "" == text_of_answer("<text>" + "\n" * 100_000)
+    assert "a\n" == text_of_answer("<text>" + "\n" * 100_000 + "a</text>")
+
+
 def test_texts_that_may_not_be_proposed_are_not_tried() -> None:
     """The next request says why; after some in a row no further one is made."""
     answers = [
