@@ -1,39 +1,24 @@
-"""Asks a chat node many questions at once, for the commands that measure and compare.
+"""Asks a chat node many requests, a few at once, for the commands that measure and compare.
 
 Reads `judge.inbox`; writes `ai_prompted.<node>`. The chat node must be running.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from arena import topics
-from arena.bus.base import LATEST, Bus, Record
+from arena.bus.base import LATEST, Bus, LogReader, Record
 from arena.errors import DependencyMissing, UsageError
-from arena.messages import AgentSpec, ChatMessage, ChatReply
+from arena.messages import AgentSpec, ChatReply, ChatRequest
 from arena.read_topic import read_to_ends
-from judge.evaluations.llm.request import chat_request
 
 IN_FLIGHT_MAX: Final = 8
 READ_TIMEOUT_S: Final = 0.5
 
 Progress = Callable[[int, int], None]
-"""Called with the number of answers so far, and of questions."""
+"""Called with the number of answers so far, and of requests."""
 TakeReply = Callable[[str, ChatReply | None], Awaitable[None]]
 """Called with the id of a call and its reply; None if none came in time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One call.
-
-    Attributes:
-        call_id: Derived from what is asked, so that the same question is answered from the log.
-        messages: The conversation.
-    """
-
-    call_id: str
-    messages: tuple[ChatMessage, ...]
 
 
 def only_node(judging: Sequence[str], of_agents: Sequence[str]) -> str:
@@ -73,65 +58,99 @@ async def require_node(bus: Bus, node: str, agents: dict[str, AgentSpec]) -> Non
     )
 
 
+class NodeAsker:
+    """Asks one chat node, at most `IN_FLIGHT_MAX` requests at once."""
+
+    def __init__(self, bus: Bus, node: str, *, wait_s: float) -> None:
+        """Create an asker; call `start` before the first request.
+
+        Args:
+            bus: A started bus.
+            node: The chat node.
+            wait_s: Longest wait for a reply, in seconds.
+        """
+        self._bus = bus
+        self._node = node
+        self._wait_s = wait_s
+        self._reader: LogReader | None = None
+        self._any_reply = False
+
+    async def start(self) -> None:
+        """Open the inbox at its end, before the first request, so that no reply is missed."""
+        await self._bus.ensure_topics([topics.JUDGE_INBOX])
+        self._reader = await self._bus.log_reader(topics.JUDGE_INBOX.name, start=LATEST)
+        async for _ in read_to_ends(self._reader):
+            pass
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._reader is not None:
+            await self._reader.close()
+
+    async def ask(
+        self, requests: Sequence[ChatRequest], take: TakeReply, progress: Progress
+    ) -> None:
+        """Ask all requests; each one's time to answer begins when it is sent.
+
+        Args:
+            requests: What to ask, with different call ids.
+            take: Called for every request, in the order of the replies.
+            progress: Called after every read.
+
+        Raises:
+            DependencyMissing: The chat node has not replied to anything since `start`.
+        """
+        assert self._reader is not None, "it was started"
+        clock, sent_s, taken = self._bus.clock, dict[str, float](), 0
+        left = list(reversed(requests))
+        while left or sent_s:
+            while left and len(sent_s) < IN_FLIGHT_MAX:
+                request = left.pop()
+                sent_s[request.call_id] = clock.monotonic()
+                await self._send(request)
+            for record in await self._reader.read(timeout_s=READ_TIMEOUT_S):
+                reply = _reply_in(record)
+                if reply is not None and sent_s.pop(reply.call_id, None) is not None:
+                    self._any_reply = True
+                    await take(reply.call_id, reply)
+                    taken += 1
+            now_s = clock.monotonic()
+            for call_id in [one for one, at_s in sent_s.items() if now_s - at_s >= self._wait_s]:
+                if not self._any_reply:
+                    raise DependencyMissing(
+                        f"chat node {self._node} gave no reply within {self._wait_s:.0f} s",
+                        remedy="is it running? (arena status lists the chat nodes)",
+                    )
+                del sent_s[call_id]
+                await take(call_id, None)
+                taken += 1
+            progress(taken, len(requests))
+
+    async def _send(self, request: ChatRequest) -> None:
+        now = self._bus.clock.now()
+        times = {"issued_at": now, "deadline_at": now + (request.deadline_at - request.issued_at)}
+        sent = request.model_copy(update=times)
+        await self._bus.append(topics.prompted(self._node), sent, key=sent.asked_by)
+
+
 async def ask_all(
     bus: Bus,
     node: str,
-    questions: Sequence[Question],
+    requests: Sequence[ChatRequest],
     take: TakeReply,
     progress: Progress,
     *,
     wait_s: float,
 ) -> None:
-    """Ask all questions, at most `IN_FLIGHT_MAX` at once.
-
-    Args:
-        bus: A started bus.
-        node: The chat node.
-        questions: What to ask, with different call ids.
-        take: Called for every question, in the order of the replies.
-        progress: Called after every read.
-        wait_s: Longest wait for a reply, in seconds.
-
-    Raises:
-        DependencyMissing: The chat node does not reply to any.
-    """
-    clock = bus.clock
-    left, waiting = list(reversed(questions)), dict[str, float]()
-    taken = answered = 0
-    reader = await bus.log_reader(topics.JUDGE_INBOX.name, start=LATEST)
+    """Ask a chat node all requests, as `NodeAsker.ask` does."""
+    asker = NodeAsker(bus, node, wait_s=wait_s)
     try:
-        async for _ in read_to_ends(reader):
-            pass  # The end is reached before the first question, so that no reply is missed.
-        while left or waiting:
-            while left and len(waiting) < IN_FLIGHT_MAX:
-                question = left.pop()
-                waiting[question.call_id] = clock.monotonic()
-                await _send(bus, node, question)
-            for record in await reader.read(timeout_s=READ_TIMEOUT_S):
-                reply = _reply_in(record)
-                if reply is not None and waiting.pop(reply.call_id, None) is not None:
-                    await take(reply.call_id, reply)
-                    taken, answered = taken + 1, answered + 1
-            now_s = clock.monotonic()
-            for call_id in [one for one, since in waiting.items() if now_s - since >= wait_s]:
-                if not answered:
-                    raise DependencyMissing(
-                        f"chat node {node} gave no reply within {wait_s:.0f} s",
-                        remedy="is it running? (arena status lists the chat nodes)",
-                    )
-                del waiting[call_id]
-                await take(call_id, None)
-                taken += 1
-            progress(taken, len(questions))
+        await asker.start()
+        await asker.ask(requests, take, progress)
     finally:
-        await reader.close()
-
-
-async def _send(bus: Bus, node: str, question: Question) -> None:
-    request = chat_request(question.call_id, question.messages, bus.clock.now())
-    await bus.append(topics.prompted(node), request, key=request.asked_by)
+        await asker.close()
 
 
 def _reply_in(record: Record) -> ChatReply | None:
-    message = record.message_or_none()
+    message = record.message_or_none() if record.kind == "ChatReply" else None
     return message if isinstance(message, ChatReply) else None

@@ -13,10 +13,10 @@ from arena.errors import UsageError
 from arena.messages import ChatReply, JudgeCalibration, Turn, TurnJudgement
 from arena.read_topic import for_each_record
 from arena.roster import read_agents
-from judge.evaluations.llm.asking import Progress, Question, ask_all, only_node, require_node
+from judge.evaluations.llm.asking import Progress, ask_all, only_node, require_node
 from judge.evaluations.llm.calibration import TurnChoice, calibration_of, questions_about
 from judge.evaluations.llm.judgement import AskedTurn, judgement_of, unanswered
-from judge.evaluations.llm.request import turn_messages
+from judge.evaluations.llm.request import chat_request, turn_messages
 from judge.evaluations.llm.rubric import Rubric, shipped_rubric
 from judge.evaluations.llm.service import WAIT_S
 
@@ -87,8 +87,12 @@ async def _judged(
         await bus.append(topics.EVALUATIONS.name, judgement, key=judgement.agent)
         found.append(judgement)
 
-    questions = [Question(call, turn_messages(one.text, rubric)) for call, one in by_call.items()]
-    await ask_all(bus, node, questions, take, progress, wait_s=wait_s)
+    at = bus.clock.now()
+    requests = [
+        chat_request(call_id, turn_messages(one.text, rubric), at)
+        for call_id, one in by_call.items()
+    ]
+    await ask_all(bus, node, requests, take, progress, wait_s=wait_s)
     return found
 
 

@@ -15,7 +15,7 @@ from arena.messages import ChatReply, PairwiseComparison, Turn, TurnJudgement
 from arena.read_topic import for_each_record
 from arena.roster import read_agents
 from arena.unknown_names import unknown_name
-from judge.evaluations.llm.asking import Progress, Question, ask_all, only_node, require_node
+from judge.evaluations.llm.asking import Progress, ask_all, only_node, require_node
 from judge.evaluations.llm.pairs import (
     CONFIDENCE,
     chosen_snapshots,
@@ -24,7 +24,7 @@ from judge.evaluations.llm.pairs import (
     share_of_b,
 )
 from judge.evaluations.llm.reply import parse_better
-from judge.evaluations.llm.request import Better, PairRequest, pair_requests
+from judge.evaluations.llm.request import Better, PairRequest, chat_request, pair_requests
 from judge.evaluations.llm.service import WAIT_S
 
 VERSIONS_MAX = 20
@@ -67,10 +67,10 @@ async def compare(
     await require_node(bus, node, agents)
     pairs, seen = await _pairs(bus, a, b, count)
     asked = [pair_requests(*pair, node) for pair in pairs]
-    requests = [request for pair in asked for request in pair]
-    questions = [Question(one.call_id, one.messages) for one in requests]
-    answers = _Answers({one.call_id: one for one in requests})
-    await ask_all(bus, node, questions, answers.take, progress, wait_s=wait_s)
+    answers = _Answers({one.call_id: one for pair in asked for one in pair})
+    now = bus.clock.now()
+    requests = [chat_request(one.call_id, one.messages, now) for one in answers.requests.values()]
+    await ask_all(bus, node, requests, answers.take, progress, wait_s=wait_s)
     counts = count_pairs(
         [(answers.better[one.call_id], answers.better[two.call_id]) for one, two in asked]
     )

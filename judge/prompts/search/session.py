@@ -21,7 +21,7 @@ from arena.prompt_versions import AgentPrompts
 from arena.roster import read_agents
 from arena.unknown_names import unknown_name
 from judge.prompts.frozen import require_coached
-from judge.prompts.search.asker import Answered, ChatNodeAsker
+from judge.prompts.search.asker import Answered, SearchAsker
 from judge.prompts.search.optimise import Optimised, SearchTools, optimise, proposal_of
 from judge.prompts.search.read_recorded import read_recorded
 from judge.prompts.search.recorded import CutText, RecordedPrompt, recorded_text
@@ -161,19 +161,19 @@ async def _tools(
     return SearchTools(lambda requests: calls.run(asker.ask(requests)), reflect, plan.cut)
 
 
-async def _asker(bus: Bus, plan: SearchPlan, node: str, stack: AsyncExitStack) -> ChatNodeAsker:
+async def _asker(bus: Bus, plan: SearchPlan, node: str, stack: AsyncExitStack) -> SearchAsker:
     if not plan.is_running:
         raise UsageError(
             f"chat node {node} does not run: the arena has ended",
             remedy="start the arena, and name the ended run with --snapshots",
         )
-    asker = ChatNodeAsker(bus, node, plan.answered)
+    asker = SearchAsker(bus, node, plan.answered)
     stack.push_async_callback(asker.close)
     await asker.start()
     return asker
 
 
-def _reflected(calls: "_Calls", asker: ChatNodeAsker, prompt: str) -> str:
+def _reflected(calls: "_Calls", asker: SearchAsker, prompt: str) -> str:
     return calls.run(asker.reflect(prompt))
 
 

@@ -28,7 +28,7 @@ from arena.settings import Settings
 from chat_nodes.model import RawReply, build_request
 from chat_nodes.scripted.in_process import scripted_replies
 from chat_nodes.scripted.model import completion
-from judge.prompts.search.asker import ChatNodeAsker
+from judge.prompts.search.asker import SearchAsker
 from judge.prompts.search.read_recorded import read_recorded
 from judge.prompts.search.session import SearchPlan, run_search
 from tests.judge.agent_evaluations.made_turns import START
@@ -209,7 +209,7 @@ async def test_records_of_an_agent_are_its_own(memory_bus: MemoryBus) -> None:
 async def test_chat_node_that_does_not_run_is_named(memory_bus: MemoryBus) -> None:
     """It is waited for once, not for every question."""
     await record(memory_bus, 1)
-    asker = ChatNodeAsker(memory_bus, CHAT_NODE, lambda _: None, wait_s=0.05)
+    asker = SearchAsker(memory_bus, CHAT_NODE, lambda _: None, wait_s=0.05)
     await asker.start()
     try:
         with pytest.raises(DependencyMissing, match=f"{CHAT_NODE} gave no reply"):
