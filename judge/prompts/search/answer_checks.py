@@ -1,8 +1,9 @@
 """Scores one answer to a recorded prompt by the checks of `judge.evaluations.checks`. Pure.
 
-Calls are not carried out: market orders are filled on paper (`as_if_filled`) if the account is
-known. `churn`, which needs the price of a later sell, does not apply; a trial has it. The rules of
-the text in force count for every text, so that none is better for having fewer rules or easy ones.
+Calls are not carried out: market orders are filled on paper (`paper_fills`) if the account is
+known. `churn`, which needs the price of a later sell, does not apply; a trial checks it. The rules
+of the text in force are checked for every text, so no text scores better by having fewer or easier
+rules.
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ from judge.evaluations.checks import (
 )
 from judge.evaluations.own_rules import broken_rule, rules_of
 from judge.evaluations.turn_view import TurnView, view_of
-from judge.prompts.search.as_if_filled import FilledAnswer, fill_calls
+from judge.prompts.search.paper_fills import FilledAnswer, fill_calls
 from judge.prompts.search.recorded import RecordedPrompt
 from judge.prompts.trial_arms import points_of
 from judge.strategy_text import RULES_BEGIN
@@ -66,7 +67,7 @@ def score_answer(prompt: RecordedPrompt, text: str, parent: str, reply: ChatRepl
     Args:
         prompt: The recorded prompt.
         text: The strategy's text that was shown.
-        parent: The text in force, whose rules count, too.
+        parent: The text in force, whose rules are checked, too.
         reply: The model's answer.
     """
     turn, filled = _answered(prompt, text, reply)
@@ -97,16 +98,16 @@ def score_answer(prompt: RecordedPrompt, text: str, parent: str, reply: ChatRepl
 
 
 def _broken_rule(text: str, parent: str, view: TurnView) -> Result:
-    """A new rule can be broken, and gives no credit if it is kept: every text would add some."""
+    """A new rule gives no credit if it is kept, because any text could add one."""
     own, of_parent = (broken_rule(rules_of(one), view) for one in (text, parent))
     return of_parent or own or of_parent
 
 
 def _answered(prompt: RecordedPrompt, text: str, reply: ChatReply) -> tuple[Turn, FilledAnswer]:
-    """The turn that ends with this answer, and what would come of its calls.
+    """The turn that ends with this answer, and the results that its calls would have.
 
-    Results of earlier look-ups are shown as texts, because the words before them are not this
-    answer's.
+    Results of earlier look-ups are shown as texts, because the words before them are not part of
+    this answer.
     """
     shown = [
         ChatMessage(role="user", content=message.content)

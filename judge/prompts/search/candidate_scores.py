@@ -1,4 +1,4 @@
-"""Shows texts to a model on recorded snapshots, each text on each snapshot once, within the budget.
+"""Tries texts on recorded snapshots, each text on each snapshot once, within the budget.
 
 Pure: the caller asks the model.
 """
@@ -96,17 +96,17 @@ def order_count(scores: Sequence[AnswerScore]) -> int:
     return sum(one.orders for one in scores)
 
 
-KEPT_SHARE = 0.5
-"""A text must lead to this share of the orders and words of the text in force, on the same
-snapshots: an agent that does nothing, or says nothing, fails no check."""
+ACTIVE_SHARE = 0.5
+"""A text must lead to this share of the orders and worded answers of the text in force, on the same
+snapshots, because an agent that does nothing, or says nothing, fails no check."""
 
 
-def why_withdrawn(scores: Sequence[AnswerScore], of_parent: Sequence[AnswerScore]) -> str:
-    """Why a text avoids the checks instead of passing them; "" if it does not."""
+def why_inactive(scores: Sequence[AnswerScore], of_parent: Sequence[AnswerScore]) -> str:
+    """Why a text leads to too few orders or words to be compared; "" if it does not."""
     orders, before = order_count(scores), order_count(of_parent)
-    if orders < KEPT_SHARE * before:
-        return f"{orders} orders instead of {before}: less than {KEPT_SHARE:.0%}"
+    if orders < ACTIVE_SHARE * before:
+        return f"{orders} orders instead of {before}: less than {ACTIVE_SHARE:.0%}"
     said, had = ([bool(one.words.strip()) for one in part] for part in (scores, of_parent))
-    if sum(said) < KEPT_SHARE * sum(had):
-        return f"{sum(said)} answers with words instead of {sum(had)}: less than {KEPT_SHARE:.0%}"
+    if sum(said) < ACTIVE_SHARE * sum(had):
+        return f"{sum(said)} answers with words instead of {sum(had)}: less than {ACTIVE_SHARE:.0%}"
     return ""

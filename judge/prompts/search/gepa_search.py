@@ -1,4 +1,4 @@
-"""Searches texts with GEPA (https://github.com/gepa-ai/gepa), an optional package. Pure otherwise.
+"""Searches texts with GEPA (https://github.com/gepa-ai/gepa), an optional package. Pure.
 
 GEPA keeps a pool of texts, each the best on some snapshots, and changes one of them after it was
 shown a few answers (Agrawal et al. 2025, arXiv 2507.19457). A changed text that is better on these
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from arena.errors import ArenaError, DependencyMissing
 from judge.prompts.search.answer_checks import AnswerScore
-from judge.prompts.search.candidate_scores import CandidateScores, mean_points, why_withdrawn
+from judge.prompts.search.candidate_scores import CandidateScores, mean_points, why_inactive
 from judge.prompts.search.edits import Edits
 from judge.prompts.search.recorded import RecordedPrompt
 
@@ -148,10 +148,10 @@ class _Search:
 
     # Any: GEPA's types, which are loaded late.
     def should_accept(self, proposal: Any, state: Any) -> bool:
-        """True if a text is better on the batch, and does not fall silent."""
+        """True if a text is better on the batch, and does not stop trading."""
         before, after = proposal.eval_before.outputs, proposal.eval_after.outputs
         better = sum(one.share for one in after) > sum(one.share for one in before)
-        return better and not why_withdrawn(after, before)
+        return better and not why_inactive(after, before)
 
     # Any: GEPA's type, which is loaded late.
     def is_over(self, state: Any) -> bool:
@@ -174,7 +174,7 @@ class _Search:
             texts += 1
             own = self.scores.scores(text, self.prompts)
             points = mean_points(own)
-            if points is None or why_withdrawn(own, before):
+            if points is None or why_inactive(own, before):
                 continue
             if after is None or points > after:
                 best, after = text, points

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from judge.prompts.search.answer_checks import AnswerScore
-from judge.prompts.search.candidate_scores import mean_points, order_count, why_withdrawn
+from judge.prompts.search.candidate_scores import mean_points, order_count, why_inactive
 from judge.statistics.types import FloatArray, Interval
 from judge.statistics.verdict import PERIODS_MIN, judge_returns
 
@@ -23,10 +23,10 @@ TEXTS: Final = ("in force", "candidate")
 
 @dataclass(frozen=True, slots=True)
 class HeldOutResult:
-    """What the held-out snapshots say.
+    """The result of the held-out snapshots.
 
     Attributes:
-        is_better: True if the candidate decides clearly better, and does not fall silent.
+        is_better: True if the candidate decides clearly better, and does not stop trading.
         reason: Why, one sentence.
         pairs: Compared snapshots.
         before, after: Mean points of the text in force and of the candidate; None if unknown.
@@ -85,7 +85,7 @@ def _decide(
         f"decision quality {difference.estimate:+.1f} points"
         f" [{difference.low:+.1f}, {difference.high:+.1f}] on {len(olds)} held-out snapshots"
     )
-    if why := why_withdrawn(news, olds):
+    if why := why_inactive(news, olds):
         return False, f"{points}, but {why}"
     if difference.low <= 0:
         return False, f"{points}: not clearly better"

@@ -1,6 +1,6 @@
 """A whole search: texts are tried on the earlier snapshots, the best one on the later ones. Pure.
 
-The best text of the search meets the held-out snapshots once, so its result there was not selected.
+Only the best text of the search is tried on the held-out snapshots, so its result is not selected.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,8 +16,8 @@ from judge.prompts.search.candidate_scores import Ask, CandidateScores
 from judge.prompts.search.edits import Edits, ReflectedEdits, TemplateEdits
 from judge.prompts.search.gepa_search import Found, search_texts
 from judge.prompts.search.held_out import HeldOutResult, compare_held_out
-from judge.prompts.search.parts import SearchParts, parts_of
 from judge.prompts.search.recorded import CutText, RecordedPrompt
+from judge.prompts.search.split import SearchSplit, split_prompts
 from judge.prompts.templates import template_of
 
 POINTS_DIGITS: Final = 2
@@ -39,7 +39,7 @@ class SearchTools:
 
 
 @dataclass(frozen=True, slots=True)
-class Optimised:
+class SearchResult:
     """The result of a search.
 
     Attributes:
@@ -47,8 +47,8 @@ class Optimised:
         text: The text that decides better; None if none was found.
         reason: Why, one sentence.
         found: What the search found.
-        held_out: What the held-out snapshots say; None if they were not needed.
-        parts: The snapshots.
+        held_out: The result of the held-out snapshots; None if no text was better before.
+        split: The snapshots.
         calls: Calls that were made, and allowed.
         failed: Calls without an answer.
     """
@@ -58,7 +58,7 @@ class Optimised:
     reason: str
     found: Found
     held_out: HeldOutResult | None
-    parts: SearchParts
+    split: SearchSplit
     calls: int
     budget_calls: int
     failed: int
@@ -66,7 +66,7 @@ class Optimised:
 
 def optimise(
     parent: str, prompts: Sequence[RecordedPrompt], budget_calls: int, tools: SearchTools
-) -> Optimised:
+) -> SearchResult:
     """Search a better text than the one in force.
 
     Args:
@@ -79,27 +79,27 @@ def optimise(
         UsageError: There are too few snapshots or calls for a result.
         DependencyMissing: GEPA is not installed, or the model does not answer.
     """
-    parts = parts_of(prompts, budget_calls)
-    budget = CallBudget(budget_calls, parts.calls_held_back)
+    split = split_prompts(prompts, budget_calls)
+    budget = CallBudget(budget_calls, split.calls_held_back)
     scores = CandidateScores(parent, tools.ask, tools.cut, budget)
     edits: Edits = TemplateEdits(parent)
     if tools.reflect is not None:
         edits = ReflectedEdits(parent, tools.reflect, budget)
-    found = search_texts(parent, parts.searched, scores, edits)
+    found = search_texts(parent, split.searched, scores, edits)
     held_out = None
-    reason = f"no text was better on the {len(parts.searched)} searched snapshots"
+    reason = f"no text was better on the {len(split.searched)} searched snapshots"
     if found.text != parent:
         budget.release()
-        before = scores.scores(parent, parts.held_out)
-        held_out = compare_held_out(before, scores.scores(found.text, parts.held_out))
+        before = scores.scores(parent, split.held_out)
+        held_out = compare_held_out(before, scores.scores(found.text, split.held_out))
         reason = held_out.reason
-    return Optimised(
+    return SearchResult(
         parent=parent,
         text=found.text if held_out is not None and held_out.is_better else None,
         reason=reason,
         found=found,
         held_out=held_out,
-        parts=parts,
+        split=split,
         calls=budget.spent,
         budget_calls=budget_calls,
         failed=scores.failed,
@@ -107,7 +107,7 @@ def optimise(
 
 
 def proposal_of(
-    result: Optimised, agent: str, *, by: str, as_of: datetime | None, at: datetime
+    result: SearchResult, agent: str, *, by: str, as_of: datetime | None, at: datetime
 ) -> PromptProposed:
     """The proposal of a text that decides better, with the figures of the held-out snapshots.
 
@@ -136,17 +136,17 @@ def proposal_of(
     )
 
 
-def _evidence(result: Optimised, side: str) -> Evidence | None:
+def _evidence(result: SearchResult, side: str) -> Evidence | None:
     held_out = result.held_out
     points = None if held_out is None else getattr(held_out, side)
     if held_out is None or points is None:
         return None
-    last = result.parts.held_out[-1].turn.as_of
+    last = result.split.held_out[-1].turn.as_of
     return Evidence(quality=round(points, POINTS_DIGITS), turns=held_out.pairs, as_of=last)
 
 
 # Any: JSON values.
-def result_document(result: Optimised) -> dict[str, Any]:
+def result_document(result: SearchResult) -> dict[str, Any]:
     """The result as JSON; keys are only ever added."""
     held_out = None if result.held_out is None else asdict(result.held_out)
     return {
@@ -158,13 +158,13 @@ def result_document(result: Optimised) -> dict[str, Any]:
         "budget_calls": result.budget_calls,
         "failed": result.failed,
         "search": {
-            **_part_document(result.parts.searched),
+            **_part_document(result.split.searched),
             "texts": result.found.texts,
             "rounds": result.found.rounds,
             "before": result.found.before,
             "after": result.found.after,
         },
-        "held_out": {**_part_document(result.parts.held_out), **(held_out or {})},
+        "held_out": {**_part_document(result.split.held_out), **(held_out or {})},
     }
 
 

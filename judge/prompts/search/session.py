@@ -22,7 +22,7 @@ from arena.roster import read_agents
 from arena.unknown_names import unknown_name
 from judge.prompts.frozen import require_coached
 from judge.prompts.search.asker import Answered, SearchAsker
-from judge.prompts.search.optimise import Optimised, SearchTools, optimise, proposal_of
+from judge.prompts.search.optimise import SearchResult, SearchTools, optimise, proposal_of
 from judge.prompts.search.read_recorded import read_recorded
 from judge.prompts.search.recorded import CutText, RecordedPrompt, recorded_text
 
@@ -39,7 +39,7 @@ class SearchPlan:
         agent: The agent.
         budget_calls: Most calls of all kinds.
         reflection: Chat node that is asked for better texts; "" for the coach's templates.
-        is_running: True if the arena runs: it can answer, and takes a proposal.
+        is_running: True if the arena runs, so chat nodes answer and routers take a proposal.
         scripted: Answers in place of a scripted chat node.
         cut: Cuts a text as the agent's prompts do.
         answered: Called after answers of a chat node came.
@@ -55,7 +55,7 @@ class SearchPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchEnd:
+class SearchOutcome:
     """How a search ended.
 
     Attributes:
@@ -67,14 +67,14 @@ class SearchEnd:
             it does, or if there is no proposal.
     """
 
-    result: Optimised
+    result: SearchResult
     node: str
     scripted: bool
     proposed: bool
     refused: str = ""
 
 
-async def run_search(bus: Bus, source: Bus, plan: SearchPlan) -> SearchEnd:
+async def run_search(bus: Bus, source: Bus, plan: SearchPlan) -> SearchOutcome:
     """Search a better text, and propose it if the arena runs.
 
     Args:
@@ -106,9 +106,9 @@ async def run_search(bus: Bus, source: Bus, plan: SearchPlan) -> SearchEnd:
         result = await bus.threads.run(work)
     last = prompts[-1].turn
     if result.text is None or not plan.is_running:
-        return SearchEnd(result, last.node, last.scripted, proposed=False)
+        return SearchOutcome(result, last.node, last.scripted, proposed=False)
     refused = await _propose(bus, plan.agent, result)
-    return SearchEnd(result, last.node, last.scripted, proposed=not refused, refused=refused)
+    return SearchOutcome(result, last.node, last.scripted, proposed=not refused, refused=refused)
 
 
 async def _prompts_of(bus: Bus, plan: SearchPlan) -> AgentPrompts:
@@ -137,7 +137,7 @@ async def _prompts_of(bus: Bus, plan: SearchPlan) -> AgentPrompts:
     return own
 
 
-async def _propose(bus: Bus, agent: str, result: Optimised) -> str:
+async def _propose(bus: Bus, agent: str, result: SearchResult) -> str:
     """Propose the text; returns why the proposal does not count, "" if it does."""
     proposed = proposal_of(
         result, agent, by=command_sender(), as_of=await newest_as_of(bus), at=bus.clock.now()
@@ -165,7 +165,7 @@ async def _asker(bus: Bus, plan: SearchPlan, node: str, stack: AsyncExitStack) -
     if not plan.is_running:
         raise UsageError(
             f"chat node {node} does not run: the arena has ended",
-            remedy="start the arena, and name the ended run with --snapshots",
+            remedy="start the arena again, or start another one and name this run with --snapshots",
         )
     asker = SearchAsker(bus, node, plan.answered)
     stack.push_async_callback(asker.close)
@@ -178,7 +178,7 @@ def _reflected(calls: "_Calls", asker: SearchAsker, prompt: str) -> str:
 
 
 class _Calls:
-    """Runs coroutines of a loop for work in a thread, until the search ends."""
+    """Runs coroutines in a loop for a thread that waits for them, until the search ends."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

@@ -16,7 +16,7 @@ from arena.bus.exported import ExportedBus
 from judge.evaluations.checks import both_ways_bps
 from judge.evaluations.turn_view import view_of
 from judge.prompts.search.answer_checks import score_answer
-from judge.prompts.search.as_if_filled import fill_calls
+from judge.prompts.search.paper_fills import fill_calls
 from judge.prompts.search.read_recorded import read_recorded
 from judge.prompts.search.recorded import RecordedPrompt, recorded_text
 from tests.judge.prompts.search.searches import reply

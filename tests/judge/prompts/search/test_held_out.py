@@ -2,7 +2,7 @@
 
 from judge.prompts.search.answer_checks import AnswerScore
 from judge.prompts.search.held_out import compare_held_out
-from judge.prompts.search.parts import HELD_OUT_MIN
+from judge.prompts.search.split import HELD_OUT_MIN
 
 
 def scores(points: list[float | None], orders: int = 1, words: str = "Why.") -> list[AnswerScore]:

@@ -13,13 +13,13 @@ from judge.prompts.lint import lint
 from judge.prompts.search.candidate_scores import FAILURES_MAX
 from judge.prompts.search.gepa_search import require_gepa
 from judge.prompts.search.optimise import (
-    Optimised,
+    SearchResult,
     SearchTools,
     optimise,
     proposal_of,
     result_document,
 )
-from judge.prompts.search.parts import BUDGET_MIN
+from judge.prompts.search.split import BUDGET_MIN
 from tests.judge.agent_evaluations.made_turns import START
 from tests.judge.prompts.search.searches import (
     CAREFUL,
@@ -37,7 +37,7 @@ PROMPTS = prompts(140)
 
 def searched(
     model: StubModel, budget: int = 300, reflect: Callable[[str], str] | None = None
-) -> Optimised:
+) -> SearchResult:
     """A search with a model."""
     return optimise(TEXT, PROMPTS, budget, SearchTools(model, reflect, uncut))
 
@@ -51,8 +51,8 @@ def test_better_text_is_found_and_decided_by_later_snapshots() -> None:
     assert result.held_out is not None
     assert result.held_out.before is not None
     assert 60 < result.held_out.before < 100 == result.held_out.after
-    last = result.parts.searched[-1].turn.as_of
-    assert all(one.turn.as_of > last for one in result.parts.held_out)
+    last = result.split.searched[-1].turn.as_of
+    assert all(one.turn.as_of > last for one in result.split.held_out)
 
     proposed = proposal_of(result, "alfa", by="cli/test", as_of=START, at=START)
     assert ("optimiser", version_of(TEXT)) == (proposed.author, proposed.parent)
@@ -94,7 +94,7 @@ def test_nothing_better_is_said_without_touching_the_held_out_part() -> None:
     model = Careful()
     result = searched(model)
     assert (None, None) == (result.text, result.held_out)
-    assert len(result.parts.searched) == result.calls == len(model.asked)
+    assert len(result.split.searched) == result.calls == len(model.asked)
     assert "no text was better" in result.reason
     assert "nothing better" == result_document(result)["result"]
 

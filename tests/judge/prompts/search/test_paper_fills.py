@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from arena.messages import HeldPosition, Portfolio, PortfolioOrder, RequestedCall
 from judge.evaluations.checks import both_ways_bps
 from judge.prompts.search.answer_checks import score_answer
-from judge.prompts.search.as_if_filled import FilledAnswer, fill_calls
+from judge.prompts.search.paper_fills import FilledAnswer, fill_calls
 from judge.prompts.search.recorded import Offered, recorded_prompts
 from tests.judge.agent_evaluations.made_turns import PROMPT, recorded_turns
 from tests.judge.prompts.search.searches import OFFERED, TEXT, prompts, reply, turn

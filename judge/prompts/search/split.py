@@ -1,7 +1,7 @@
 """Which recorded snapshots are searched, and which decide. Pure.
 
-The snapshots that decide are later than all that are searched, with a gap between them, so that a
-text which only fits what was searched is found out. Budget and snapshots are shared as follows:
+The snapshots that decide are later than all that are searched, with a gap between them, so a text
+that only fits the searched ones is not better there. The budget is shared as follows:
 
     held out    a fifth of the budget, at least `HELD_OUT_MIN`, for each of two texts
     searched    of the rest a fifth, so that five texts can be tried on all of them
@@ -22,18 +22,19 @@ HELD_OUT_MIN: Final = PERIODS_MIN
 HELD_OUT_SHARE: Final = 0.4
 """Share of the snapshots, the newest, that can be held out."""
 GAP: Final = 5
-"""Snapshots between the two parts: a prompt shows the last decisions, too."""
+"""Snapshots between the two parts, because a prompt shows the last decisions, too."""
 SEARCHED_MIN: Final = 15
 SEARCHED_MAX: Final = 60
 TEXTS: Final = 5
 """Texts that can be tried on all searched snapshots."""
-SHARES: Final = 5
+BUDGET_SHARES: Final = 5
+"""One of these shares of the budget is held out for each of two texts."""
 SNAPSHOTS_MIN: Final = SEARCHED_MIN + GAP + HELD_OUT_MIN
 BUDGET_MIN: Final = 2 * HELD_OUT_MIN + TEXTS * SEARCHED_MIN
 
 
 @dataclass(frozen=True, slots=True)
-class SearchParts:
+class SearchSplit:
     """The snapshots of a search, each part oldest first.
 
     Attributes:
@@ -46,11 +47,11 @@ class SearchParts:
 
     @property
     def calls_held_back(self) -> int:
-        """Calls that the decision takes: both texts on all held-out snapshots."""
+        """Calls for the decision: both texts on all held-out snapshots."""
         return 2 * len(self.held_out)
 
 
-def parts_of(prompts: Sequence[RecordedPrompt], budget_calls: int) -> SearchParts:
+def split_prompts(prompts: Sequence[RecordedPrompt], budget_calls: int) -> SearchSplit:
     """Share recorded snapshots between search and decision.
 
     Args:
@@ -74,17 +75,17 @@ def parts_of(prompts: Sequence[RecordedPrompt], budget_calls: int) -> SearchPart
         )
     later = max(HELD_OUT_MIN, int(len(prompts) * HELD_OUT_SHARE))
     earlier = prompts[: len(prompts) - later - GAP]
-    held_out = spread(prompts[-later:], max(HELD_OUT_MIN, budget_calls // SHARES))
+    held_out = spread(prompts[-later:], max(HELD_OUT_MIN, budget_calls // BUDGET_SHARES))
     left = budget_calls - 2 * len(held_out)
     searched = spread(earlier, min(SEARCHED_MAX, max(SEARCHED_MIN, left // TEXTS)))
-    return SearchParts(searched, held_out)
+    return SearchSplit(searched, held_out)
 
 
 def spread(prompts: Sequence[RecordedPrompt], count: int) -> tuple[RecordedPrompt, ...]:
     """At most `count` of the snapshots, one of each equal stretch of time.
 
-    Which one follows from the turns' ids: a fixed step could meet only the buys of an agent that
-    buys and sells in turn.
+    The turns' ids choose it: a fixed step could select only the buys of an agent that buys and
+    sells in turn.
     """
     size = len(prompts)
     if count >= size:

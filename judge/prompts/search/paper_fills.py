@@ -1,9 +1,8 @@
-"""What the executor would answer to an order, by the prices and the account that a prompt shows.
+"""Fills market orders on paper, at the prices and with the account that a prompt shows. Pure.
 
-Calls of a search are not carried out. Market orders are filled here at the shown bid or ask, with
-the stated costs, so that the checks can measure sizes against the account and the strategy's own
-rules. An order that needs more than that, such as one with a limit price, stays open and its
-effects unknown. Pure.
+Calls of a search are not carried out. With paper fills the checks can measure sizes against the
+account and the strategy's own rules. An order that needs more than the shown bid or ask and the
+stated costs, such as one with a limit price, is not filled, and the account is unknown after it.
 """
 
 from collections.abc import Sequence
@@ -33,7 +32,7 @@ _WIDE = Context(prec=60)
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """What would come of one call.
+    """The result that one call would have.
 
     Attributes:
         ok: True if it would be carried out.
@@ -46,7 +45,7 @@ class CallResult:
 
 @dataclass(frozen=True, slots=True)
 class FilledAnswer:
-    """What would come of the calls of an answer.
+    """The results that the calls of an answer would have.
 
     Attributes:
         results: One per call.
@@ -74,7 +73,7 @@ def fill_calls(
     account: Portfolio | None,
     cost_bps: Decimal | None,
 ) -> FilledAnswer:
-    """What would come of the calls of an answer, in their order.
+    """The results that the calls of an answer would have, in their order.
 
     Args:
         calls: The calls.
@@ -128,7 +127,7 @@ def _filled(
     own: _Account,
     cost_bps: Decimal,
 ) -> CallResult | None:
-    """What would come of an order; None if that cannot be said here."""
+    """The result that an order would have; None if it cannot be computed from the prompt."""
     if arguments is None or arguments.get(LIMIT_ARGUMENT) is not None:
         return None
     product_id, side = str(arguments.get("product_id")), str(arguments.get("action")).lower()
