@@ -88,7 +88,7 @@ def processes_text(processes: Sequence[ProcessSpec], agents: int) -> str:
     parts: list[str] = [name for name in ("exchange", "connector") if name in names]
     parts.append(counted(nodes, "chat node"))
     parts.append(f"{counted(routers, 'router')} ({counted(agents, 'agent')})")
-    others = ("tools", "tool-server", "ledger", "judge", "alerts", "web", "dashboard")
+    others = ("tools", "tool-server", "ledger", "judge", "trials", "alerts", "web", "dashboard")
     parts += [name for name in others if name in names]
     return ", ".join(parts)
 

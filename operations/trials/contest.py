@@ -99,12 +99,17 @@ def try_in_contest(
     )
     document = trial_document(ended, asked.snapshots)
     write_atomic(directory / RESULT_FILE, json.dumps(document, indent=1) + "\n")
-    if location.records is None and location.run is not None and location.run.is_running():
+    run = location.run
+    is_running = location.records is None and run is not None and run.is_running()
+    if is_running:
         asyncio.run(_report(location, ended))
     is_pending = known.own.pending is not None and known.own.pending.version == ended.challenger
     print_trial(ended, asked.snapshots, is_pending=is_pending, as_json=quiet)
     if not quiet:
         print(f" Result: {directory / RESULT_FILE}")
+    if not quiet and is_running and location.directory is not None:
+        # The trial's own run is now the newest one.
+        print(f" In the arena: arena prompts list {asked.agent} --run {location.directory.name}")
     return ended
 
 

@@ -13,9 +13,10 @@ from arena.errors import ArenaError
 from arena.halt_command import read_halts
 from arena.messages import COACHED, AgentSpec, TrialEnded, TrialStarted
 from arena.node import Node
-from arena.prompt_log import newest_as_of, read_prompts
+from arena.prompt_log import newest_as_of
 from arena.prompt_trials import running_trial
 from arena.prompt_versions import PromptBook, short_version
+from arena.read_topic import read_list
 from arena.roster import read_agents
 from operations.supervisor.supervisor import Change
 from operations.trials.arena import TrialArena
@@ -55,11 +56,13 @@ class Watch:
     """Follows `prompts`, and runs the trials that are due.
 
     Attributes:
+        book: The versions and trials of all agents.
         refused: Proposals that cannot be tried: agent and version.
     """
 
     node: Node
     options: WatchOptions
+    book: PromptBook = field(default_factory=PromptBook)
     refused: set[tuple[str, str]] = field(default_factory=set)
 
     async def serve(self) -> None:
@@ -70,32 +73,33 @@ class Watch:
         reader = await node.bus.log_reader(topics.PROMPTS.name)
         try:
             while True:
+                for record in await read_list(reader):
+                    self.book.apply(record)
                 started = await self._next()
-                if started is None:
-                    node.details["trial"] = "waits for a proposal"
-                    await reader.read(timeout_s=IDLE_READ_S)
+                if started is not None:
+                    await self._run(started)
                     continue
-                await self._run(started)
+                node.details["trial"] = "waits for a proposal"
+                for record in await reader.read(timeout_s=IDLE_READ_S):
+                    self.book.apply(record)
         finally:
             await reader.close()
 
     async def _next(self) -> TrialStarted | None:
         """The trial to run: the one that is running, else a new one of a pending proposal."""
-        bus = self.node.bus
-        book = await read_prompts(bus)
         agents = {one.name for one in self.options.arena.loaded.spec.agents}
-        for agent in sorted(agents & book.agents.keys()):
-            running = running_trial(book.of(agent).trials)
+        for agent in sorted(agents & self.book.agents.keys()):
+            running = running_trial(self.book.of(agent).trials)
             if running is not None and running.started is not None:
                 return running.started
-        for agent in sorted(agents & book.agents.keys()):
-            if (started := await self._begin(agent, book)) is not None:
+        for agent in _by_age(agents, self.book):
+            if (started := await self._begin(agent)) is not None:
                 return started
         return None
 
-    async def _begin(self, agent: str, book: PromptBook) -> TrialStarted | None:
+    async def _begin(self, agent: str) -> TrialStarted | None:
         """Begin the trial of an agent's pending proposal, if it is due."""
-        bus, own, options = self.node.bus, book.of(agent), self.options
+        bus, own, options = self.node.bus, self.book.of(agent), self.options
         pending = own.pending
         if pending is None or pending.author not in TRIED_AUTHORS or own.frozen:
             return None
@@ -138,6 +142,13 @@ class Watch:
         ended: TrialEnded = await run.run()
         node.counters["trials"] += 1
         node.log.info("trial ended", verdict=ended.verdict, reasons=list(ended.reasons), **shown)
+
+
+def _by_age(agents: set[str], book: PromptBook) -> list[str]:
+    """The agents with a pending proposal, the oldest proposal first."""
+    pending = {agent: own.pending for agent, own in book.agents.items() if agent in agents}
+    found = [(one.offset, agent) for agent, one in pending.items() if one is not None]
+    return [agent for _, agent in sorted(found)]
 
 
 def _can_be_tried(spec: AgentSpec | None) -> bool:
