@@ -43,6 +43,14 @@ def spending_text(summary: ArenaSummary) -> str:
     return words
 
 
+def shadow_text(summary: ArenaSummary) -> str:
+    """How much of the cost is that of the shadow agents of trials; "" without any."""
+    if not summary.shadow_calls:
+        return ""
+    known = summary.shadow_cost_usd
+    return f"of it trials {'unknown' if known is None else text.cost(known)}"
+
+
 def ended_text(ended_at: datetime | None, now: datetime) -> str:
     """When a run ended, in the zone of `now`: "ended 22:39", "ended 28 Nov 22:39".
 

@@ -4,7 +4,7 @@ from rich.text import Text
 
 from arena.plural import counted
 from dashboard import text
-from dashboard.labels import market_text, spending_text
+from dashboard.labels import market_text, shadow_text, spending_text
 from dashboard.model.frame import Frame
 from dashboard.model.rows import ReadStatus
 from dashboard.terminal.feed_text import feed_text
@@ -60,9 +60,8 @@ def health_parts(frame: Frame, width: int, read_status: ReadStatus) -> list[Text
     if width < 120 and summary.unpriced:
         cost = "$ unknown" if summary.cost_usd is None else f"{text.cost(summary.cost_usd)}+?"
     parts.append(Text(cost))
-    if summary.shadow_calls and width >= 120:
-        known = summary.shadow_cost_usd
-        parts.append(Text(f"of it trials {'unknown' if known is None else text.cost(known)}"))
+    if width >= 120 and (trials := shadow_text(summary)):
+        parts.append(Text(trials))
     if width >= 100:
         lags = [row.lag for row in frame.processes if row.lag is not None and row.alive]
         parts.append(Text(f"{text.short_count(summary.tokens)} tokens"))

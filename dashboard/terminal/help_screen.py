@@ -4,7 +4,7 @@ from rich.text import Text
 
 from arena.plural import counted
 from dashboard import text
-from dashboard.labels import spending_text
+from dashboard.labels import shadow_text, spending_text
 from dashboard.model.frame import Frame
 from dashboard.model.processes import ProcessRow
 from dashboard.model.rows import ArenaSummary
@@ -132,6 +132,7 @@ def _health(summary: ArenaSummary) -> list[tuple[str, str, str]]:
         rules = f"fee {summary.fee_bps:f} bps, slippage {summary.slippage_bps:f} bps per fill"
     stale = ", ".join(summary.stale_products) or "none"
     calls = f"{counted(summary.llm_calls, 'call')}, {text.count(summary.llm_errors)} failed"
+    tokens = f"{text.count(summary.tokens)} tokens"
     feed = f"last price {text.age(summary.feed_age_s)} ago; stale products: {stale}"
     warning = text.one_line(summary.market_warning)
     rows = [
@@ -140,7 +141,7 @@ def _health(summary: ArenaSummary) -> list[tuple[str, str, str]]:
         ("rules", rules, ""),
         (
             "models",
-            f"{calls}, {text.count(summary.tokens)} tokens, {spending_text(summary)}",
+            ", ".join(filter(None, (calls, tokens, spending_text(summary), shadow_text(summary)))),
             WARNING if summary.llm_errors else "",
         ),
         (

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from arena.plural import counted
 from dashboard import text
-from dashboard.labels import market_text, model_text, spending_text
+from dashboard.labels import market_text, model_text, shadow_text, spending_text
 from dashboard.model.frame import Frame
 from dashboard.model.rows import AgentRow
 from dashboard.terminal.feed_text import feed_text
@@ -91,7 +91,8 @@ def progress_line(frame: Frame, ended: str = "", silent_s: float | None = None) 
     fills = sum(row.fills for row in ranking)
     refused = sum(row.rejections for row in ranking)
     parts.append(f"{counted(fills, 'trade')}, {text.count(refused)} rejected")
-    parts.append(f"{counted(summary.llm_errors, 'LLM error')}, {spending_text(summary)}")
+    spent = filter(None, (spending_text(summary), shadow_text(summary)))
+    parts.append(f"{counted(summary.llm_errors, 'LLM error')}, {', '.join(spent)}")
     if not ended:
         market = (summary.feed_down, summary.market_warning)
         parts += [text.one_line(words) for words in market if words]

@@ -20,6 +20,9 @@ from dashboard.model.queries import UnknownName
 from dashboard.model.results import TradePage
 from dashboard.model.standings import standings
 from dashboard.model.view import AGENTS_MAX, ArenaView
+from dashboard.terminal.screen import render
+from dashboard.terminal.standings_text import progress_line
+from dashboard.terminal.ui import Ui
 from tests.dashboard.alerts.situations import alerts_of, limits, situation_of
 from tests.dashboard.coaching import coached
 from tests.dashboard.publishing import publish
@@ -78,6 +81,11 @@ def test_their_calls_are_a_line_of_the_costs() -> None:
     document = standings(view, scenario.wall)
     assert isinstance(document["shadow_agents"], dict)
     assert document["shadow_agents"]["calls"] == 60
+    frame = build_frame(view, scenario.wall)
+    assert "$0.1200, of it trials $0.1200" in progress_line(frame)
+    screen = render(frame, Ui(screen="help"), 140, 40)
+    assert "$0.1200, of it trials $0.1200" in "\n".join(line.plain for line in screen.lines)
+    assert "trials" not in progress_line(build_frame(ArenaView(), scenario.wall))
 
 
 def test_they_have_a_row_while_their_trial_runs() -> None:
