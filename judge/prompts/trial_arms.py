@@ -4,7 +4,7 @@
 topics of a running arena. Both make the arms here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,7 @@ POINTS: Final = 100.0
 
 @dataclass(slots=True)
 class TurnPoints:
-    """The points of turns, each agent's in their order; the first record of a turn counts.
+    """The points of turns, of each agent in their order; the first record of a turn counts.
 
     Attributes:
         points: Agent -> snapshot id -> points of its turn, NaN where no check applied.
@@ -36,7 +36,7 @@ class TurnPoints:
     _seen: set[str] = field(default_factory=set)
 
     def take(self, turn: Turn) -> None:
-        """Check a turn; one whose process ended says nothing."""
+        """Check a turn; an aborted one is not counted."""
         if turn.turn_id in self._seen or turn.outcome == "aborted":
             return
         self._seen.add(turn.turn_id)
@@ -105,22 +105,6 @@ def _arm(season: Season, names: Sequence[str], points: TurnPoints) -> TrialArm:
         )
     columns = [known[name] for name in names]
     return arm_of(season.log_returns()[:, columns], points, season.snapshot_ids, names)
-
-
-def quality_by_snapshot(
-    turns: Iterable[Turn], snapshot_ids: Sequence[str], names: Sequence[str]
-) -> FloatArray:
-    """Points of the turns on each snapshot, mean over the agents; NaN where no check applied.
-
-    Args:
-        turns: Turns of these agents, each agent's in their order.
-        snapshot_ids: The T snapshots.
-        names: The agents.
-    """
-    points = TurnPoints()
-    for turn in turns:
-        points.take(turn)
-    return points.by_snapshot(snapshot_ids, names)
 
 
 def points_of(results: str) -> float:

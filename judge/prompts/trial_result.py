@@ -8,10 +8,11 @@ too short to tell two texts apart by profit.
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
+from arena.messages.trials import TrialVerdict
 from judge.statistics.types import FloatArray, Interval
 from judge.statistics.verdict import PERIODS_MIN, judge_returns
 
@@ -21,8 +22,6 @@ RETURN_BOUND_PCT: Final = 1.0
 CONFIDENCE: Final = 0.90
 SEED: Final = 1
 RESAMPLES: Final = 2_000
-
-TrialVerdict = Literal["promote", "keep", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def calibration_rows(calibration: JudgeCalibration) -> list[list[str]]:
 def calibration_remarks(calibration: JudgeCalibration) -> list[str]:
     """What the table does not say."""
     percent = f"{calibration.confidence:.0%}".replace("%", " %")
-    who = "built-in rules, not an LLM" if calibration.scripted else calibration.model or "no model"
+    who = "scripted rules, not an LLM" if calibration.scripted else calibration.model or "no model"
     retest = "no turn was judged twice"
     if calibration.retest_agreement is not None:
         turns = counted(calibration.retest_turns, "turn")

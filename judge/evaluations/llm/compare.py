@@ -20,7 +20,7 @@ from judge.evaluations.llm.pairs import (
     CONFIDENCE,
     chosen_snapshots,
     count_pairs,
-    is_decision,
+    is_comparable,
     share_of_b,
 )
 from judge.evaluations.llm.reply import parse_better
@@ -185,7 +185,11 @@ async def _for_each_decision(
         if record.kind != "Turn" or record.key_text not in agents:
             return
         message = record.message_or_none()
-        if isinstance(message, Turn) and message.agent == record.key_text and is_decision(message):
+        if (
+            isinstance(message, Turn)
+            and message.agent == record.key_text
+            and is_comparable(message)
+        ):
             take(message)
 
     await for_each_record(bus, topics.TURNS, take_record)

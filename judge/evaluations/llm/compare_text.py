@@ -24,8 +24,8 @@ def comparison_lines(found: PairwiseComparison) -> list[str]:
     if found.share_b is not None:
         share = share_text(*found.share_b)
         lines.append(
-            f"Share of {b} of the {decided} with a winner: {share} ({percent} interval, rather too"
-            " narrow: decisions on neighbouring snapshots are alike)."
+            f"Share of {b} of the {decided} with a winner: {share} ({percent} interval; it is too"
+            " narrow, because decisions on neighbouring snapshots are alike)."
         )
     if found.first_place:
         lines.append(
@@ -37,7 +37,7 @@ def comparison_lines(found: PairwiseComparison) -> list[str]:
         if len(versions) > 1:
             shown = ", ".join(short_version(one) for one in versions)
             lines.append(f"{name} played by several versions of its prompt: {shown}.")
-    who = "built-in rules, not an LLM" if found.scripted else found.model or "no model"
+    who = "scripted rules, not an LLM" if found.scripted else found.model or "no model"
     cost = "unknown" if found.cost_usd is None else f"{found.cost_usd:.4f} USD"
     lines.append(f"Chat node {found.node}: {who}. {counted(2 * found.pairs, 'call')}, cost {cost}.")
     return lines

@@ -2,8 +2,8 @@
 
 Only decisions on the same snapshot are compared, each pair in both orders. What both orders call
 better is better; everything else is a tie, because many models prefer the answer that they read
-first. The interval is for the share of the pairs with a winner (Clopper and Pearson): decisions on
-neighbouring snapshots are alike, so it is rather too narrow.
+first. The interval is for the share of the pairs with a winner (Clopper and Pearson). It is too
+narrow, because decisions on neighbouring snapshots are alike.
 """
 
 import hashlib
@@ -35,8 +35,8 @@ def chosen_snapshots(a: Iterable[str], b: Iterable[str], count: int) -> frozense
     return frozenset(heapq.nsmallest(count, set(a) & set(b), key=_rank))
 
 
-def is_decision(turn: Turn) -> bool:
-    """True if the model decided something in a turn, so that it can be compared."""
+def is_comparable(turn: Turn) -> bool:
+    """True if a turn was completed, so there is a decision to compare."""
     return turn.outcome == "completed"
 
 

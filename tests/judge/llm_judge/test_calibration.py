@@ -130,7 +130,7 @@ def test_table_has_a_row_per_fault_and_says_what_it_cannot_tell() -> None:
     assert list(FAULTS) == [row[1] for row in rows]
     assert "90 % [72, 98]" == rows[0][3]
     assert "5 % [0, 22]" == rows[0][5]
-    assert "built-in rules, not an LLM" in text
+    assert "scripted rules, not an LLM" in text
     assert "no turn was judged twice" in text
     blind = tuple(rates(name, 1, 20, 1, 20) for name in RUBRIC.ids[:1])
     unable = " ".join(calibration_remarks(calibration(rates=blind, scripted=False)))

@@ -143,5 +143,5 @@ async def test_command_prints_the_comparison(bus: KafkaBus, settings: Settings) 
     async with chat_node(settings, CountingModel()):
         text, document = await run(), json.loads(await run("--json"))
     assert "careful was better 3 times" in text
-    assert "built-in rules, not an LLM" in text
+    assert "scripted rules, not an LLM" in text
     assert 3 == document["a_better"] == document["pairs"]

@@ -221,4 +221,4 @@ async def test_command_prints_the_calibration(bus: KafkaBus, settings: Settings)
 
     assert 3 == JudgeCalibration.model_validate_json(document).turns
     assert "false alarms" in table
-    assert f"Chat node {CHAT_NODE}: built-in rules, not an LLM" in table
+    assert f"Chat node {CHAT_NODE}: scripted rules, not an LLM" in table

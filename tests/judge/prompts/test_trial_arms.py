@@ -6,7 +6,7 @@ import numpy as np
 
 from arena.messages import ChatMessage, Turn
 from judge.evaluations.checks import CHECKS
-from judge.prompts.trial_arms import points_of, quality_by_snapshot
+from judge.prompts.trial_arms import TurnPoints, points_of
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -56,6 +56,9 @@ def test_quality_is_the_mean_over_the_agents_of_each_snapshot() -> None:
         turn("a-1", "s3", outcome="aborted"),
         turn("a-1", "elsewhere"),
     ]
-    found = quality_by_snapshot(turns, ["s1", "s2", "s3"], ["a-1", "a-2"])
+    points = TurnPoints()
+    for one in turns:
+        points.take(one)
+    found = points.by_snapshot(["s1", "s2", "s3"], ["a-1", "a-2"])
     assert found[0] > found[1]
     assert np.isnan(found[2])
