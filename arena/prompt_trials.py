@@ -7,7 +7,7 @@ trial changes no text: a proposal that it found better still needs an approval.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from arena.messages import TrialEnded, TrialStarted
+from arena.messages import TrialEnded, TrialMarket, TrialStarted
 
 TRIALS_MAX = 100
 """Most trials that are kept per agent; the oldest are forgotten."""
@@ -30,15 +30,35 @@ class PromptTrial:
 
     @property
     def is_running(self) -> bool:
-        """True if its shadow agents play, or should."""
+        """True if it has not ended, so its shadow agents trade, or will after a restart."""
         return self.ended is None
+
+    @property
+    def newest(self) -> TrialStarted | TrialEnded:
+        """Its newest record."""
+        message = self.ended or self.started
+        assert message is not None, "a trial has a first record"
+        return message
 
     @property
     def challenger(self) -> str:
         """Version of the text that is tried."""
-        message = self.ended or self.started
-        assert message is not None, "a trial has a first record"
-        return message.challenger
+        return self.newest.challenger
+
+    @property
+    def market(self) -> TrialMarket:
+        """Where it runs; only shadow agents have a start that is recorded."""
+        return "live" if self.ended is None else self.ended.market
+
+    @property
+    def snapshots(self) -> int | None:
+        """Length that was asked for; None for a lock-step contest."""
+        return None if self.started is None else self.started.snapshots
+
+    @property
+    def repeats(self) -> int:
+        """Agents per arm."""
+        return self.newest.repeats
 
 
 def running_trial(trials: Sequence[PromptTrial]) -> PromptTrial | None:

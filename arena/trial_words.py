@@ -36,8 +36,7 @@ def trial_text(trial: PromptTrial, done: int = 0) -> str:
     """
     if trial.ended is not None:
         return f"trial {trial.trial_id}: {result_text(trial.ended)}"
-    length = trial.started.snapshots if trial.started else 0
-    return f"trial {trial.trial_id} is running: {progress_text(done, length)}"
+    return f"trial {trial.trial_id} is running: {progress_text(done, trial.snapshots or 0)}"
 
 
 def trial_of_pending(own: AgentPrompts) -> PromptTrial | None:

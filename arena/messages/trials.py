@@ -3,7 +3,7 @@
 Times are venue time (`as_of`) where a rule depends on them; `at` is wall time.
 """
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,8 @@ TrialArmName = Literal["champion", "challenger", "copy"]
 TrialMarket = Literal["live", "replay"]
 """Where it ran: as shadow agents in the running arena, or in a lock-step contest of its own."""
 TrialVerdict = Literal["promote", "keep", "undecided"]
+TRIAL_ARMS: tuple[TrialArmName, ...] = get_args(TrialArmName)
+"""The arms of every trial, in the order in which they are compared."""
 
 
 class TrialInterval(MessagePart):
@@ -64,6 +66,11 @@ class TrialStarted(Message):
     def names(self) -> tuple[str, ...]:
         """The shadow agents of all arms."""
         return tuple(name for names in self.arms.values() for name in names)
+
+    @property
+    def repeats(self) -> int:
+        """Shadow agents per arm."""
+        return len(self.names) // len(self.arms)
 
 
 class TrialEnded(Message):

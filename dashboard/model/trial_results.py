@@ -33,36 +33,30 @@ def waiting_trial(view: ArenaView, own: AgentPrompts) -> str:
 
 def _trial(view: ArenaView, one: PromptTrial) -> TrialResult:
     started, ended = one.started, one.ended
-    message = ended or started
-    assert message is not None, "a trial has a first record"
+    message = one.newest
     played = _played(view, one)
-    length = started.snapshots if started else 0
     return TrialResult(
         trial_id=one.trial_id,
-        market=ended.market if ended else "live",
+        market=one.market,
         state="ended" if ended else "running",
         verdict=ended.verdict if ended else None,
         champion=message.champion,
         challenger=message.challenger,
-        snapshots=started.snapshots if started else None,
+        snapshots=one.snapshots,
         played=played,
-        repeats=ended.repeats if ended else _repeats(started),
+        repeats=one.repeats,
         quality=_difference(ended.quality) if ended else None,
         noise_quality=_difference(ended.noise_quality) if ended else None,
         return_pct=_difference(ended.return_pct) if ended else None,
         noise_return_pct=_difference(ended.noise_return_pct) if ended else None,
         detectable_pct=ended.detectable_pct if ended else None,
-        words=result_text(ended) if ended else progress_text(played, length),
+        words=result_text(ended) if ended else progress_text(played, one.snapshots or 0),
         run=ended.run if ended else "",
         by=started.by if started else message.by,
         started_at=started.at if started else None,
         ended_at=ended.at if ended else None,
         shadows=tuple(_shadows(view, started)) if started and not ended else (),
     )
-
-
-def _repeats(started: TrialStarted | None) -> int:
-    return len(started.names) // len(started.arms) if started else 0
 
 
 def _played(view: ArenaView, one: PromptTrial) -> int:

@@ -1,10 +1,9 @@
 """A trial by shadow agents in a running arena: how far it is, and what it found. Pure.
 
 The result is a function of `market.snapshots`, `account.events` and the shadow agents' turns: of
-the first N snapshots that every arm answered. So whoever computes it, and whenever, finds the same,
-also after a kill, and slow or gated agents take longer. A period is from one of these snapshots to
-the next one, which is one more than N: the account before the orders that answer a snapshot, at its
-bids.
+the first N snapshots that every arm answered. So every computation gives the same result, also
+after a kill; slow or gated agents take longer. N periods need N + 1 of these snapshots: a period is
+from one to the next, and equity is that before the orders that answer a snapshot, at its bids.
 
 A snapshot counts once every shadow agent has ended a turn on a later one, because orders may come
 late.
@@ -28,10 +27,11 @@ from arena.messages import (
     TrialStarted,
     Turn,
 )
+from arena.messages.trials import TRIAL_ARMS
 from arena.pass_overs import PassedOver
 from judge.evaluations.account_track import account_track
 from judge.prompts.trial_arms import TurnPoints, arm_of
-from judge.prompts.trial_result import ARMS, TrialArm, TrialResult, judge_trial
+from judge.prompts.trial_result import TrialArm, TrialResult, judge_trial
 from judge.season.accounts_fold import AccountsFold
 from judge.season.assemble import SeasonFolds
 from judge.season.market_fold import MarketFold
@@ -122,7 +122,7 @@ class LiveTrial:
             result = TrialResult("undecided", (next(iter(broken.values())),), len(counted) - 1)
         else:
             arms = {arm: self._arm(names, counted) for arm, names in self.started.arms.items()}
-            ordered = [arms[name] for name in ARMS if name in arms]
+            ordered = [arms[name] for name in TRIAL_ARMS]
             result = judge_trial(*ordered, bound_pct=self.started.bound_pct)
         at = end.published_at
         return ended_of(result, self.started, "live", by=by, as_of=end.as_of, at=at)
@@ -145,7 +145,7 @@ class LiveTrial:
         return arm_of(log_returns(at_counted), self._points, snapshots, names)
 
     def _counted(self) -> list[int]:
-        """Indices of the snapshots that every arm answered, and that are settled."""
+        """Indices of the snapshots that every arm answered, and that no late order can change."""
         answered = {name: self._answered(name) for name in self.started.names}
         if not all(answered.values()):
             return []
@@ -177,7 +177,7 @@ def ended_of(
 
     Args:
         result: What the trial found.
-        started: The trial; of a lock-step contest its arms do not matter.
+        started: The trial; for a lock-step contest the names in its arms are not used.
         market: Where it ran.
         by: The sender.
         as_of: Venue time of its end.
@@ -194,7 +194,7 @@ def ended_of(
         verdict=result.verdict,
         reasons=result.reasons,
         periods=result.periods,
-        repeats=len(started.names) // len(ARMS),
+        repeats=started.repeats,
         return_pct=_interval(result.return_pct),
         quality=_interval(result.quality),
         noise_return_pct=_interval(result.noise_return_pct),

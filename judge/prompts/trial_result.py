@@ -12,11 +12,10 @@ from typing import Final
 
 import numpy as np
 
-from arena.messages.trials import TrialVerdict
+from arena.messages.trials import TRIAL_ARMS, TrialVerdict
 from judge.statistics.types import FloatArray, Interval
 from judge.statistics.verdict import PERIODS_MIN, judge_returns
 
-ARMS: Final = ("champion", "challenger", "copy")
 RETURN_BOUND_PCT: Final = 1.0
 """A challenger may have lost this much against the champion over the trial, not more."""
 CONFIDENCE: Final = 0.90
@@ -146,7 +145,7 @@ def _compared(
     """Sums of challenger and copy minus champion, and the detectable difference of the first."""
     found = judge_returns(
         series,
-        ARMS,
+        TRIAL_ARMS,
         periods_per_year=1.0,
         confidence=confidence,
         seed=seed,

@@ -37,13 +37,10 @@ SHOWN_MAX = 20
 def trial_rows(own: AgentPrompts, played: Played) -> Iterator[tuple[str, ...]]:
     """The cells of `COLUMNS`, one row per trial, oldest first."""
     for one in own.trials[-SHOWN_MAX:]:
-        message = one.ended or one.started
-        if message is None:
-            continue
+        message = one.newest
         names = one.trial_id, short_version(message.challenger), short_version(message.champion)
         if one.ended is None:
-            length = one.started.snapshots if one.started else 0
-            state = f"running, {progress_text(played.get(one.trial_id, 0), length)}"
+            state = f"running, {progress_text(played.get(one.trial_id, 0), one.snapshots or 0)}"
             yield names[0], state, *names[1:], "live", "", "", "", "", ""
             continue
         found = one.ended
@@ -83,19 +80,18 @@ def trial_documents(own: AgentPrompts, played: Played) -> list[JsonValue]:
 
 def _document(one: PromptTrial, played: Played) -> dict[str, JsonValue]:
     started, ended = one.started, one.ended
-    message = ended or started
-    assert message is not None, "a trial has a first record"
+    message = one.newest
     return {
         "trial_id": one.trial_id,
-        "market": "live" if ended is None else ended.market,
+        "market": one.market,
         "state": "running" if ended is None else "ended",
         "verdict": None if ended is None else ended.verdict,
         "champion": message.champion,
         "challenger": message.challenger,
-        "snapshots": None if started is None else started.snapshots,
+        "snapshots": one.snapshots,
         "played": played.get(one.trial_id, 0) if ended is None else ended.periods,
         "periods": None if ended is None else ended.periods,
-        "repeats": ended.repeats if ended is not None else _repeats(one),
+        "repeats": one.repeats,
         "quality": None if ended is None else _interval(ended.quality),
         "noise_quality": None if ended is None else _interval(ended.noise_quality),
         "return_pct": None if ended is None else _interval(ended.return_pct),
@@ -109,10 +105,6 @@ def _document(one: PromptTrial, played: Played) -> dict[str, JsonValue]:
         "ended_by": None if ended is None else ended.by,
         "ended_at": None if ended is None else ended.at.isoformat(),
     }
-
-
-def _repeats(one: PromptTrial) -> int | None:
-    return None if one.started is None else len(one.started.names) // len(one.started.arms)
 
 
 def _interval(found: TrialInterval | None) -> JsonValue:

@@ -59,19 +59,16 @@ def shown_trials(own: AgentPrompts) -> tuple[ShownTrial, ...]:
 
 
 def _shown(one: PromptTrial) -> ShownTrial:
-    started, ended = one.started, one.ended
-    message = ended or started
-    assert message is not None, "a trial has a first record"
-    repeats = len(started.names) // len(started.arms) if started else 0
+    message, ended = one.newest, one.ended
     return ShownTrial(
         trial_id=one.trial_id,
         state=ended.verdict if ended else "running",
-        market=ended.market if ended else "live",
+        market=one.market,
         challenger=message.challenger,
         champion=message.champion,
-        snapshots=started.snapshots if started else None,
+        snapshots=one.snapshots,
         periods=ended.periods if ended else None,
-        repeats=ended.repeats if ended else repeats,
+        repeats=one.repeats,
         quality=_difference(ended.quality) if ended else None,
         noise_quality=_difference(ended.noise_quality) if ended else None,
         return_pct=_difference(ended.return_pct) if ended else None,

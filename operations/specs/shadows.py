@@ -1,7 +1,7 @@
 """Shadow agents: three arms that try a text beside the agent whose text it is. Pure.
 
-They have the agent's chat node, cadence, gates, size of prompts and limits of a turn, and are
-processes of one router. Champion and challenger share seeds; the copy has others.
+They have the agent's chat node, cadence, gates, size of prompts and limits of a turn, and run in
+one router process. Champion and challenger share seeds; the copy has others.
 """
 
 import hashlib
@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Final
 
 from arena.messages import TrialStarted
-from arena.messages.trials import TrialArmName, TrialMarket
+from arena.messages.trials import TRIAL_ARMS, TrialArmName, TrialMarket
 from arena.plugins import NO_PLUGINS, Plugins
+from arena.unknown_names import SHADOW_PREFIX
 from operations.specs.tables import AgentTable, ChatNodeTable
 from operations.specs.trial import STRATEGY_FILES, seed_of
 from operations.supervisor.plan import router_command
 
 TRIAL_ID_DIGITS: Final = 12
-ARM_NAMES: Final[tuple[TrialArmName, ...]] = ("champion", "challenger", "copy")
 
 
 def trial_id_of(
     agent: str, champion: str, challenger: str, as_of: datetime | None, market: TrialMarket
 ) -> str:
-    """The id of a trial: of what is tried, and when.
+    """The id of a trial, derived from what is tried and when.
 
     Args:
         agent: The agent.
@@ -41,8 +41,8 @@ def trial_id_of(
 def shadow_arms(trial_id: str, repeats: int) -> dict[TrialArmName, tuple[str, ...]]:
     """Arm -> names of its shadow agents, one per repeat."""
     return {
-        arm: tuple(f"shadow-{trial_id}-{arm}-{n}" for n in range(1, repeats + 1))
-        for arm in ARM_NAMES
+        arm: tuple(f"{SHADOW_PREFIX}{trial_id}-{arm}-{n}" for n in range(1, repeats + 1))
+        for arm in TRIAL_ARMS
     }
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from arena.errors import UsageError
+from arena.messages.trials import TRIAL_ARMS
 from operations.specs.tables import AgentTable, ChatNodeTable, MarketTable
 
 Tables = dict[str, Any]  # Any: any TOML value
 
 KEPT: Final = ("arena", "features", "rules", "risk", "plugins")
 """Tables that a trial has from the arena."""
-ARMS: Final = ("champion", "challenger", "copy")
 STRATEGY_FILES: Final = {"champion": "champion.toml", "challenger": "challenger.toml"}
 """Arm -> file of its strategy; the copy plays the champion's."""
 SEEDS_APART: Final = 1_000
@@ -44,7 +44,7 @@ class TrialPlan:
 
 def arms_of(repeats: int) -> dict[str, tuple[str, ...]]:
     """Arm -> names of its agents."""
-    return {arm: tuple(f"{arm}-{n}" for n in range(1, repeats + 1)) for arm in ARMS}
+    return {arm: tuple(f"{arm}-{n}" for n in range(1, repeats + 1)) for arm in TRIAL_ARMS}
 
 
 def seed_of(arm: str, repeat: int) -> int:

@@ -25,6 +25,7 @@ from arena.bus.base import Bus
 from arena.command_sender import command_sender
 from arena.errors import EXIT_NO, UsageError
 from arena.messages import TrialEnded, TrialStarted
+from arena.messages.trials import TRIAL_ARMS
 from arena.prompt_log import append_prompt, newest_as_of, read_prompts
 from arena.prompt_versions import AgentPrompts, version_of
 from arena.run_lookup import ArenaLocation
@@ -32,7 +33,7 @@ from arena.runs import SPEC_FILE
 from arena.toml_files import parse_toml
 from operations.commands.compete_spec import to_toml
 from operations.specs.shadows import shadow_arms, trial_id_of
-from operations.specs.trial import ARMS, TrialPlan, arms_of, trial_tables
+from operations.specs.trial import TrialPlan, arms_of, trial_tables
 from operations.trials.arena import Texts, TrialArena, arena_of, write_strategies
 from operations.trials.begin import TrialAsked
 from operations.trials.documents import print_trial, trial_document
@@ -86,7 +87,7 @@ def try_in_contest(
         directory = _run_contest(path, quiet=quiet)
     arms = import_module(ROOM_OF_ARMS).read_arms(directory / "records", arms_of(asked.repeats))
     judge = import_module(ROOM_OF_RESULTS).judge_trial
-    result = judge(*(arms[arm] for arm in ARMS), bound_pct=asked.bound_pct)
+    result = judge(*(arms[arm] for arm in TRIAL_ARMS), bound_pct=asked.bound_pct)
     started = _started(asked, texts, known)
     ended: TrialEnded = import_module(ROOM_OF_RECORDS).ended_of(
         result,
