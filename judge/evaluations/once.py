@@ -10,6 +10,7 @@ from arena.bus.base import Bus, Record
 from arena.errors import ArenaError, UsageError
 from arena.messages import AgentEvaluation
 from arena.read_topic import read_to_ends
+from arena.shadow_agents import is_shadow, without_shadows
 from arena.unknown_names import check_agent_name, unknown_name
 from judge.checkpoints import SeasonCheckpoint
 from judge.evaluations.book import BOOK_TOPICS, EvaluationBook
@@ -95,12 +96,16 @@ def require_competitor(folds: SeasonFolds, agent: str) -> None:
     """Require an agent that can be evaluated.
 
     Raises:
-        UsageError: The agent is unknown, or is a baseline.
+        UsageError: The agent is unknown, a baseline, or a shadow agent.
     """
-    known = folds.roster.keys() | folds.turns.turns.keys()
+    known, spec = folds.roster.keys() | folds.turns.turns.keys(), folds.roster.get(agent)
     if agent not in known:
-        raise unknown_name("agent", agent, known)
-    spec = folds.roster.get(agent)
+        raise unknown_name("agent", agent, without_shadows(known, folds.roster))
+    if is_shadow(agent, spec):
+        raise UsageError(
+            f"{agent} is a shadow agent of a trial, which is not evaluated",
+            remedy="its trial compares it: arena prompts list AGENT",
+        )
     if spec is not None and spec.kind != "agent":
         raise UsageError(
             f"{agent} is a baseline, which is not evaluated", remedy="name a competing agent"

@@ -16,11 +16,15 @@ def require_coached(agent: str, agents: Mapping[str, AgentSpec], cannot: str) ->
 
     Raises:
         ArenaError: The roster says that its prompts are frozen.
-        UsageError: It is a baseline, which follows built-in rules.
+        UsageError: It is a baseline, which follows built-in rules, or a shadow agent.
     """
     spec = agents.get(agent)
     if spec is None:
         return
+    if spec.is_shadow:
+        raise UsageError(
+            f"{agent} is a shadow agent of a trial: {cannot}", remedy=f"name {spec.shadow_of}"
+        )
     if spec.prompts != COACHED:
         raise ArenaError(
             f"the prompts of {agent} are frozen, as in most contests: {cannot}",

@@ -45,7 +45,7 @@ from arena.topics import TopicSpec
 from arena.unknown_names import RESERVED, SHADOW_PREFIX, closest_first, listed
 from operations.specs.alerts import AlertsTable
 from operations.specs.baselines import route_baselines
-from operations.specs.coach import CoachTable
+from operations.specs.coach import CoachTable, check_coach
 from operations.specs.competition import (
     CompetitionTable,
     baseline_nodes,
@@ -130,6 +130,7 @@ class ArenaSpec(SpecTable):
             )
         _check_agents(spec.agents, spec.chat_nodes)
         check_judge(spec.judge, spec.chat_nodes)
+        check_coach(spec.coach, spec.competition)
         _check_all_agents(spec.agents, spec.expanded().agents)
         _check_risk(spec)
         return spec

@@ -11,13 +11,17 @@ trial_snapshots = 120 # length of such a trial
 """
 
 from decimal import Decimal
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
 from arena.durations import parse_duration
 from arena.money import decimal_text
+from operations.specs.errors import SpecFault
 from operations.specs.tables import SpecTable
+
+if TYPE_CHECKING:
+    from operations.specs.competition import CompetitionTable
 
 
 def _duration(text: str) -> str:
@@ -51,6 +55,17 @@ class CoachTable(SpecTable):
     risk_factor: Decimal = Field(default=Decimal("0.5"), gt=0, le=1)
     trials: bool = False
     trial_snapshots: int = Field(default=120, ge=TRIAL_SNAPSHOTS_MIN, le=10_000)
+
+
+def check_coach(table: CoachTable | None, contest: "CompetitionTable | None") -> None:
+    """Require that agents can be added to the market if the coach has trials.
+
+    Raises:
+        SpecFault: The contest is in lock-step.
+    """
+    if table is not None and table.trials and contest is not None and contest.lock_step:
+        what = "the market of a contest in lock-step waits for its agents, so trials cannot add any"
+        raise SpecFault(("coach", "trials"), f"{what}; remove it")
 
 
 def coach_flags(coach: CoachTable | None) -> list[str]:

@@ -100,15 +100,12 @@ def try_in_contest(
     )
     document = trial_document(ended, asked.snapshots)
     write_atomic(directory / RESULT_FILE, json.dumps(document, indent=1) + "\n")
-    run = location.run
-    is_running = location.records is None and run is not None and run.is_running()
-    if is_running:
-        asyncio.run(_report(location, ended))
+    is_reported = asyncio.run(report_to_arena(location, ended))
     is_pending = known.own.pending is not None and known.own.pending.version == ended.challenger
     print_trial(ended, asked.snapshots, is_pending=is_pending, as_json=quiet)
     if not quiet:
         print(f" Result: {directory / RESULT_FILE}")
-    if not quiet and is_running and location.directory is not None:
+    if not quiet and is_reported and location.directory is not None:
         # The trial's own run is now the newest one.
         print(f" In the arena: arena prompts list {asked.agent} --run {location.directory.name}")
     return ended
@@ -125,14 +122,18 @@ async def read_agent(location: ArenaLocation, agent: str) -> KnownAgent:
         await bus.close()
 
 
-async def _report(location: ArenaLocation, ended: TrialEnded) -> None:
-    """Append the result to the topic of the arena."""
+async def report_to_arena(location: ArenaLocation, ended: TrialEnded) -> bool:
+    """Append the result to `prompts`, if the arena is running; True if it was."""
+    run = location.run
+    if location.records is not None or run is None or not run.is_running():
+        return False
     bus: Bus = location.bus(CLIENT)
     await bus.start()
     try:
         await append_prompt(bus, ended)
     finally:
         await bus.close()
+    return True
 
 
 def _texts(known: KnownAgent, asked: TrialAsked, of_file: str) -> Texts:

@@ -56,8 +56,8 @@ async def calibrate(
     agents = await read_agents(bus)
     earlier = await _earlier_judgements(bus, rubric)
     node = node or only_node([one.node for one in earlier], [one.node for one in agents.values()])
-    baselines = {name for name, spec in agents.items() if spec.kind == "baseline"}
-    turns = await _chosen_turns(bus, count, baselines)
+    others = {name for name, spec in agents.items() if spec.kind != "agent"}
+    turns = await _chosen_turns(bus, count, others)
     asked = questions_about(turns, rubric, node)
     await require_node(bus, node, agents)
     judgements = await _judged(bus, node, asked, rubric, progress, wait_s)
@@ -111,14 +111,14 @@ async def _earlier_judgements(bus: Bus, rubric: Rubric) -> list[TurnJudgement]:
     return sorted(found, key=lambda one: one.at)
 
 
-async def _chosen_turns(bus: Bus, count: int, baselines: set[str]) -> list[Turn]:
+async def _chosen_turns(bus: Bus, count: int, others: set[str]) -> list[Turn]:
     choice = TurnChoice(count)
 
     def take(record: Record) -> None:
-        if record.kind != "Turn" or record.key_text in baselines:
+        if record.kind != "Turn" or record.key_text in others:
             return
         message = record.message_or_none()
-        if isinstance(message, Turn) and message.agent not in baselines:
+        if isinstance(message, Turn) and message.agent not in others:
             choice.add(message)
 
     await for_each_record(bus, topics.TURNS, take)

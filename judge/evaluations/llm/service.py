@@ -16,6 +16,7 @@ from arena.ids import check_name
 from arena.messages import AgentSpec, ChatReply, TurnJudgement
 from arena.node import Node
 from arena.read_topic import read_to_ends
+from arena.shadow_agents import is_shadow
 from judge.evaluations.llm.judgement import AskedTurn, judgement_of, unanswered
 from judge.evaluations.llm.request import DEADLINE_S, chat_request, turn_messages
 from judge.evaluations.llm.rubric import Rubric, shipped_rubric
@@ -124,7 +125,7 @@ class TurnJudge:
             self._kinds[message.agent] = message.kind
 
     def _is_competitor(self, agent: str) -> bool:
-        return self._kinds.get(agent, "agent") == "agent"
+        return self._kinds.get(agent, "agent") == "agent" and not is_shadow(agent)
 
     async def _catch_up(self, reader: LogReader) -> None:
         batches = read_to_ends(reader, stall_s=CATCH_UP_S, max_records=RECORDS_PER_READ)

@@ -22,7 +22,7 @@ from judge.evaluations.book import EvaluationBook
 from judge.evaluations.cadence import LEAST_S
 from judge.evaluations.check_fold import TurnChecks
 from judge.evaluations.due import due_evaluations
-from judge.evaluations.evaluate import DEFAULT_OPTIONS, evaluate
+from judge.evaluations.evaluate import DEFAULT_OPTIONS, EvaluationOptions, evaluate
 from judge.evaluations.once import require_competitor
 from judge.evaluations.verify import recomputed, verify_evaluations
 from judge.season import SeasonBuilder
@@ -228,6 +228,24 @@ def test_baselines_and_unknown_agents_cannot_be_evaluated() -> None:
         require_competitor(builder.folds, "cash")
     with pytest.raises(UsageError, match="momentun"):
         require_competitor(builder.folds, "momentun")
+
+
+def test_shadow_agents_are_not_evaluated() -> None:
+    """Neither by the judge on its cadence nor on demand."""
+    scenario, checks = Scenario().run(30), TurnChecks()
+    builder = SeasonBuilder(take_turn=checks.take)
+    for record in scenario.records:
+        builder.apply(record)
+    options = EvaluationOptions(first_after_s=60)
+    before = [one.agent for one in due_evaluations(builder, checks, EvaluationBook(), options)]
+    assert "momentum" in before
+
+    roster = builder.folds.roster
+    roster["momentum"] = roster["momentum"].model_copy(update={"kind": "shadow", "shadow_of": "x"})
+    after = [one.agent for one in due_evaluations(builder, checks, EvaluationBook(), options)]
+    assert {"momentum"} == {*before} - {*after}
+    with pytest.raises(UsageError, match="momentum is a shadow agent"):
+        require_competitor(builder.folds, "momentum")
 
 
 @pytest.mark.parametrize("name", ["evaluate", "evaluations"])

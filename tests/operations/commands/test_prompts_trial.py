@@ -10,13 +10,14 @@ import pytest
 
 from arena import topics
 from arena.bus.memory import MemoryBus
-from arena.messages import PromptDecided, PromptProposed
+from arena.messages import PromptDecided, PromptProposed, TrialEnded
+from arena.prompt_log import read_prompts
 from arena.prompt_versions import version_of
 from arena.run_lookup import ArenaLocation
 from arena.runs import newest_run
 from arena.settings import Settings
 from judge.prompts.templates import compose
-from operations.trials.contest import read_agent
+from operations.trials.contest import read_agent, report_to_arena
 from routers.strategy import load_strategy
 from tests.operations.commands.cli import ROOT, environment
 from tests.operations.commands.contests import DEADLINE_S, Contests
@@ -93,6 +94,40 @@ async def test_champion_of_an_expired_version_is_its_parent(memory_bus: MemoryBu
         assert champion is not None
         found.append(champion.text)
     assert ["B", "A"] == found
+
+
+@pytest.mark.parametrize("running", [True, False])
+async def test_result_is_reported_to_a_running_arena(memory_bus: MemoryBus, running: bool) -> None:
+    """Of an arena that has ended, it is only in the trial's own run."""
+    await memory_bus.ensure_topics(topics.fixed_topics())
+    ended = TrialEnded(
+        trial_id="1" * 12,
+        agent="mad",
+        champion=version_of("A"),
+        challenger=version_of("B"),
+        market="replay",
+        verdict="keep",
+        reasons=("worse",),
+        periods=60,
+        repeats=3,
+        run="2026-03-01T12-00-00",
+        by="cli/host",
+        at=AS_OF,
+    )
+
+    class Run:
+        def is_running(self) -> bool:
+            return running
+
+    class Location:
+        records, run = None, Run()
+
+        def bus(self, client_id: str) -> MemoryBus:
+            return OtherConnection(memory_bus.cluster)
+
+    assert running == await report_to_arena(cast(ArenaLocation, Location()), ended)
+    trials = (await read_prompts(memory_bus)).of("mad").trials
+    assert [ended] * running == [one.ended for one in trials]
 
 
 @pytest.mark.timeout(200)

@@ -4,7 +4,7 @@ import pytest
 
 from arena.errors import UsageError
 from operations.specs.arena_spec import parse_spec
-from operations.specs.coach import CoachTable, coach_flags
+from operations.specs.coach import CoachTable, coach_flags, trials_command
 
 FILE = """\
 [[chat_nodes]]
@@ -63,3 +63,22 @@ def test_wrong_setting_is_refused(line: str, words: str) -> None:
     text = f"{found.value} {found.value.remedy}"
     assert line.partition(" ")[0] in text
     assert words in text
+
+
+def test_trials_need_a_process_and_a_flag() -> None:
+    """The judge waits for results, and shadow agents give them; without the key nothing changes."""
+    assert [] == trials_command(None) + trials_command(coach_of("[coach]\n"))
+    coach = coach_of("[coach]\ntrials = true\ntrial_snapshots = 90\n")
+    assert "--coach-trials" == coach_flags(coach)[-1]
+    assert ["prompts", "trial", "--watch", "--snapshots", "90"] == trials_command(coach)
+    with pytest.raises(UsageError, match="trial_snapshots"):
+        coach_of("[coach]\ntrials = true\ntrial_snapshots = 59\n")
+
+
+def test_trials_cannot_add_agents_in_lock_step() -> None:
+    """The market waits for its agents alone."""
+    coach = "[coach]\ntrials = true\n"
+    contest = "[competition]\nsnapshots = 9\nprompts = 'coached'\n"
+    assert coach_of(contest + "pacing = 'real-time'\n" + coach) is not None
+    with pytest.raises(UsageError, match=r"\[coach\] trials.*lock-step"):
+        coach_of("[market]\nsource = 'replay'\n" + contest + coach)
