@@ -235,7 +235,7 @@ TRIAL = "operations.commands.prompts_trial"
 TRIALS = ProcessKind(
     name="trials",
     serve="operations.trials.process:serve",
-    second_process="goes on with the same trial; its router is a standby",
+    second_process="continues the same trial; its router is a standby",
     commands=(
         Command("prompts trial", f"{TRIAL}:prompts_trial", "Try another text for an agent."),
     ),

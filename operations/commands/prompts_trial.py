@@ -46,7 +46,8 @@ def prompts_trial(
         bool, typer.Option("--stop", help="End the running live trial, undecided.")
     ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Try each pending proposal of the judge, live.")
+        bool,
+        typer.Option("--watch", help="Try each proposal of coach and optimiser, live."),
     ] = False,
     snapshots: Annotated[
         int,
@@ -70,10 +71,10 @@ def prompts_trial(
 ) -> None:
     """Try a text against the one in force: same snapshots, same cash, and a copy as noise.
 
-    Promoted if decision quality is clearly better and the return is not worse than the bound.
-    Without --live it is a contest of its own in lock-step. With --live, FILE is proposed, shadow
-    agents with accounts of their own play beside the agent, and a killed command goes on if it is
-    given again.
+    The text is promoted if decision quality is clearly better and the return is not worse than the
+    bound. Without --live the trial is a contest of its own in lock-step. With --live FILE is
+    proposed, and shadow agents with accounts of their own trade beside the agent; run a killed
+    command again to continue its trial.
 
     Example: arena prompts trial momentum careful.md
     """

@@ -6,10 +6,8 @@ Exit codes: 0 promote, 1 keep, undecided, or nothing to stop, 130 after Ctrl-C.
 import asyncio
 import sys
 from importlib import import_module
-from pathlib import Path
 from typing import NoReturn
 
-from arena.atomic_files import write_atomic
 from arena.command_sender import command_sender
 from arena.errors import EXIT_NO, ArenaError
 from arena.messages import TrialEnded, TrialStarted
@@ -19,17 +17,18 @@ from arena.prompt_log import append_prompt, read_prompts
 from arena.prompt_trials import running_trial
 from arena.prompt_versions import short_version
 from arena.run_lookup import ArenaLocation, find_arena
+from arena.trial_words import progress_text
+from operations.commands.compete_progress import duration_text
 from operations.commands.live_line import LiveLine
 from operations.commands.supervised_run import arena_command
 from operations.supervisor.supervisor import Change
 from operations.trials.arena import TRIALS, TrialArena, arena_of
 from operations.trials.begin import TrialAsked, begin_trial
-from operations.trials.documents import print_trial, trial_document
+from operations.trials.documents import print_trial, write_result
 from operations.trials.live import TrialRun
 from operations.trials.topics import Progress, TrialTopics
 
 CLIENT = "arena-prompts-trial"
-RESULT_FILE = "trial.json"
 
 
 def try_live(run: str | None, asked: TrialAsked, *, as_json: bool) -> NoReturn:
@@ -57,22 +56,12 @@ async def _try(
         raise
     finally:
         await bus.close()
-    folder = arena.directory / TRIALS / ended.trial_id
-    write_result(folder, ended, started.snapshots)
+    path = write_result(arena.directory / TRIALS / ended.trial_id, ended, started.snapshots)
     pending = own.pending is not None and own.pending.version == ended.challenger
     print_trial(ended, started.snapshots, is_pending=pending, as_json=as_json)
     if not as_json:
-        print(f" Result: {folder / RESULT_FILE}")
+        print(f" Result: {path}")
     sys.exit(0 if ended.verdict == "promote" else EXIT_NO)
-
-
-def write_result(folder: Path, ended: TrialEnded, snapshots: int) -> None:
-    """Write `trial.json` to the folder of a trial, which exists once its router was started."""
-    import json
-
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(trial_document(ended, snapshots), indent=1)
-    write_atomic(folder / RESULT_FILE, text + "\n")
 
 
 class _Screen:
@@ -91,7 +80,7 @@ class _Screen:
 
     def show(self, found: Progress) -> None:
         """Show a state."""
-        self._line.show(progress_text(found, self._started.snapshots))
+        self._line.show(time_left_text(found, self._started.snapshots))
 
     def note(self, change: Change) -> None:
         """Show what happened to the process."""
@@ -99,28 +88,25 @@ class _Screen:
 
     def end(self, ended: TrialEnded) -> None:
         """Show the last state."""
-        self._line.end(f"{ended.periods} of {self._started.snapshots} snapshots")
+        self._line.end(progress_text(ended.periods, self._started.snapshots))
 
 
-def progress_text(found: Progress, snapshots: int) -> str:
-    """How far a trial is, and about how long it still takes: "34 of 60 snapshots, about 26 s"."""
-    text = f"{found.done} of {snapshots} snapshots"
+def time_left_text(found: Progress, snapshots: int) -> str:
+    """How far a trial is, and its remaining time: "34 of 60 snapshots, about 0:26 left"."""
+    text = progress_text(found.done, snapshots)
     if found.silent:
         return f"{text}, waiting for the first decision of {', '.join(found.silent)}"
     if found.interval_s is None:
         return text
-    return f"{text}, about {_duration((snapshots - found.done) * found.interval_s)} left"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    return f"{text}, about {duration_text((snapshots - found.done) * found.interval_s)} left"
 
 
 def _still_open(started: TrialStarted) -> str:
     command = f"{arena_command()} prompts trial {started.agent}"
-    return f"trial {started.trial_id} stays open; go on: {command} --live; end it: {command} --stop"
+    return (
+        f"trial {started.trial_id} stays open; continue it: {command} --live; "
+        f"end it: {command} --stop"
+    )
 
 
 def stop_live(run: str | None, agent: str) -> NoReturn:
@@ -147,11 +133,12 @@ async def _stop(location: ArenaLocation, agent: str) -> None:
         await append_prompt(bus, ended)
     finally:
         await bus.close()
-    print(f"trial {running.trial_id} ended after {ended.periods} snapshots; its agents stop")
+    played = progress_text(ended.periods, running.started.snapshots)
+    print(f"trial {running.trial_id} ended after {played}; its agents stop")
 
 
 def watch_live(run: str | None, snapshots: int, repeats: int, bound_pct: float) -> NoReturn:
-    """Try each pending proposal of the judge, one at a time, until a signal."""
+    """Try each pending proposal of the coach or the optimiser, one at a time, until a signal."""
     with find_arena(None, None, run, start_broker=False) as location:
         arena = arena_of(location)
         process = import_module("operations.trials.process")

@@ -1,4 +1,4 @@
-"""What a trial knows of its arena: the run's specification, and the texts that are tried.
+"""The arena of a trial: the specification of its run, and the texts that are tried.
 
 Reads the specification of a run, and the files of strategies that it names; writes the files of the
 strategies of a trial.

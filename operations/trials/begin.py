@@ -26,6 +26,7 @@ class TrialAsked:
     """A trial that is asked for.
 
     Attributes:
+        agent: The agent.
         text: The text to propose first; None to try the pending proposal.
         snapshots: Its length.
         repeats: Shadow agents per arm.
@@ -64,7 +65,7 @@ async def begin_trial(bus: Bus, arena: TrialArena, asked: TrialAsked, by: str) -
             raise UsageError(
                 f"a trial of another text of {name} is running: "
                 f"{short_version(running.challenger)}",
-                remedy=f"go on with it: arena prompts trial {name} --live; "
+                remedy=f"continue it: arena prompts trial {name} --live; "
                 f"or end it: arena prompts trial {name} --stop",
             )
         return running.started
@@ -124,5 +125,5 @@ def require_live_market(arena: TrialArena) -> None:
     if contest is not None and contest.lock_step:
         raise UsageError(
             "the market of this contest waits for its agents, so none can be added",
-            remedy="leave --live away: the trial is then a contest of its own",
+            remedy="omit --live: the trial is then a contest of its own",
         )

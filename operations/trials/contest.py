@@ -20,7 +20,6 @@ from typing import Any
 
 import typer
 
-from arena.atomic_files import write_atomic
 from arena.bus.base import Bus
 from arena.command_sender import command_sender
 from arena.errors import EXIT_NO, UsageError
@@ -36,10 +35,9 @@ from operations.specs.shadows import shadow_arms, trial_id_of
 from operations.specs.trial import TrialPlan, arms_of, trial_tables
 from operations.trials.arena import Texts, TrialArena, arena_of, write_strategies
 from operations.trials.begin import TrialAsked
-from operations.trials.documents import print_trial, trial_document
+from operations.trials.documents import print_trial, write_result
 
 CLIENT = "arena-prompts-trial"
-RESULT_FILE = "trial.json"
 ROOM_OF_ARMS = "judge.prompts.trial_arms"
 ROOM_OF_RESULTS = "judge.prompts.trial_result"
 ROOM_OF_RECORDS = "judge.prompts.live_trial"
@@ -63,7 +61,7 @@ class KnownAgent:
 def try_in_contest(
     location: ArenaLocation, asked: TrialAsked, prices: Sequence[Path], *, quiet: bool
 ) -> TrialEnded:
-    """Hold the contest of a trial, print its result, and report it to a running arena.
+    """Run the contest of a trial, print its result, and append it to `prompts` of a running arena.
 
     Args:
         location: The arena.
@@ -98,13 +96,12 @@ def try_in_contest(
         at=started.at,
         run=directory.name,
     )
-    document = trial_document(ended, asked.snapshots)
-    write_atomic(directory / RESULT_FILE, json.dumps(document, indent=1) + "\n")
+    written = write_result(directory, ended, asked.snapshots)
     is_reported = asyncio.run(report_to_arena(location, ended))
     is_pending = known.own.pending is not None and known.own.pending.version == ended.challenger
     print_trial(ended, asked.snapshots, is_pending=is_pending, as_json=quiet)
     if not quiet:
-        print(f" Result: {directory / RESULT_FILE}")
+        print(f" Result: {written}")
     if not quiet and is_reported and location.directory is not None:
         # The trial's own run is now the newest one.
         print(f" In the arena: arena prompts list {asked.agent} --run {location.directory.name}")
@@ -157,7 +154,7 @@ def _texts(known: KnownAgent, asked: TrialAsked, of_file: str) -> Texts:
 
 
 def _started(asked: TrialAsked, texts: Texts, known: KnownAgent) -> TrialStarted:
-    """What was tried; a contest of its own has no such record."""
+    """The trial as its result names it; no such record is appended."""
     champion, challenger = version_of(texts.champion), version_of(texts.challenger)
     trial_id = trial_id_of(asked.agent, champion, challenger, known.as_of, "replay")
     return TrialStarted(
@@ -190,7 +187,7 @@ def _write_trial(
 
 # Any: any TOML value.
 def _with_absolute_paths(tables: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The tables with the files of the market by absolute paths: they lie elsewhere."""
+    """The tables with absolute paths of market files: the specification is in another folder."""
     market = dict(tables["market"])
     for key in ("prices", "context"):
         if key in market:

@@ -1,7 +1,7 @@
 """Runs a trial by shadow agents in a running arena: one router process, from start to result.
 
 Reads what `operations.trials.topics` reads; writes `prompts`, and limits of shadow agents to
-`arena.control`. All state is in the topics, so whoever is given a running trial goes on with it: a
+`arena.control`. All state is in the topics, so another process can continue a running trial: a
 second router of the same names is a standby, and the first `TrialEnded` counts.
 """
 
@@ -31,18 +31,26 @@ READ_S: Final = 0.2
 PLAINTEXT: Final = "PLAINTEXT"
 ROUTERS: Final = "routers"
 SNAPSHOTS_WITHOUT_PROGRESS_MAX: Final = 150
-"""Snapshots without one that counts, after which a trial ends undecided."""
+"""A trial ends undecided if more snapshots than this passed without one that counts."""
 SNAPSHOTS_PER_COUNTED_MAX: Final = 20
-"""It ends undecided, too, if that many times its length has passed in one process."""
+"""It ends undecided, too, if this many times its length passed in one process."""
 SILENCE_S_MIN: Final = 900.0
 SILENCE_INTERVALS: Final = 20
-"""Without a snapshot for so many intervals, at least `SILENCE_S_MIN`, it ends undecided, too."""
+"""It ends undecided, too, if no snapshot comes for this many intervals, and `SILENCE_S_MIN`."""
 STOP_S: Final = 5.0
 
 
 @dataclass(slots=True)
 class Pace:
-    """When a trial made progress last, in this process."""
+    """When a trial made progress last, in this process.
+
+    Attributes:
+        done: Snapshots that counted at the newest progress.
+        at_snapshots: Snapshots that were read by then.
+        first: Snapshots that were read when the process began; None before the first note.
+        snapshots: Snapshots that were read.
+        at_s: When that number grew last, on the monotonic clock.
+    """
 
     done: int = -1
     at_snapshots: int = 0
@@ -71,7 +79,7 @@ class Pace:
 
 @dataclass(slots=True)
 class TrialRun:
-    """A running trial.
+    """Runs one trial.
 
     Attributes:
         bus: Connected.
@@ -92,7 +100,7 @@ class TrialRun:
     _progress: Progress | None = None
 
     async def run(self) -> TrialEnded:
-        """Play the trial to its end; cancelled, it stays open, and its process ends.
+        """Run the trial to its end. If it is cancelled, its router ends and the trial stays open.
 
         Raises:
             UsageError: The specification has no such agent.
@@ -186,7 +194,7 @@ class TrialRun:
         return self._ended(known) or ended
 
     def _why_stopped(self, known: TrialTopics, supervisor: Supervisor) -> str:
-        """Why the trial must end before its time; "" to go on."""
+        """Why the trial must end before its time; "" if it need not."""
         own = known.book.of(self.started.agent)
         if why := why_ended(own, self.started, known):
             return why
@@ -197,7 +205,7 @@ class TrialRun:
 
 
 def why_ended(own: AgentPrompts, started: TrialStarted, known: TrialTopics) -> str:
-    """Why what was tried is not of interest any more; "" if it is."""
+    """Why the result of a trial is of no use any more; "" if it is of use."""
     now = own.in_force(known.fold.as_of)
     if now is None or now.version != started.champion:
         found = "nothing" if now is None else short_version(now.version)
@@ -205,7 +213,7 @@ def why_ended(own: AgentPrompts, started: TrialStarted, known: TrialTopics) -> s
     if own.pending is None or own.pending.version != started.challenger:
         version = own.versions.get(started.challenger)
         by = f" by {version.decided_by}" if version is not None and version.decided_by else ""
-        return f"the proposal was decided about{by}"
+        return f"the proposal was decided{by}"
     if (halt := known.switch.halt_of(started.agent)) is not None:
         return halt.line
     return ""

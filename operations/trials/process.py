@@ -1,8 +1,8 @@
-"""The process `arena prompts trial --watch`: tries proposals of the judge, one at a time.
+"""The process `arena prompts trial --watch`: tries proposals, one at a time.
 
 Reads `prompts`, `arena.roster`, `arena.control`, `market.snapshots`, `account.events` and
 `agent.turns`; writes `prompts` and `arena.control`. Its only state is the topics: after a restart
-it goes on with the trial that is running.
+it continues the trial that is running.
 """
 
 from dataclasses import dataclass, field

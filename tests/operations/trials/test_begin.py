@@ -26,7 +26,7 @@ from arena.prompt_versions import PromptBook, version_of
 from arena.settings import Settings
 from arena.wire import encode
 from operations.commands.plugins import LoadedSpec
-from operations.commands.prompts_trial_live import progress_text
+from operations.commands.prompts_trial_live import time_left_text
 from operations.specs.arena_spec import parse_spec
 from operations.specs.shadows import process_name, shadow_command
 from operations.trials.arena import Texts, TrialArena
@@ -81,7 +81,7 @@ async def bus(memory_bus: MemoryBus) -> MemoryBus:
 
 
 async def test_text_is_proposed_and_its_trial_begins_once(bus: MemoryBus) -> None:
-    """A command that is given again goes on with the same trial."""
+    """A command that is run again continues the same trial."""
     started = await begin_trial(bus, arena_of(), ASKED, "cli/host")
     own = (await read_prompts(bus)).of("mad")
     assert own.pending is not None
@@ -150,7 +150,7 @@ def known_of(started: TrialStarted, *messages: tuple[str, str, Message]) -> Tria
 
 DECISIONS = {
     "approved": ("approve", version_of(NEW), "the text in force changed"),
-    "rejected": ("reject", version_of(NEW), "the proposal was decided about by test"),
+    "rejected": ("reject", version_of(NEW), "the proposal was decided by test"),
 }
 
 
@@ -199,8 +199,8 @@ def test_trial_without_progress_ends() -> None:
 
 def test_progress_says_what_is_missing() -> None:
     """The agents that are silent, else the time left."""
-    assert "34 of 60 snapshots, about 26 min left" == progress_text(Found(34, 50), 60)
-    assert "waiting for the first decision of a, b" in progress_text(Found(0, 50, ("a", "b")), 60)
+    assert "34 of 60 snapshots, about 26:00 left" == time_left_text(Found(34, 50), 60)
+    assert "waiting for the first decision of a, b" in time_left_text(Found(0, 50, ("a", "b")), 60)
 
 
 def test_result_counts_for_the_same_texts_after_the_proposal() -> None:
