@@ -11,14 +11,15 @@ from typing import Final
 
 from arena import topics
 from arena.bus.base import Bus
-from arena.credentials import credentials_of_command
+from arena.bus.kafka import KafkaBus
+from arena.credentials import ADMIN, PLAINTEXT, credentials_for
 from arena.messages import RiskRequest, TrialEnded, TrialStarted
 from arena.prompt_log import append_prompt
 from arena.prompt_versions import AgentPrompts, short_version
 from arena.risk_limit_values import PRESET_KEY
 from arena.risk_requests import key_of_request
 from arena.risk_settings import RiskValues
-from arena.settings import Settings
+from arena.settings import KafkaAccess, Settings
 from operations.commands.supervised_run import LAUNCHER, process_environment
 from operations.processes.child import ProcessSpec
 from operations.specs.shadows import process_name, shadow_command
@@ -28,8 +29,7 @@ from operations.trials.arena import TRIALS, Texts, TrialArena, write_strategies
 from operations.trials.topics import Progress, TrialTopics
 
 READ_S: Final = 0.2
-PLAINTEXT: Final = "PLAINTEXT"
-ROUTERS: Final = "routers"
+ROUTER: Final = "router"
 SNAPSHOTS_WITHOUT_PROGRESS_MAX: Final = 150
 """A trial ends undecided if more snapshots than this passed without one that counts."""
 SNAPSHOTS_PER_COUNTED_MAX: Final = 20
@@ -152,19 +152,35 @@ class TrialRun:
         folder.mkdir(parents=True, exist_ok=True)
         texts = texts_of(known.book.of(started.agent), started)
         write_strategies(folder, self.arena.strategy(agent), texts)
+        await self._create_inboxes()
         for name in started.names if agent.risk else ():
             await self._limit(name, agent.risk or {})
         words = shadow_command(agent, started, folder, spec.chat_nodes, self.arena.loaded.plugins)
         process = ProcessSpec(
             name=process_name(started.trial_id),
             argv=(*LAUNCHER, *words),
-            kind="router",
-            environ=process_environment(self.arena.settings) | _login(self.arena.settings),
+            kind=ROUTER,
+            environ=process_environment(self.arena.settings) | _login(self.arena.settings, ROUTER),
             without=secret_variables(spec),
         )
         supervisor = Supervisor([process], folder, on_change=self.on_change)
         supervisor.start()
         return supervisor
+
+    async def _create_inboxes(self) -> None:
+        """Create the topics of the shadow agents: on a secure broker only its administrator may."""
+        inboxes = [topics.INBOX.member(name) for name in self.started.names]
+        settings = self.arena.settings
+        admin = _login(settings, ADMIN)
+        if not admin:
+            await self.bus.ensure_topics(inboxes)
+            return
+        bus = KafkaBus(settings.override(access=KafkaAccess.of(admin)), client_id="arena-trial")
+        await bus.start()
+        try:
+            await bus.ensure_topics(inboxes)
+        finally:
+            await bus.close()
 
     async def _limit(self, shadow: str, limits: RiskValues) -> None:
         """Give a shadow agent the limits that the specification gives its agent."""
@@ -226,8 +242,8 @@ def texts_of(own: AgentPrompts, started: TrialStarted) -> Texts:
     return Texts(known.get(started.champion, ""), known.get(started.challenger, ""))
 
 
-def _login(settings: Settings) -> dict[str, str]:
-    """The login of a router, if the broker is a secure one of this home."""
+def _login(settings: Settings, principal: str) -> dict[str, str]:
+    """The login of a principal, if the broker is a secure one of this home; else {}."""
     if settings.access.security_protocol == PLAINTEXT:
         return {}
-    return credentials_of_command(settings.home, ROUTERS)
+    return credentials_for(settings.home, principal)

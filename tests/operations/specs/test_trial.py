@@ -128,9 +128,11 @@ def test_strategy_file_has_the_other_text() -> None:
         "source": "x",
         "source_sha256": "y",
         "cadence": 2,
+        "prompt_version": 3,
         "every": None,
+        "sampling": {"temperature": 0.2},
     }
     found = strategy_fields(fields, 'say "new"\n')
     assert found == parse_toml(to_toml(found), "x")
-    assert {"name", "prompt", "tools", "cadence"} == set(found)
+    assert {"name", "prompt", "tools", "cadence", "prompt_version", "sampling"} == set(found)
     assert 'say "new"\n' == found["prompt"]
