@@ -34,6 +34,8 @@ SNAPSHOTS_WITHOUT_PROGRESS_MAX: Final = 150
 """A trial ends undecided if more snapshots than this passed without one that counts."""
 SNAPSHOTS_PER_COUNTED_MAX: Final = 20
 """It ends undecided, too, if this many times its length passed in one process."""
+PATIENCE_S: Final = 120.0
+"""In a fast market both need as many seconds without progress, or without an end."""
 SILENCE_S_MIN: Final = 900.0
 SILENCE_INTERVALS: Final = 20
 """It ends undecided, too, if no snapshot comes for this many intervals, and `SILENCE_S_MIN`."""
@@ -46,30 +48,36 @@ class Pace:
 
     Attributes:
         done: Snapshots that counted at the newest progress.
+        done_s: When that was, on the monotonic clock.
         at_snapshots: Snapshots that were read by then.
         first: Snapshots that were read when the process began; None before the first note.
+        first_s: When that was, on the monotonic clock.
         snapshots: Snapshots that were read.
         at_s: When that number grew last, on the monotonic clock.
     """
 
     done: int = -1
+    done_s: float = 0.0
     at_snapshots: int = 0
     first: int | None = None
+    first_s: float = 0.0
     snapshots: int = -1
     at_s: float = 0.0
 
     def note(self, found: Progress, length: int, now_s: float) -> str:
         """Note how far a trial of this length is; why it must end, or ""."""
-        self.first = found.snapshots if self.first is None else self.first
+        if self.first is None:
+            self.first, self.first_s = found.snapshots, now_s
         if found.done > self.done:
-            self.done, self.at_snapshots = found.done, found.snapshots
+            self.done, self.done_s, self.at_snapshots = found.done, now_s, found.snapshots
         if found.snapshots > self.snapshots:
             self.snapshots, self.at_s = found.snapshots, now_s
         without = found.snapshots - self.at_snapshots
-        if without > SNAPSHOTS_WITHOUT_PROGRESS_MAX:
+        if without > SNAPSHOTS_WITHOUT_PROGRESS_MAX and now_s - self.done_s > PATIENCE_S:
             who = ", ".join(found.silent) or "a shadow agent"
             return f"{who} decided nothing on {without} snapshots"
-        if (passed := found.snapshots - self.first) > SNAPSHOTS_PER_COUNTED_MAX * length:
+        passed, took_s = found.snapshots - self.first, now_s - self.first_s
+        if passed > SNAPSHOTS_PER_COUNTED_MAX * length and took_s > PATIENCE_S:
             return f"only {found.done} snapshots were answered by every arm, of {passed}"
         bound_s = max(SILENCE_S_MIN, SILENCE_INTERVALS * (found.interval_s or 0.0))
         if now_s - self.at_s > bound_s:

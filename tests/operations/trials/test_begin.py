@@ -188,13 +188,15 @@ def test_trial_without_progress_ends() -> None:
     """After 150 snapshots without one that counts, or 20 minutes without a market."""
     pace = Pace()
     assert "" == pace.note(Found(0, 5_000), 60, 0.0)
-    assert "" == pace.note(Found(0, 5_150), 60, 9.0)
-    assert "" == pace.note(Found(1, 5_151), 60, 9.0)
-    assert "" == pace.note(Found(1, 5_301), 60, 9.0 + 1_199)
-    assert "shadow-x decided nothing" in pace.note(Found(1, 5_302, ("shadow-x",)), 60, 9.0)
-    assert "" == pace.note(Found(2, 5_303), 60, 10.0)
-    assert "no snapshot came in 20 minutes" == pace.note(Found(2, 5_303), 60, 1_211.0)
-    assert "answered by every arm" in pace.note(Found(59, 5_000 + 1_201), 60, 1_211.0)
+    assert "" == pace.note(Found(0, 5_150), 60, 999.0)
+    assert "" == pace.note(Found(1, 5_151), 60, 1_000.0)
+    assert "" == pace.note(Found(1, 5_302), 60, 1_120.0), "the market is fast"
+    silent = Found(1, 5_302, ("shadow-x",))
+    assert "shadow-x decided nothing on 151 snapshots" == pace.note(silent, 60, 1_121.0)
+    assert "" == pace.note(Found(2, 5_303), 60, 1_121.0)
+    assert "" == pace.note(Found(2, 5_303), 60, 1_121.0 + 1_200)
+    assert "no snapshot came in 20 minutes" == pace.note(Found(2, 5_303), 60, 1_121.0 + 1_201)
+    assert "answered by every arm" in pace.note(Found(59, 5_000 + 1_201), 60, 2_400.0)
 
 
 def test_progress_says_what_is_missing() -> None:
