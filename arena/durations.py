@@ -1,11 +1,14 @@
 """Durations as they are written in settings: "25s", "30m", "2h", "7d". Pure."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from arena.errors import UsageError
 
 SECONDS_MAX: Final = 7 * 86_400
+FIRST: Final = datetime.min.replace(tzinfo=UTC)
+LAST: Final = datetime.max.replace(tzinfo=UTC)
 UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)([smhd])", re.ASCII)
 
@@ -34,6 +37,21 @@ def duration_option(flag: str, text: str) -> float:
         return parse_duration(text)
     except ValueError as error:
         raise UsageError(f"{flag} {error}") from None
+
+
+def later(moment: datetime, seconds: float) -> datetime:
+    """A time so many seconds later, or the first or last possible one if that is beyond them.
+
+    A record may have any time, and no reader of it may fail.
+
+    Args:
+        moment: An aware datetime in UTC.
+        seconds: Not NaN; below zero for an earlier time.
+    """
+    try:
+        return moment + timedelta(seconds=seconds)
+    except OverflowError:
+        return LAST if seconds > 0 else FIRST
 
 
 def duration_text(seconds: float) -> str:

@@ -106,8 +106,24 @@ def apply_trial(trials: list[PromptTrial], message: TrialStarted | TrialEnded, o
         trials.append(PromptTrial(message.trial_id, None, message, offset))
     elif known.ended is not None:
         return "the trial has ended"
+    elif _tried(message) != _tried(known.started):
+        return "it names other texts than the trial, or another kind of market"
     else:
         number = trials.index(known)
         trials[number] = PromptTrial(known.trial_id, known.started, message, known.offset)
-    del trials[:-TRIALS_MAX]
+    _forget_old(trials)
     return ""
+
+
+def _tried(message: TrialStarted | TrialEnded | None) -> tuple[str, ...]:
+    """What a record is about; shadow agents play in the running arena alone."""
+    if message is None:
+        return ()
+    market = "live" if isinstance(message, TrialStarted) else message.market
+    return message.champion, message.challenger, market
+
+
+def _forget_old(trials: list[PromptTrial]) -> None:
+    """Forget the oldest trials beyond `TRIALS_MAX`, but none that is running."""
+    while len(trials) > TRIALS_MAX:
+        trials.remove(next(one for one in trials if not one.is_running))

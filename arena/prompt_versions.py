@@ -14,10 +14,11 @@ why. The rules:
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from arena.bus.base import Record
+from arena.durations import later
 from arena.messages import (
     Author,
     Evidence,
@@ -253,7 +254,7 @@ def _why_too_soon(own: AgentPrompts, proposed: PromptProposed) -> str:
     last = own.changes[-1].as_of
     if last is None or own.changes[-1].author == "file":
         return ""
-    ready = _later(last, proposed.cooldown_s)
+    ready = later(last, proposed.cooldown_s)
     return "" if proposed.as_of >= ready else f"the last change cools down until {ready:%H:%M}"
 
 
@@ -365,16 +366,8 @@ def _put_into_force(
     own.current, version.state, version.since = version.version, "in force", cause.as_of
     version.expires_at = None
     if version.expires_s is not None and cause.as_of is not None and not version.confirmed:
-        version.expires_at = _later(cause.as_of, version.expires_s)
+        version.expires_at = later(cause.as_of, version.expires_s)
     _forget_old(own)
-
-
-def _later(moment: datetime, seconds: float) -> datetime:
-    """A later venue time; the latest possible one if the seconds lead beyond it."""
-    try:
-        return moment + timedelta(seconds=seconds)
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
 
 
 def _let_expire(own: AgentPrompts, as_of: datetime | None, offset: int) -> None:

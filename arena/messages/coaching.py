@@ -4,9 +4,10 @@ Times are venue time (`as_of`) where a rule depends on them; `at` is wall time. 
 100, with two decimals.
 """
 
-from typing import Any, Literal
+import json
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 
 from arena.messages.base import Message, MessagePart, Utc, is_empty, is_none
 from arena.money import WireDecimal
@@ -15,6 +16,7 @@ TEXT_BYTES_MAX = 20_000
 """Most bytes of a strategy's text."""
 REASON_CHARS_MAX = 1_000
 FEEDBACK_CHARS_MAX = 500
+WINDOW_S_MAX = 1e9
 DIMENSIONS = ("returns", "risk", "quality", "consistency")
 """The dimensions of an evaluation, in the order in which they are shown."""
 SHA256 = r"^[0-9a-f]{64}$"
@@ -35,7 +37,18 @@ VERSION_FIELD: Any = Field(default="", pattern=r"^([0-9a-f]{64})?$", exclude_if=
 """Version of a strategy's text, its SHA-256; "" in older records."""
 
 
-class Evidence(MessagePart):
+def _check_finite(figures: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    json.dumps(figures, allow_nan=False)  # It raises a ValueError.
+    return figures
+
+
+class FinitePart(MessagePart):
+    """A part of a message whose figures are finite: JSON has no other ones."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Evidence(FinitePart):
     """Figures of an evaluation that a change of a prompt is based on.
 
     Attributes:
@@ -178,7 +191,7 @@ class EvaluationRequest(Message):
     at: Utc
 
 
-class Dimension(MessagePart):
+class Dimension(FinitePart):
     """One dimension of an evaluation.
 
     Attributes:
@@ -190,7 +203,9 @@ class Dimension(MessagePart):
 
     score: float | None = None
     weight: float
-    inputs: dict[str, JsonValue] = Field(default_factory=dict)
+    inputs: Annotated[dict[str, JsonValue], AfterValidator(_check_finite)] = Field(
+        default_factory=dict
+    )
     note: str = ""
 
 
@@ -202,7 +217,7 @@ class CheckCount(MessagePart):
     not_applicable: int = 0
 
 
-class Judged(MessagePart):
+class Judged(FinitePart):
     """What a language model said about a sample of the turns.
 
     Attributes:
@@ -233,7 +248,7 @@ class Judged(MessagePart):
     note: str = ""
 
 
-class AgentEvaluation(Message):
+class AgentEvaluation(Message, FinitePart):
     """A coach's view of one agent, on `judge.evaluations`; the contest's verdict does not use it.
 
     Attributes:
@@ -265,7 +280,7 @@ class AgentEvaluation(Message):
     as_of: Utc
     cause: EvaluatedFor
     asked_by: str = Field(default="", exclude_if=is_empty)
-    window_s: float
+    window_s: float = Field(ge=0, le=WINDOW_S_MAX)
     turns: int
     version: str = VERSION_FIELD
     version_turns: int = 0

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from arena.durations import later
 from arena.messages import AgentEvaluation, Trend
 
 FIRST_AFTER_S = 600.0
@@ -90,8 +91,8 @@ def due_time(
         return None
     enough = turns[begin + TURNS_MIN - 1].as_of
     if last is None:
-        return max(enough, turns[0].as_of + timedelta(seconds=first_after_s))
-    due = last.next_at or last.as_of + timedelta(seconds=UNKNOWN_AFTER_S)
+        return max(enough, later(turns[0].as_of, first_after_s))
+    due = last.next_at or later(last.as_of, UNKNOWN_AFTER_S)
     return max(enough, due, earliest_after(last))
 
 
@@ -108,7 +109,7 @@ def asked_time(turns: Sequence[HasTime], last: AgentEvaluation | None) -> dateti
 
 def earliest_after(last: AgentEvaluation) -> datetime:
     """The venue time before which no further evaluation is made."""
-    return last.as_of + timedelta(seconds=LEAST_S)
+    return later(last.as_of, LEAST_S)
 
 
 def chosen_index(snapshots: Sequence[HasTime], due: datetime, settled: int) -> int | None:

@@ -7,9 +7,10 @@ records of `judge.evaluations`, write the same bytes.
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from arena import ids
+from arena.durations import later
 from arena.messages import (
     AgentEvaluation,
     Dimension,
@@ -114,7 +115,7 @@ def window_start(
 ) -> int:
     """The index of the window's first snapshot: the agent's first turn, or `window_days` back."""
     as_of = snapshots[last].as_of
-    begin = as_of - timedelta(days=window_days)
+    begin = later(as_of, -window_days * 86_400)
     if first_turn is not None:
         begin = max(begin, first_turn)
     return min(bisect_left(snapshots, begin, key=_time), last)
@@ -178,7 +179,7 @@ def evaluate(
         return_pct=account.return_pct,
         drawdown_pct=account.drawdown_pct,
         equity=track.amount,
-        next_at=end + timedelta(seconds=next_after_s(overall)),
+        next_at=later(end, next_after_s(overall)),
         notes=_notes(dimensions, track, judged),
     )
 

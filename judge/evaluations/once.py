@@ -107,8 +107,9 @@ def require_competitor(folds: SeasonFolds, agent: str) -> None:
             remedy="its trial compares it: arena prompts list AGENT",
         )
     if spec is not None and spec.kind != "agent":
+        kind = "shadow agent" if spec.is_shadow else spec.kind
         raise UsageError(
-            f"{agent} is a baseline, which is not evaluated", remedy="name a competing agent"
+            f"{agent} is a {kind}, which is not evaluated", remedy="name a competing agent"
         )
 
 

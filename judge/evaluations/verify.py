@@ -8,10 +8,10 @@ second computation takes the same ones.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 
 from arena import topics
 from arena.bus.base import Bus, Record
+from arena.durations import later
 from arena.messages import AgentEvaluation, JudgeCalibration, Judged, TurnJudgement
 from arena.read_topic import for_each_record
 from arena.wire import encode
@@ -142,7 +142,7 @@ def as_stated(
 
 def _judged_as_stated(earlier: Earlier, stated: AgentEvaluation) -> Sequence[TurnJudgement]:
     """The oldest judgements that are as many as an evaluation counted."""
-    begin = stated.as_of - timedelta(seconds=stated.window_s)
+    begin = later(stated.as_of, -stated.window_s)
     for unread in range(min(UNREAD_MAX, len(earlier.judgements)) + 1):
         read = earlier.judgements[: len(earlier.judgements) - unread]
         judged = replace(earlier, judgements=read).judged(begin, stated.as_of)

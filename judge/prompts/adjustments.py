@@ -1,10 +1,14 @@
 """Scales an agent's limits of exposure for a while after a drawdown or an emergency. Pure."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Final
 
+from arena.durations import later
 from arena.messages import AgentEvaluation, RiskAdjustment
 from judge.prompts.coach import CoachSettings
 from judge.prompts.triggers import trigger_of
+
+REASON_CHARS_MAX: Final = 500
 
 
 def adjustment_of(
@@ -34,8 +38,8 @@ def adjustment_of(
     return RiskAdjustment(
         agent=evaluation.agent,
         factor=settings.risk_factor,
-        expires_at=evaluation.as_of + timedelta(seconds=settings.scale_risk_s),
-        reason=f"{trigger.name}: {trigger.reason}",
+        expires_at=later(evaluation.as_of, settings.scale_risk_s),
+        reason=f"{trigger.name}: {trigger.reason}"[:REASON_CHARS_MAX],
         by=by,
         at=at,
     )

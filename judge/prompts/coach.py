@@ -9,11 +9,11 @@ only what a trial promotes, and a proposal stays pending while a trial of it run
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal
 
-from arena.durations import duration_option
+from arena.durations import duration_option, later
 from arena.errors import UsageError
 from arena.messages import AgentEvaluation, Evidence, PromptAction, PromptDecided, PromptProposed
 from arena.messages.coaching import REASON_CHARS_MAX
@@ -33,7 +33,7 @@ CONFIRM_TURNS: Final = 12
 CONFIRM_POINTS: Final = 5.0
 """Points by which decision quality must have grown for a version to be confirmed by itself."""
 RISK_FACTOR: Final = Decimal("0.5")
-AGAIN_AFTER: Final = timedelta(days=1)
+AGAIN_AFTER_S: Final = 86_400.0
 PROPOSING_AUTHORS: Final = ("judge", "optimiser")
 ACTION_OF_VERDICT: Final[Mapping[TrialVerdict, PromptAction]] = {
     "promote": "approve",
@@ -242,7 +242,7 @@ class _Recorder:
             parent=parent.version,
             author="judge",
             by=self.by,
-            reason=f"{trigger.name}: {trigger.reason}",
+            reason=f"{trigger.name}: {trigger.reason}"[:REASON_CHARS_MAX],
             template=trigger.template,
             evidence=evidence_of(self.evaluation),
             cooldown_s=self.settings.cooldown_s,
@@ -289,7 +289,7 @@ def _about_pending(
     if settings.auto and not settings.trials and pending.author == "judge":
         return recorder.decide("approve", pending.version, "approved by the coach itself")
     waited = pending.proposed_as_of
-    if waited is None or evaluation.as_of < waited + timedelta(seconds=settings.expires_s):
+    if waited is None or evaluation.as_of < later(waited, settings.expires_s):
         return NOTHING
     return recorder.decide("reject", pending.version, "it was not approved in time")
 
@@ -318,4 +318,4 @@ def _failed_lately(version: PromptVersion | None, as_of: datetime) -> bool:
     if version is None:
         return False
     tried = version.since or version.proposed_as_of
-    return tried is None or as_of < tried + AGAIN_AFTER
+    return tried is None or as_of < later(tried, AGAIN_AFTER_S)

@@ -27,6 +27,7 @@ from arena.messages import (
     TrialStarted,
     Turn,
 )
+from arena.messages.coaching import REASON_CHARS_MAX
 from arena.messages.trials import TRIAL_ARMS
 from arena.pass_overs import PassedOver
 from judge.evaluations.account_track import account_track
@@ -192,7 +193,7 @@ def ended_of(
         challenger=started.challenger,
         market=market,
         verdict=result.verdict,
-        reasons=result.reasons,
+        reasons=tuple(one[:REASON_CHARS_MAX] for one in result.reasons),
         periods=result.periods,
         repeats=started.repeats,
         return_pct=_interval(result.return_pct),

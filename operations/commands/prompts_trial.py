@@ -51,7 +51,9 @@ def prompts_trial(
     ] = False,
     snapshots: Annotated[
         int,
-        typer.Option("--snapshots", min=1, help="Decisions per agent; 60 at least for a result."),
+        typer.Option(
+            "--snapshots", min=1, max=10_000, help="Decisions per agent; 60 at least for a result."
+        ),
     ] = SNAPSHOTS,
     repeats: Annotated[
         int | None,

@@ -119,6 +119,10 @@ class TrialRun:
             await known.open(self.bus)
             if (before := self._ended(known)) is not None:
                 return before
+            own = known.book.of(self.started.agent)
+            if why := why_ended(own, self.started, known):
+                now = self.bus.clock.now()
+                return await self._end(known, known.fold.stopped(why, self.by, now))
             supervisor = await self._start(known)
             self._pace.at_s = self.bus.clock.monotonic()
             while True:

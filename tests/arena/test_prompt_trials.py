@@ -18,7 +18,8 @@ from arena.prompt_versions import version_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CHAMPION, CHALLENGER = version_of("Buy."), version_of("Sell.")
-ARMS = {arm: (f"shadow-1-{arm}-1",) for arm in ("champion", "challenger", "copy")}
+ARM_NAMES = ("champion", "challenger", "copy")
+ARMS = {arm: (f"shadow-{1:012x}-{arm}-1",) for arm in ARM_NAMES}
 
 
 def started(number: int = 1, **changes: Any) -> TrialStarted:
@@ -29,7 +30,7 @@ def started(number: int = 1, **changes: Any) -> TrialStarted:
         "agent": "momentum",
         "champion": CHAMPION,
         "challenger": CHALLENGER,
-        "arms": ARMS,
+        "arms": {arm: (f"shadow-{number:012x}-{arm}-1",) for arm in ARM_NAMES},
         "snapshots": 60,
         "by": "cli/host",
         "at": NOON,
@@ -95,3 +96,58 @@ def test_a_trial_without_three_equal_arms_is_refused(arms: dict[str, tuple[str, 
     """Every arm has the same number of shadow agents."""
     with pytest.raises(ValidationError, match="three arms"):
         started(arms=arms)
+
+
+@pytest.mark.parametrize(
+    "name", ["momentum", "shadow-1-copy-1", f"shadow-{2:012x}-copy-1", f"shadow-{1:012x}-\n", ""]
+)
+def test_a_trial_names_only_shadow_agents_of_its_own(name: str) -> None:
+    """Whoever runs a trial starts and limits these agents, so a record cannot name a contestant."""
+    with pytest.raises(ValidationError):
+        started(arms={**ARMS, "copy": (name,)})
+
+
+def test_a_shadow_agent_is_in_one_arm() -> None:
+    """One agent cannot play two texts."""
+    with pytest.raises(ValidationError, match="two arms"):
+        started(arms={**ARMS, "copy": ARMS["champion"]})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"champion": CHALLENGER}, {"challenger": CHAMPION}, {"market": "replay"}],
+)
+def test_a_result_of_something_else_does_not_end_a_trial(changes: dict[str, str]) -> None:
+    """Of the same id, but about other texts or another market."""
+    trials = list[PromptTrial]()
+    assert apply_trial(trials, started(), 0) == ""
+    assert "names other texts" in apply_trial(trials, ended(verdict="promote", **changes), 1)
+    assert running_trial(trials) == trials[0]
+    assert apply_trial(trials, ended(), 2) == ""
+
+
+def test_many_results_do_not_forget_the_running_trial() -> None:
+    """Lock-step contests can be many while shadow agents play."""
+    trials = list[PromptTrial]()
+    assert apply_trial(trials, started(), 0) == ""
+    for number in range(2, TRIALS_MAX + 10):
+        assert apply_trial(trials, ended(number, market="replay", run="r"), number) == ""
+    running = running_trial(trials)
+    assert running is not None
+    assert (running.trial_id, len(trials)) == (f"{1:012x}", TRIALS_MAX)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detectable_pct": float("nan")},
+        {"reasons": ("x" * 2_000,)},
+        {"reasons": ("x",) * 21},
+        {"periods": 10**40},
+        {"quality": {"estimate": 1.0, "low": float("-inf"), "high": 2.0}},
+    ],
+)
+def test_a_result_beyond_its_bounds_is_refused(body: dict[str, Any]) -> None:
+    """No reader has to print it."""  # Any: fields of the message.
+    with pytest.raises(ValidationError):
+        ended(**body)

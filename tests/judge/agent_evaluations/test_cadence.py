@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arena.durations import FIRST, LAST
 from arena.messages import AgentEvaluation
 from judge.evaluations.cadence import (
     CALM_AFTER_S,
@@ -15,6 +16,7 @@ from judge.evaluations.cadence import (
     asked_time,
     chosen_index,
     due_time,
+    earliest_after,
     next_after_s,
     trend_of,
 )
@@ -132,3 +134,12 @@ def test_trend_is_against_the_mean_of_three() -> None:
     assert trend_of(55.0, earlier).trend == "declining"
     assert trend_of(55.0, []).trend == "unknown"
     assert trend_of(None, earlier).trend == "unknown"
+
+
+@pytest.mark.parametrize("when", [FIRST, LAST])
+def test_no_time_of_an_evaluation_ends_the_judge(when: datetime) -> None:
+    """A record may have any venue time."""
+    last = evaluated(0, 50.0).model_copy(update={"as_of": when, "next_at": None})
+    assert earliest_after(last).tzinfo is UTC
+    due_time(at(1, 2, 3, 4), last, 600.0)
+    asked_time(at(1, 2, 3, 4), last)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from arena.bus.base import Record
+from arena.durations import FIRST, LAST
 from arena.messages import (
     AgentEvaluation,
     CheckCount,
@@ -20,6 +21,7 @@ from arena.messages import (
 from arena.messages.trials import TrialVerdict
 from arena.prompt_versions import AgentPrompts, PromptBook, version_of
 from arena.wire import encode
+from judge.prompts.adjustments import adjustment_of
 from judge.prompts.coach import CoachSettings, CoachStep, next_step, trial_step
 from judge.prompts.templates import HEADING, template_of
 from judge.prompts.triggers import trigger_of
@@ -339,3 +341,32 @@ def test_proposal_is_not_withdrawn_while_it_is_tried(auto: bool) -> None:
     assert room.step(evaluation(**BAD)).record is not None
     assert CoachStep() == room.tried(10, None)
     assert CoachStep() == room.step(evaluation(1_000, **BAD))
+
+
+@pytest.mark.parametrize("known", [FIRST, NOON, LAST])
+@pytest.mark.parametrize("now", [FIRST, NOON, LAST])
+def test_no_time_or_figure_in_a_record_stops_the_coach(known: datetime, now: datetime) -> None:
+    """Records may have any venue time, and scores beyond their bounds."""
+    settings = CoachSettings(auto=True, scale_risk_s=3_600, trials=True)
+    figures = {"return_pct": -1e308, "drawdown_pct": -1e308, "overall": 1e308, "quality": 1e308}
+    for found in (evaluation(**BAD, as_of=now), evaluation(**figures, as_of=now)):
+        adjustment_of(found, None, settings, by="judge/host", at=NOON)
+        for decided in (None, "approve", "reject"):
+            room = Room(settings)
+            step = next_step(room.own, evaluation(**BAD, as_of=known), settings, by="j", at=NOON)
+            assert step.record is not None
+            assert "" == room.append(step.record)
+            next_step(room.own, found, settings, by="judge/host", at=NOON)
+            if decided is not None:
+                fields: dict[str, Any] = {"version": step.record.version, "action": decided}
+                fields |= {
+                    "agent": "momentum",
+                    "author": "person",
+                    "by": "x",
+                    "at": NOON,
+                    "as_of": known,
+                }
+                record = PromptDecided(**fields)
+                assert "" == room.append(record)
+                next_step(room.own, found, settings, by="judge/host", at=NOON)
+            room.own.in_force(now)

@@ -141,7 +141,7 @@ async def test_result_of_a_trial_needs_no_new_evaluation(bus: MemoryBus) -> None
         await acted(other, "e0")
         pending = (await read_prompts(bus)).of("momentum").pending
         assert pending is not None
-        arms = {arm: (f"shadow-{arm}",) for arm in ("champion", "challenger", "copy")}
+        arms = {arm: (f"shadow-{'1' * 12}-{arm}",) for arm in ("champion", "challenger", "copy")}
         fields: dict[str, Any] = {  # Any: fields of the messages
             "trial_id": "1" * 12,
             "agent": "momentum",

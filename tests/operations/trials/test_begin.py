@@ -21,7 +21,7 @@ from arena.messages import (
     TrialStarted,
 )
 from arena.plugins import NO_PLUGINS
-from arena.prompt_log import read_prompts
+from arena.prompt_log import append_prompt, read_prompts
 from arena.prompt_versions import PromptBook, version_of
 from arena.settings import Settings
 from arena.wire import encode
@@ -31,7 +31,7 @@ from operations.specs.arena_spec import parse_spec
 from operations.specs.shadows import process_name, shadow_command
 from operations.trials.arena import Texts, TrialArena
 from operations.trials.begin import TrialAsked, begin_trial
-from operations.trials.live import Pace, texts_of, why_ended
+from operations.trials.live import Pace, TrialRun, texts_of, why_ended
 from operations.trials.topics import TrialTopics
 from tests.routers.builders import AS_OF, snapshot
 
@@ -174,6 +174,20 @@ async def test_what_ends_a_trial_before_its_time(bus: MemoryBus, case: str) -> N
     found = why_ended(known.book.of("mad"), started, known)
     assert found.startswith(wanted)
     assert bool(found) == bool(case)
+
+
+async def test_trial_that_must_end_starts_no_agents(bus: MemoryBus, tmp_path: Path) -> None:
+    """Its proposal was decided about while no process ran it, or never was one."""
+    started = await begin_trial(bus, arena_of(), ASKED, "cli/host")
+    decided = PromptDecided(**fields(version=version_of(NEW), action="reject", author="person"))
+    await append_prompt(bus, decided)
+    file = tmp_path / "file"
+    file.write_text("no folder of a trial can be made in it", encoding="utf-8")
+    arena = replace(arena_of(), directory=file)
+    ended = await TrialRun(bus, arena, started, "cli/host").run()
+    assert ("undecided", 0) == (ended.verdict, ended.periods)
+    assert "was decided about by test" in ended.reasons[0]
+    assert ended == (await read_prompts(bus)).of("mad").trials[0].ended
 
 
 class Found:
