@@ -284,7 +284,9 @@ def _version_meant(asked: Asked, own: AgentPrompts, as_of: datetime | None) -> s
         raise _no_text(asked.agent)
     if asked.action == "confirm":
         return now.version
-    before = now.parent or (own.changes[-1].before if own.changes else "")
+    before = now.parent
+    if not before and own.changes and own.changes[-1].author == "file":
+        before = own.changes[-1].before
     if before not in own.versions:
         raise UsageError(
             f"{now.short} is the first version of {asked.agent}", remedy="name a version"

@@ -51,9 +51,7 @@ def prompts_trial(
     ] = False,
     snapshots: Annotated[
         int,
-        typer.Option(
-            "--snapshots", min=1, max=10_000, help="Decisions per agent; 60 at least for a result."
-        ),
+        typer.Option("--snapshots", min=1, max=10_000, help="Decisions per agent, at least 60."),
     ] = SNAPSHOTS,
     repeats: Annotated[
         int | None,

@@ -104,6 +104,8 @@ async def test_a_text_is_set_and_rolled_back(
         listed["prompts"],
     )
     assert ["-Trade well.", "+Trade carefully.", "+Keep cash."] == diff.splitlines()[3:]
+    with pytest.raises(UsageError, match="is the first version"):
+        await decide(at, "rollback")  # Given twice, it does not return to what was left.
     own = await own_of(memory_bus)
     assert version_of(FILE) == own.current
     assert [] == own.refused

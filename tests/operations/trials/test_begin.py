@@ -186,7 +186,7 @@ async def test_trial_that_must_end_starts_no_agents(bus: MemoryBus, tmp_path: Pa
     arena = replace(arena_of(), directory=file)
     ended = await TrialRun(bus, arena, started, "cli/host").run()
     assert ("undecided", 0) == (ended.verdict, ended.periods)
-    assert "was decided about by test" in ended.reasons[0]
+    assert "was decided by test" in ended.reasons[0]
     assert ended == (await read_prompts(bus)).of("mad").trials[0].ended
 
 
