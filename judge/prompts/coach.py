@@ -288,8 +288,10 @@ def _about_pending(
         return NOTHING
     if settings.auto and not settings.trials and pending.author == "judge":
         return recorder.decide("approve", pending.version, "approved by the coach itself")
-    waited = pending.proposed_as_of
-    if waited is None or evaluation.as_of < later(waited, settings.expires_s):
+    tried = own.result_of_pending(evaluation.as_of)
+    # A result is news: a person has the whole time again to decide about it.
+    since = pending.proposed_as_of if tried is None or tried.as_of is None else tried.as_of
+    if since is None or evaluation.as_of < later(since, settings.expires_s):
         return NOTHING
     return recorder.decide("reject", pending.version, "it was not approved in time")
 

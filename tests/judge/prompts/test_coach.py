@@ -326,12 +326,13 @@ def test_auto_with_trials_waits_for_the_result(verdict: TrialVerdict, action: st
 
 
 def test_without_auto_a_person_sees_the_result() -> None:
-    """A promoted text waits for an approval, and is withdrawn in the end."""
+    """The time to approve a text begins again when its trial ends; then it is withdrawn."""
     room = Room(CoachSettings(trials=True, expires_s=3600))
     assert room.step(evaluation(**BAD)).record is not None
-    assert CoachStep() == room.tried(10, "promote")
-    assert CoachStep() == room.step(evaluation(59, **BAD))
-    assert room.step(evaluation(60, **BAD)).record is not None
+    assert CoachStep() == room.tried(50, "promote")
+    assert CoachStep() == room.step(evaluation(60, **BAD))
+    assert CoachStep() == room.step(evaluation(109, **BAD))
+    assert "not approved in time" in room.step(evaluation(110, **BAD)).note
 
 
 @pytest.mark.parametrize("auto", [True, False])
