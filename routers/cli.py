@@ -99,7 +99,7 @@ PromptsOption = Annotated[
 ]
 ShadowOption = Annotated[
     str,
-    typer.Option("--shadow-of", help="Agent whose text they try: no rank, frozen prompts."),
+    typer.Option("--shadow-of", help="Shadow agents of this agent: no rank, frozen prompts."),
 ]
 ReplaceOption = Annotated[
     bool,
@@ -326,7 +326,7 @@ def as_shadows(configs: "list[AgentConfig]", shadow_of: str) -> "list[AgentConfi
         if config.strategy.kind == "baseline":
             raise UsageError(
                 f"{config.agent} is a baseline, which a text does not change",
-                remedy="take --shadow-of away, or name another strategy",
+                remedy="omit --shadow-of, or name another strategy",
             )
     return [replace(config, prompts="frozen", shadow_of=shadow_of) for config in configs]
 

@@ -1,7 +1,7 @@
 """`arena prompts optimise`: searches a better text for an agent on its recorded decisions.
 
-Composes the search of the judge's room with the scripted rules of the chat nodes and the prompts of
-the routers. Reads the records of a run; asks the chat node of a running arena, and proposes the
+Composes the search (judge/) with the scripted rules (chat_nodes/) and the sizes of prompts
+(routers/). Reads the records of a run; asks the chat node of a running arena, and proposes the
 text there. A text that is not proposed is written into the run's folder.
 
 Exit codes: 0 a better text was found, 1 none was, 2 wrong usage, 3 something is missing.
@@ -52,7 +52,7 @@ def prompts_optimise(
         typer.Option(
             "--snapshots",
             metavar="RUN|FOLDER",
-            help="A run, or a folder of exported records, with the agent's decisions. [the run]",
+            help="A run, or a folder of exported records, with the agent's decisions. [--run]",
         ),
     ] = None,
     reflection: Annotated[
@@ -65,7 +65,7 @@ def prompts_optimise(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Search a text by which an agent decides better, on recorded snapshots.
+    """Search a text with which an agent decides better, on recorded snapshots.
 
     The measure is decision quality by code, never profit, and no order is sent. Texts are tried on
     the earlier snapshots; the best one is compared with the text in force on later ones, and

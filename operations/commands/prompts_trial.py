@@ -24,6 +24,16 @@ SNAPSHOTS = 120
 REPEATS = 3
 REPEATS_LIVE = 1
 ROOM_OF_TEXTS = "judge.prompts.text_file"
+EXCLUSIVE = (
+    ("--live", "--stop"),
+    ("--live", "--watch"),
+    ("--live", "--prices"),
+    ("--stop", "--watch"),
+    ("--stop", "--prices"),
+    ("--watch", "--prices"),
+    ("FILE", "--stop"),
+)
+"""Words of the command that contradict each other."""
 
 
 def prompts_trial(
@@ -78,6 +88,10 @@ def prompts_trial(
 
     Example: arena prompts trial momentum careful.md
     """
+    given = {"FILE": file, "--live": live, "--stop": stop, "--watch": watch, "--prices": prices}
+    for one, other in EXCLUSIVE:
+        if given[one] and given[other]:
+            raise UsageError(f"{one} and {other} are both given", remedy="give one of them")
     if watch:
         if agent is not None:
             raise UsageError("--watch tries the proposals of all agents", remedy="name none")
@@ -88,8 +102,6 @@ def prompts_trial(
     if stop:
         stop_live(run, agent)
     if live:
-        if prices:
-            raise UsageError("--prices and --live are both given", remedy="give one of them")
         asked = TrialAsked(agent, text, snapshots, repeats or REPEATS_LIVE, bound_pct)
         try_live(run, asked, as_json=as_json)
     asked = TrialAsked(agent, text, snapshots, repeats or REPEATS, bound_pct)

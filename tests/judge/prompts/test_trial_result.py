@@ -100,10 +100,12 @@ def test_arms_of_different_lengths_are_refused() -> None:
         judge_trial(arm(1), arm(2, periods=100), arm(3))
 
 
-def test_false_promotions_are_rare() -> None:
+def test_false_promotions_are_rare(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of trials between equal texts; the level of each interval is 5 % at either side."""
+    monkeypatch.setattr("judge.prompts.trial_result.RESAMPLES", 400)  # 3 times faster
     found = [
         judge_trial(arm(3 * n + 1), arm(3 * n + 2), arm(3 * n + 3), seed=n).verdict
-        for n in range(40)
+        for n in range(60)
     ]
-    assert found.count("promote") <= 4
+    assert found.count("promote") <= 3
+    assert found.count("keep") <= 6

@@ -10,6 +10,7 @@ import pytest
 
 from arena import topics
 from arena.bus.memory import MemoryBus
+from arena.errors import UsageError
 from arena.messages import PromptDecided, PromptProposed, TrialEnded
 from arena.prompt_log import read_prompts
 from arena.prompt_versions import version_of
@@ -17,6 +18,7 @@ from arena.run_lookup import ArenaLocation
 from arena.runs import newest_run
 from arena.settings import Settings
 from judge.prompts.templates import compose
+from operations.commands.prompts_trial import prompts_trial
 from operations.trials.contest import read_agent, report_to_arena
 from routers.strategy import load_strategy
 from tests.operations.commands.cli import ROOT, environment
@@ -62,6 +64,21 @@ def trial(settings: Settings, *words: str) -> "subprocess.CompletedProcess[str]"
         timeout=DEADLINE_S,
         check=False,
     )
+
+
+# Any: arguments of the command.
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"live": True, "stop": True},
+        {"live": True, "prices": [RECKLESS]},
+        {"stop": True, "file": RECKLESS},
+    ],
+)
+def test_words_that_contradict_each_other_are_refused(given: dict[str, Any]) -> None:
+    """Before anything is read: none of them is ignored."""
+    with pytest.raises(UsageError, match="are both given"):
+        prompts_trial("mad", **given)
 
 
 async def test_champion_of_an_expired_version_is_its_parent(memory_bus: MemoryBus) -> None:
