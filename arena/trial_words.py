@@ -1,14 +1,31 @@
 """Trials of texts in words: how far one is, what it found, and its differences. Pure."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
-from arena.messages import TrialEnded, TrialInterval
+from arena.messages import TrialEnded
 from arena.plural import counted
 from arena.prompt_trials import PromptTrial, running_trial
 from arena.prompt_versions import AgentPrompts
 
 
-def figure_text(found: TrialInterval | None, digits: int) -> str:
+class Difference(Protocol):
+    """A difference between two arms with its interval, such as a `TrialInterval`."""
+
+    @property
+    def estimate(self) -> float:
+        """The estimate."""
+
+    @property
+    def low(self) -> float:
+        """Lower bound of the interval."""
+
+    @property
+    def high(self) -> float:
+        """Upper bound of the interval."""
+
+
+def figure_text(found: Difference | None, digits: int) -> str:
     """A difference with its interval: "+9.5 [+4.1, +14.9]"; "" without one."""
     if found is None:
         return ""

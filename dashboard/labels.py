@@ -48,7 +48,7 @@ def shadow_text(summary: ArenaSummary) -> str:
     if not summary.shadow_calls:
         return ""
     known = summary.shadow_cost_usd
-    return f"of it trials {'unknown' if known is None else text.cost(known)}"
+    return f"of which trials {'unknown' if known is None else text.cost(known)}"
 
 
 def ended_text(ended_at: datetime | None, now: datetime) -> str:

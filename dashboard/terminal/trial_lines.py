@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from arena.prompt_versions import short_version
+from arena.trial_words import figure_text
 from dashboard import text
-from dashboard.model.results import DifferenceResult, TrialResult
+from dashboard.model.results import TrialResult
 from dashboard.terminal.grid import Column, blank, table, wrap
 from dashboard.terminal.palette import QUIET, WARNING
 
@@ -78,16 +79,9 @@ def _cells(one: TrialResult) -> list[Text]:
         short_version(one.champion),
         one.market,
         text.count(one.played),
-        _difference(one.quality, 1),
-        _difference(one.noise_quality, 1),
-        _difference(one.return_pct, 2),
-        _difference(one.noise_return_pct, 2),
+        figure_text(one.quality, 1),
+        figure_text(one.noise_quality, 1),
+        figure_text(one.return_pct, 2),
+        figure_text(one.noise_return_pct, 2),
     )
-    return [Text(word) for word in words]
-
-
-def _difference(found: DifferenceResult | None, digits: int) -> str:
-    if found is None:
-        return "-"
-    ends = (f"{value:+.{digits}f}" for value in (found.estimate, found.low, found.high))
-    return "{} [{}, {}]".format(*ends)
+    return [Text(word or "-") for word in words]

@@ -167,7 +167,7 @@ SHADOW_COSTS = ("calls", "errors", "tokens", "cost_usd", "calls_of_unknown_price
 SHADOW_COST_COLUMNS: dict[str, Column | str] = {
     "document": fields(lambda s, t: [s.document["shadow_agents"]], *SHADOW_COSTS),
     "screen": words(
-        lambda s, t: re.findall(r"of it trials (\S+)", s.screen),
+        lambda s, t: re.findall(r"of which trials (\S+)", s.screen),
         lambda one: text.cost(one.cost_usd),
     ),
     "page": Column(

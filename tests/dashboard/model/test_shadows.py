@@ -82,9 +82,9 @@ def test_their_calls_are_a_line_of_the_costs() -> None:
     assert isinstance(document["shadow_agents"], dict)
     assert document["shadow_agents"]["calls"] == 60
     frame = build_frame(view, scenario.wall)
-    assert "$0.1200, of it trials $0.1200" in progress_line(frame)
+    assert "$0.1200, of which trials $0.1200" in progress_line(frame)
     screen = render(frame, Ui(screen="help"), 140, 40)
-    assert "$0.1200, of it trials $0.1200" in "\n".join(line.plain for line in screen.lines)
+    assert "$0.1200, of which trials $0.1200" in "\n".join(line.plain for line in screen.lines)
     assert "trials" not in progress_line(build_frame(ArenaView(), scenario.wall))
 
 
