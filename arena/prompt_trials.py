@@ -6,11 +6,15 @@ trial changes no text: a proposal that it found better still needs an approval.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from arena.messages import TrialEnded, TrialMarket, TrialStarted
 
 TRIALS_MAX = 100
 """Most trials that are kept per agent; the oldest are forgotten."""
+CLOCK_MARGIN = timedelta(minutes=10)
+"""How far the clock of the process that began a trial may be ahead of the broker's."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,12 @@ class PromptTrial:
     def repeats(self) -> int:
         """Agents per arm."""
         return self.newest.repeats
+
+
+def first_record_ms(started: TrialStarted) -> int:
+    """The broker's time, in milliseconds, from which a trial's records must be read."""
+    at = max(started.at, EPOCH + CLOCK_MARGIN)  # A record may have any time.
+    return int((at - CLOCK_MARGIN).timestamp() * 1_000)
 
 
 def running_trial(trials: Sequence[PromptTrial]) -> PromptTrial | None:

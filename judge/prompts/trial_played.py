@@ -1,16 +1,14 @@
 """Reads how far a trial by shadow agents is: from `market.snapshots` and `agent.turns`."""
 
 from contextlib import aclosing
-from datetime import timedelta
 
 from arena import topics
 from arena.bus.base import Bus, Start
 from arena.messages import TrialStarted
+from arena.prompt_trials import first_record_ms
 from arena.read_topic import STALL_S, read_to_ends
 from judge.prompts.live_trial import LiveTrial
 
-CLOCK_MARGIN = timedelta(minutes=10)
-"""How far the clock of the sender may be ahead of the broker's."""
 RECORDS_PER_READ = 500
 
 
@@ -26,7 +24,7 @@ async def read_played(bus: Bus, started: TrialStarted) -> int:
     """
     fold = LiveTrial(started, {})
     await bus.ensure_topics([topics.SNAPSHOTS, topics.TURNS])
-    since = Start.since(int((started.at - CLOCK_MARGIN).timestamp() * 1_000))
+    since = Start.since(first_record_ms(started))
     reader = await bus.log_reader(topics.SNAPSHOTS.name, topics.TURNS.name, start=since)
     try:
         batches = read_to_ends(reader, stall_s=STALL_S, max_records=RECORDS_PER_READ)

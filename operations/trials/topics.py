@@ -5,7 +5,7 @@ nothing.
 """
 
 from contextlib import aclosing
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib import import_module
 from typing import Protocol
 
@@ -14,12 +14,11 @@ from arena.bus.base import EARLIEST, Bus, LogReader, Record, Start
 from arena.kill_switch import KillSwitch
 from arena.messages import MarketSnapshot, TrialEnded, TrialStarted
 from arena.pass_overs import PassedOver, read_passed_over
+from arena.prompt_trials import first_record_ms
 from arena.prompt_versions import PromptBook
 from arena.read_topic import read_backwards, read_to_ends
 
 FOLD_OF_TRIAL = "judge.prompts.live_trial"
-CLOCK_MARGIN = timedelta(minutes=10)
-"""How far this machine's clock may be ahead of the broker's."""
 SNAPSHOTS_BACK = 64
 """Newest offsets of `market.snapshots` that are read first for the beginning of a trial."""
 RECORDS_PER_READ = 500
@@ -102,9 +101,8 @@ class TrialTopics:
         specs = (topics.SNAPSHOTS, topics.EVENTS, topics.TURNS, topics.PROMPTS, topics.CONTROL)
         await bus.ensure_topics(specs)
         self.fold = new_fold(self.started, await read_passed_over(bus))
-        since_ms = int((self.started.at - CLOCK_MARGIN).timestamp() * 1_000)
         first = await _first_snapshot(bus, self.started.as_of)
-        start = Start("time", since_ms, {(topics.SNAPSHOTS.name, 0): first})
+        start = Start("time", first_record_ms(self.started), {(topics.SNAPSHOTS.name, 0): first})
         self._readers.append(await bus.log_reader(*WATCHED))
         self._readers.append(await bus.log_reader(topics.EVENTS.name))
         names = (topics.SNAPSHOTS.name, topics.TURNS.name)
@@ -120,7 +118,7 @@ class TrialTopics:
                     self._apply(records)
 
     async def read(self, timeout_s: float) -> bool:
-        """Read what has come; True if that was anything.
+        """Read new records; True if there were any.
 
         Args:
             timeout_s: How long to wait for a snapshot or a turn.

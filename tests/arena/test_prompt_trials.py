@@ -11,6 +11,7 @@ from arena.prompt_trials import (
     TRIALS_MAX,
     PromptTrial,
     apply_trial,
+    first_record_ms,
     newest_result,
     running_trial,
 )
@@ -55,6 +56,12 @@ def ended(number: int = 1, **changes: Any) -> TrialEnded:
         "at": NOON,
     }
     return TrialEnded(**fields | changes)
+
+
+def test_any_start_gives_a_time_to_read_from() -> None:
+    """Ten minutes before it, for a fast clock; never before the first possible one."""
+    assert first_record_ms(started()) == int(NOON.timestamp() - 600) * 1_000
+    assert first_record_ms(started(at=datetime(1, 1, 1, tzinfo=UTC))) == 0
 
 
 def test_a_trial_runs_and_ends_once() -> None:
