@@ -7,6 +7,7 @@ and `market.snapshots` for the venue time. It changes no text in force: a person
 Exit codes: 0 promote, 1 keep or undecided, 2 wrong usage, others as of `arena compete run`.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -89,9 +90,7 @@ def prompts_trial(
     Example: arena prompts trial momentum careful.md
     """
     given = {"FILE": file, "--live": live, "--stop": stop, "--watch": watch, "--prices": prices}
-    for one, other in EXCLUSIVE:
-        if given[one] and given[other]:
-            raise UsageError(f"{one} and {other} are both given", remedy="give one of them")
+    _refuse_both(given)
     if watch:
         if agent is not None:
             raise UsageError("--watch tries the proposals of all agents", remedy="name none")
@@ -108,3 +107,14 @@ def prompts_trial(
     with find_arena(None, None, run, offline=True) as location:
         ended = try_in_contest(location, asked, prices or [], quiet=as_json)
     raise typer.Exit(0 if ended.verdict == "promote" else EXIT_NO)
+
+
+def _refuse_both(given: Mapping[str, object]) -> None:
+    """Refuse words that contradict each other.
+
+    Raises:
+        UsageError: Two of them are given.
+    """
+    for one, other in EXCLUSIVE:
+        if given[one] and given[other]:
+            raise UsageError(f"{one} and {other} are both given", remedy="give one of them")
