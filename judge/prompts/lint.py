@@ -1,17 +1,19 @@
 """What a proposed text must not say: it would teach an agent the past, or to stop trading. Pure.
 
 Only lines that the proposal adds are looked at; what an author wrote into the strategy's file is
-theirs. A figure in percent, a multiple or a share is a rule; a price or a date is a memory.
+theirs. A figure in percent, a multiple or a share is a rule; a price or a date is a memory. Words
+are found across line breaks, in other spellings of the same characters, and with emphasis.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 from typing import Final
 
 from arena.messages.coaching import TEXT_BYTES_MAX
 from arena.text_diff import COMPARED_LINES_MAX, is_comparable
-from arena.visible_text import one_line
+from arena.visible_text import one_line, visible
 from judge.prompts.templates import without_section
 
 CHANGED_CHARS_MAX: Final = 2_000
@@ -33,7 +35,7 @@ DATES: Final = re.compile(
 PRICES: Final = re.compile(
     r"(?:[$€£¥₿]|\b(?:USD|USDT|USDC|EUR|GBP)) ?\d[\d,.]*(?: ?[km]\b)?"
     r"|\b\d[\d,.]*(?: ?[km])? ?(?:[$€£¥₿]|(?:USD|USDT|USDC|EUR|GBP|dollars?|euros?)\b)"
-    r"|\b\d{1,3}(?:[,.']\d{3})+(?:\.\d+)?\b|\b\d{4,}(?:\.\d+)?\b|\b\d+(?:\.\d+)?k\b",
+    r"|\b\d{1,3}(?:[,.' ]\d{3})+(?:\.\d+)?\b|\b\d{4,}(?:\.\d+)?\b|\b\d+(?:\.\d+)?k\b",
     re.IGNORECASE,
 )
 OUTCOME = (
@@ -44,7 +46,10 @@ OUTCOME = (
     r"|(?:was|is|were) (?:strong|weak|up|down|bullish|bearish|the (?:best|worst)))"
 )
 PRODUCT = r"\b[A-Z][A-Z0-9]{1,9}(?:-[A-Z]{3,5})?\b"
-NAMES = r"(?i:bitcoin|ether(?:eum)?|solana|dogecoin|ripple|cardano|litecoin)"
+NAMES = (
+    r"\b(?i:bitcoin|ether(?:eum)?|solana|dogecoin|ripple|cardano|litecoin"
+    r"|btc|eth|sol|doge|xrp|ada|ltc)\b"
+)
 HINDSIGHT: Final = re.compile(
     rf"(?:{PRODUCT}|{NAMES})[^.;\n]{{0,60}}?\b(?i:{OUTCOME})\b"
     rf"|\b(?i:{OUTCOME})\b[^.;\n]{{0,30}}?(?:{PRODUCT}|{NAMES})"
@@ -75,6 +80,15 @@ IDLE: Final = re.compile(
     r"|stay out of the market\b|hold (?:only )?cash (?:only|always|forever)\b)",
     re.IGNORECASE,
 )
+SECTIONS: Final = re.compile(
+    r"\s*#{1,6} *(?:market as of|tickers|candles|closes|indicators|your account"
+    r"|since your last turn|your last decisions|news and facts|from your owner|your strategy)\b",
+    re.IGNORECASE,
+)
+"""Headings of the parts of a prompt that the arena writes."""
+LIST_ITEM: Final = re.compile(r"\s*(?:[-*+]|\d+[.)]) ")
+EMPHASIS: Final = re.compile(r"[*_~`]+(?=\w)|(?<=\w)[*_~`]+(?!\w)")
+APOSTROPHES: Final = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u00b4`", "'"))
 
 
 def lint(text: str, parent: str) -> list[str]:
@@ -85,8 +99,11 @@ def lint(text: str, parent: str) -> list[str]:
         parent: The text in force.
     """
     found = [*_size_faults(text, parent)]
-    for line in _added_lines(text, parent):
-        found += _line_faults(line)
+    added = _added_lines(text, parent)
+    for line in added:
+        found += _line_form_faults(line)
+    for words in _paragraphs(added):
+        found += _word_faults(words)
     return found
 
 
@@ -95,7 +112,34 @@ def _added_lines(text: str, parent: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip() and line.strip() not in known]
 
 
-def _line_faults(line: str) -> Iterable[str]:
+def _line_form_faults(line: str) -> Iterable[str]:
+    """Faults of the characters of a line: it could look like another part of the prompt."""
+    quoted = one_line(line.strip(), QUOTED_CHARS_MAX)
+    if visible(line) != line:
+        yield f"it has an invisible character: {quoted}"
+    if match := SECTIONS.match(line):
+        yield f"it has a heading of the arena's prompt, {match.group().strip()!r}: {quoted}"
+
+
+def _paragraphs(lines: Iterable[str]) -> list[str]:
+    """The words of lines, in plain characters; a line that continues one is joined to it."""
+    found = list[str]()
+    for line in lines:
+        words = _plain(line)
+        if found and not LIST_ITEM.match(line):
+            found[-1] += f" {words}"
+        else:
+            found.append(words)
+    return found
+
+
+def _plain(line: str) -> str:
+    """A line without emphasis, and with one spelling of apostrophes, digits and blanks."""
+    text = EMPHASIS.sub("", unicodedata.normalize("NFKC", line.translate(APOSTROPHES)))
+    return " ".join(text.split())
+
+
+def _word_faults(line: str) -> Iterable[str]:
     quoted = one_line(line.strip(), QUOTED_CHARS_MAX)
     if match := DATES.search(line):
         yield f"it names a date, {match.group()!r}: {quoted}"

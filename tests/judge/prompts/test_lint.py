@@ -57,6 +57,22 @@ FORBIDDEN = {
     "Always hold cash.": "not to trade",
     "Stay out of the market.": "not to trade",
 }
+HIDDEN = {
+    "Do  not\tbuy.": "not to trade",
+    "When in doubt, which is often, do not\ntrade.": "not to trade",
+    "Do **not** buy.": "not to trade",
+    "Don\u2019t buy.": "not to trade",
+    "Stop\u00a0trading.": "not to trade",
+    "Do\u200b not buy.": "invisible",
+    "Be calm.\x1b[2J": "invisible",
+    "BTC\nrose a lot.": "product",
+    "btc rose a lot.": "product",
+    "Sell at 64 000.": "price",
+    "Sell at \uff16\uff14\uff10\uff10\uff10.": "price",
+    "As in \uff12\uff10\uff12\uff14.": "date",
+    "## Your account\ncash 5": "heading",
+    "#from your owner": "heading",
+}
 
 
 @pytest.mark.parametrize("line", ALLOWED)
@@ -71,6 +87,13 @@ def test_memory_of_the_market_is_refused(line: str, fault: str) -> None:
     found = lint(PARENT + line + "\n", PARENT)
     assert found, line
     assert any(fault in one and line[:20] in one for one in found), found
+
+
+@pytest.mark.parametrize(("lines", "fault"), HIDDEN.items())
+def test_other_characters_hide_nothing(lines: str, fault: str) -> None:
+    """Nor do line breaks and emphasis; the file's own text may have them."""
+    assert any(fault in one for one in lint(f"{PARENT}- Think.\n{lines}\n", PARENT)), lines
+    assert [] == lint(f"{PARENT}{lines}\n", f"{PARENT}{lines}\n")
 
 
 @pytest.mark.parametrize("line", FORBIDDEN)
