@@ -6,6 +6,7 @@ own, so a later version replaces the section and never grows.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from typing import Final, Literal
 
 from arena.messages import Template
@@ -97,9 +98,12 @@ def compose(text: str, template: Template, failed: Sequence[str] = ()) -> str:
 
 
 def without_section(text: str) -> str:
-    """A strategy's text without the coach's section."""
-    own, heading, _ = text.partition(f"\n\n{HEADING}\n")
-    return own + "\n" if heading else text
+    """A strategy's text without the coach's section: its heading and the rules below it."""
+    own, heading, below = text.partition(f"\n\n{HEADING}\n")
+    if not heading:
+        return text
+    lines = below.splitlines(keepends=True)
+    return f"{own}\n{''.join(dropwhile(lambda line: line.startswith('- '), lines))}"
 
 
 def template_of(text: str) -> Template:

@@ -55,3 +55,13 @@ def test_section_is_replaced_and_never_grows(choices: list[tuple[Template, list[
         assert template == template_of(text)
         assert OWN == without_section(text)
     assert OWN == compose(text, "")
+
+
+def test_what_an_author_wrote_below_the_section_stays() -> None:
+    """A person may continue a version of the coach."""
+    written = compose(OWN, "standard") + "\nOnly trade BTC-USD.\n- Sell at noon.\n"
+    found = compose(written, "conservative", ("valid",))
+    assert "Only trade BTC-USD.\n- Sell at noon.\n" in found
+    assert "conservative" == template_of(found)
+    assert 1 == found.count(HEADING)
+    assert found == compose(found, "conservative", ("valid",))
