@@ -12,7 +12,9 @@ from arena.errors import ArenaError
 from arena.exports import Manifest, export_topics
 from arena.output import print_note
 from arena.progress import Progress, no_progress
+from arena.roster import read_agents
 from arena.runs import RECORDS
+from arena.shadow_agents import is_shadow
 from operations.commands.supervised_run import RunSetup
 
 
@@ -35,7 +37,7 @@ async def _export(setup: RunSetup, progress: Progress) -> Manifest:
         return await export_topics(
             bus,
             setup.directory / RECORDS,
-            await without_missing_inboxes(bus, names),
+            await with_shadow_inboxes(bus, await without_missing_inboxes(bus, names)),
             prefix=setup.settings.prefix,
             progress=progress,
         )
@@ -48,6 +50,13 @@ async def without_missing_inboxes(bus: Bus, names: Sequence[str]) -> list[str]:
     inboxes = {spec.name for spec in topics.ASKER_INBOXES.values()}
     missing = inboxes - set(await bus.existing_topics(sorted(inboxes)))
     return [name for name in names if name not in missing]
+
+
+async def with_shadow_inboxes(bus: Bus, names: Sequence[str]) -> list[str]:
+    """The topics to export, with the inboxes of shadow agents, which no specification has."""
+    shadows = sorted(a for a, spec in (await read_agents(bus)).items() if is_shadow(a, spec))
+    inboxes = await bus.existing_topics([topics.INBOX.member(name).name for name in shadows])
+    return [*names, *(name for name in inboxes if name not in names)]
 
 
 def export_or_note(setup: RunSetup) -> None:
