@@ -39,10 +39,10 @@ class TrialStarted(Message):
 
     Attributes:
         trial_id: Unique id; the names of its shadow agents begin with "shadow-<trial_id>-".
-        agent: The agent whose text is tried; it plays on and is not part of the trial.
+        agent: The agent whose text is tried; it keeps trading and is not part of the trial.
         champion, challenger: Versions of the text in force and of the proposed one.
         arms: Arm -> its shadow agents, one per repeat; all begin with the same cash. A record that
-            names other agents is unreadable: whoever runs a trial starts and limits them.
+            names other agents is unreadable, because they would be started and limited.
         snapshots: Length of the trial, from the first snapshot on which all shadow agents decide.
         bound_pct: Loss of return, in percent, that must be excluded for a promotion.
         as_of: Venue time of the newest snapshot that the sender knew; None without one.

@@ -109,7 +109,7 @@ def test_a_trial_without_three_equal_arms_is_refused(arms: dict[str, tuple[str, 
     "name", ["momentum", "shadow-1-copy-1", f"shadow-{2:012x}-copy-1", f"shadow-{1:012x}-\n", ""]
 )
 def test_a_trial_names_only_shadow_agents_of_its_own(name: str) -> None:
-    """Whoever runs a trial starts and limits these agents, so a record cannot name a contestant."""
+    """They are started and limited, so a record cannot name a contestant."""
     with pytest.raises(ValidationError):
         started(arms={**ARMS, "copy": (name,)})
 
