@@ -124,7 +124,9 @@ def test_a_shadow_agent_is_in_one_arm() -> None:
     "changes",
     [{"champion": CHALLENGER}, {"challenger": CHAMPION}, {"market": "replay"}],
 )
-def test_a_result_of_something_else_does_not_end_a_trial(changes: dict[str, str]) -> None:
+def test_a_result_of_something_else_does_not_end_a_trial(
+    changes: dict[str, Any],  # Any: fields of the message.
+) -> None:
     """Of the same id, but about other texts or another market."""
     trials = list[PromptTrial]()
     assert apply_trial(trials, started(), 0) == ""

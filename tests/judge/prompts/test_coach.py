@@ -349,7 +349,9 @@ def test_proposal_is_not_withdrawn_while_it_is_tried(auto: bool) -> None:
 def test_no_time_or_figure_in_a_record_stops_the_coach(known: datetime, now: datetime) -> None:
     """Records may have any venue time, and scores beyond their bounds."""
     settings = CoachSettings(auto=True, scale_risk_s=3_600, trials=True)
-    figures = {"return_pct": -1e308, "drawdown_pct": -1e308, "overall": 1e308, "quality": 1e308}
+    # Any: fields of the message.
+    figures: dict[str, Any] = dict.fromkeys(("return_pct", "drawdown_pct"), -1e308)
+    figures |= dict.fromkeys(("overall", "quality"), 1e308)
     for found in (evaluation(**BAD, as_of=now), evaluation(**figures, as_of=now)):
         adjustment_of(found, None, settings, by="judge/host", at=NOON)
         for decided in (None, "approve", "reject"):
