@@ -146,7 +146,9 @@ class TrialRun:
             self.on_progress(self._progress)
             if known.fold.is_complete():
                 await known.catch_up()
-                return await self._end(known, known.fold.ended(self.by))
+                # In a thread, so that heartbeats continue. Nothing is folded until it returns.
+                found = await self.bus.threads.run(lambda: known.fold.ended(self.by))
+                return await self._end(known, found)
         why = self._why_stopped(known, supervisor)
         if not why:
             now_s = self.bus.clock.monotonic()
