@@ -80,7 +80,7 @@ class TurnChecks:
             turn.version,
             found.results,
             found.reasons,
-            _sends_order(turn),
+            sends_order(turn),
         )
         self.first.setdefault(agent, as_of)
         rows = self.rows.setdefault(agent, PackedRows())
@@ -94,7 +94,8 @@ class TurnChecks:
         return [] if rows is None else rows.all()
 
 
-def _sends_order(turn: Turn) -> bool:
+def sends_order(turn: Turn) -> bool:
+    """True if a turn has a call for a buy or a sell, whatever became of it."""
     return any(call.name == TRADE_TOOL for one in turn.messages for call in one.tool_calls)
 
 

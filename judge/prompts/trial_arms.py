@@ -15,6 +15,7 @@ from arena import topics
 from arena.errors import UsageError
 from arena.exports import read_manifest, read_records
 from arena.messages import Turn
+from judge.evaluations.check_fold import sends_order
 from judge.evaluations.checks import CHECKS, FAILED, PASSED, WEIGHTS, AgentMemory, check_turn
 from judge.prompts.trial_result import TrialArm
 from judge.season import SEASON_TOPICS, Season, SeasonBuilder
@@ -29,9 +30,11 @@ class TurnPoints:
 
     Attributes:
         points: Agent -> snapshot id -> points of its turn, NaN where no check applied.
+        ordered: Agent -> ids of the snapshots on which it sent an order.
     """
 
     points: dict[str, dict[str, float]] = field(default_factory=dict)
+    ordered: dict[str, set[str]] = field(default_factory=dict)
     _memories: dict[str, AgentMemory] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
 
@@ -43,6 +46,8 @@ class TurnPoints:
         memory = self._memories.setdefault(turn.agent, AgentMemory())
         own = self.points.setdefault(turn.agent, {})
         own[turn.snapshot_id] = points_of(check_turn(turn, memory).results)
+        if sends_order(turn):
+            self.ordered.setdefault(turn.agent, set()).add(turn.snapshot_id)
 
     def by_snapshot(self, snapshot_ids: Sequence[str], names: Sequence[str]) -> FloatArray:
         """Points on each of T snapshots, mean over the agents; NaN where no check applied. [T]."""
@@ -66,7 +71,9 @@ def arm_of(
         names: The agents.
     """
     returns: FloatArray = log_returns.mean(axis=1)
-    return TrialArm(returns, points.by_snapshot(snapshot_ids, names))
+    shown = set(snapshot_ids)
+    orders = sum(len(shown & points.ordered.get(name, set())) for name in names)
+    return TrialArm(returns, points.by_snapshot(snapshot_ids, names), orders)
 
 
 def read_arms(records: Path, arms: Mapping[str, Sequence[str]]) -> dict[str, TrialArm]:

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from arena.messages.trials import TRIAL_ARMS, TrialVerdict
+from arena.plural import counted
 from judge.statistics.types import FloatArray, Interval
 from judge.statistics.verdict import PERIODS_MIN, judge_returns
 
@@ -31,10 +32,12 @@ class TrialArm:
         returns: Log return per period, mean over the repeats; shape [T].
         quality: Share of the applicable checks that the turns on each snapshot passed, in points
             from 0 to 100, mean over the repeats; NaN where no check applied. Shape [T].
+        orders: Turns on these snapshots that sent an order, of all repeats.
     """
 
     returns: FloatArray
     quality: FloatArray
+    orders: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,9 @@ def judge_trial(
     in_pct, noise_in_pct = _in_percent(gained), _in_percent(noise_return)
     lowest_pct = None if detectable is None else float(np.expm1(detectable) * 100)
     verdict, reasons = _decide(better, noise_quality, in_pct, bound_pct)
+    if verdict == "promote" and champion.orders and not challenger.orders:
+        what = f"it sent no order, and the champion did in {counted(champion.orders, 'turn')}"
+        verdict, reasons = "undecided", (reasons[0], f"{what}: an idle agent fails no check")
     if verdict == "undecided" and lowest_pct is not None:
         reasons = (*reasons, f"no difference of return under {lowest_pct:.2f} % would be found")
     return TrialResult(

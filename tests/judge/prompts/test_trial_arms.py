@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from arena.messages import ChatMessage, Turn
+from arena.messages import ChatMessage, RequestedCall, Turn
 from judge.evaluations.checks import CHECKS
-from judge.prompts.trial_arms import TurnPoints, points_of
+from judge.prompts.trial_arms import TurnPoints, arm_of, points_of
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -62,3 +62,17 @@ def test_quality_is_the_mean_over_the_agents_of_each_snapshot() -> None:
     found = points.by_snapshot(["s1", "s2", "s3"], ["a-1", "a-2"])
     assert found[0] > found[1]
     assert np.isnan(found[2])
+
+
+def test_turns_with_an_order_are_counted_on_the_snapshots_of_the_trial() -> None:
+    """Of all agents of the arm."""
+    arguments = '{"action": "buy", "product_id": "BTC-USD", "cash_fraction": "0.5"}'
+    call = RequestedCall(model_call_id="1", name="execute_trade", arguments=arguments)
+    asked = ChatMessage(role="assistant", content="", tool_calls=(call,))
+    ordered = (*turn("a-1", "s1").messages[:2], asked)
+    points = TurnPoints()
+    for agent, snapshot in (("a-1", "s1"), ("a-2", "s2"), ("a-2", "elsewhere"), ("b-1", "s1")):
+        points.take(turn(agent, snapshot, messages=ordered))
+    points.take(turn("a-1", "s2"))
+    shown, names = ["s1", "s2"], ["a-1", "a-2"]
+    assert 2 == arm_of(np.zeros((2, 2)), points, shown, names).orders

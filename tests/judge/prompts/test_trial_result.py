@@ -1,5 +1,7 @@
 """What a trial of a text finds, for arms whose true difference is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,18 @@ def test_better_text_that_may_have_lost_too_much_is_not_promoted() -> None:
     found = trial(quality=75.0, drift=-0.0002)
     assert "undecided" == found.verdict
     assert any("not excluded" in reason for reason in found.reasons)
+
+
+def test_text_that_stops_trading_is_not_promoted() -> None:
+    """An agent that does nothing fails no check, and pays no fees."""
+    champion, challenger = replace(arm(1), orders=30), arm(2, quality=75.0)
+    idle = judge_trial(champion, challenger, replace(arm(3), orders=28))
+    assert "undecided" == idle.verdict
+    assert "no order, and the champion did in 30 turns" in idle.reasons[1]
+    for orders in (1, 30):
+        found = judge_trial(champion, replace(challenger, orders=orders), champion)
+        assert "promote" == found.verdict
+    assert "promote" == judge_trial(arm(1), challenger, arm(3)).verdict
 
 
 def test_worse_text_is_not_kept_in_doubt() -> None:
