@@ -103,9 +103,9 @@ def judge_trial(
     if whole.shape[0] >= PERIODS_MIN:
         better, noise_quality, _ = _compared(whole, confidence, seed)
         better, noise_quality = (
-            _scaled(one, 1 / whole.shape[0]) for one in (better, noise_quality)
+            one and _scaled(one, 1 / whole.shape[0]) for one in (better, noise_quality)
         )
-    in_pct, noise_in_pct = _in_percent(gained), _in_percent(noise_return)
+    in_pct, noise_in_pct = (one and _in_percent(one) for one in (gained, noise_return))
     lowest_pct = None if detectable is None else float(np.expm1(detectable) * 100)
     verdict, reasons = _decide(better, noise_quality, in_pct, bound_pct)
     if verdict == "promote" and champion.orders and not challenger.orders:
@@ -122,7 +122,8 @@ def _decide(
     better: Interval | None, noise: Interval | None, gained: Interval | None, bound_pct: float
 ) -> tuple[TrialVerdict, tuple[str, ...]]:
     if better is None:
-        return "undecided", ("decision quality cannot be compared: too few checks applied",)
+        text = "too few checks applied, or their results differ too rarely"
+        return "undecided", (f"decision quality cannot be compared: {text}",)
     points = f"decision quality {_with_interval(better)} points"
     if better.high < 0:
         return "keep", (f"{points}: the champion decides better",)
@@ -134,7 +135,8 @@ def _decide(
             f"{points}, within the noise of two runs of the same text ({noise_high:.1f})",
         )
     if gained is None or gained.low < -bound_pct:
-        found = "unknown" if gained is None else f"{_with_interval(gained)} %"
+        rare = "cannot be compared, as it differs too rarely"
+        found = rare if gained is None else f"{_with_interval(gained)} %"
         return "undecided", (
             f"{points}: clearly better",
             f"return {found}: a loss of more than {bound_pct:g} % is not excluded",
@@ -147,8 +149,11 @@ def _decide(
 
 def _compared(
     series: FloatArray, confidence: float, seed: int
-) -> tuple[Interval, Interval, float | None]:
-    """Sums of challenger and copy minus champion, and the detectable difference of the first."""
+) -> tuple[Interval | None, Interval | None, float | None]:
+    """Sums of challenger and copy minus champion, and the detectable difference of the first.
+
+    A sum is None if the two series differ too rarely for an interval.
+    """
     found = judge_returns(
         series,
         TRIAL_ARMS,
@@ -163,10 +168,10 @@ def _compared(
     return _reversed(challenger.difference), _reversed(copy.difference), challenger.detectable
 
 
-def _reversed(interval: Interval | None) -> Interval:
-    """The difference the other way round; zero for two series that are the same."""
+def _reversed(interval: Interval | None) -> Interval | None:
+    """The difference the other way round."""
     if interval is None:
-        return Interval(0.0, 0.0, 0.0)
+        return None
     return Interval(-interval.estimate, -interval.high, -interval.low)
 
 
@@ -181,4 +186,4 @@ def _in_percent(interval: Interval) -> Interval:
 
 
 def _with_interval(interval: Interval) -> str:
-    return f"{interval.estimate:+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]"
+    return f"{interval.estimate:+z.1f} [{interval.low:+z.1f}, {interval.high:+z.1f}]"

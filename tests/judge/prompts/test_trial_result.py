@@ -123,3 +123,25 @@ def test_false_promotions_are_rare(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     assert found.count("promote") <= 3
     assert found.count("keep") <= 6
+
+
+def test_reasons_have_no_minus_before_zero() -> None:
+    """A difference that rounds to nothing has no direction."""
+    challenger = replace(arm(2, quality=75.0), returns=arm(1).returns - 1e-7)
+    found = judge_trial(arm(1), challenger, arm(1))
+    assert "return +0.0 [+0.0, +0.0] %" in found.reasons[1]
+
+
+def test_rare_differences_are_not_taken_for_none() -> None:
+    """One large loss in one period says nothing about the next, and does not count as zero."""
+    champion, copy = arm(1), arm(3)
+    returns = champion.returns.copy()
+    returns[7] -= 0.05
+    lost = judge_trial(champion, replace(arm(2, quality=75.0), returns=returns), copy)
+    assert ("undecided", None) == (lost.verdict, lost.return_pct)
+    assert any("differs too rarely" in reason for reason in lost.reasons)
+    quality = champion.quality.copy()
+    quality[7] = 0.0
+    rare = judge_trial(champion, replace(arm(2), quality=quality), copy)
+    assert ("undecided", None) == (rare.verdict, rare.quality)
+    assert "differ too rarely" in rare.reasons[0]
