@@ -79,7 +79,7 @@ class Watch:
                 if started is not None:
                     await self._run(started)
                     continue
-                node.details["trial"] = "waits for a proposal"
+                node.details["trial"] = "no proposal is pending"
                 for record in await reader.read(timeout_s=IDLE_READ_S):
                     self.book.apply(record)
         finally:

@@ -362,7 +362,7 @@ async def test_second_connector_is_a_standby_and_takes_over(memory_bus: MemoryBu
 
 
 async def test_frames_are_recorded_unchanged(memory_bus: MemoryBus, tmp_path: Path) -> None:
-    """The recording decodes to the events of the feed, with their times."""
+    """The recording decodes to the events of the feed, with their times and connections."""
     path = tmp_path / "frames.jsonl.zst"
     async with (
         running_exchange() as server,
@@ -373,7 +373,11 @@ async def test_frames_are_recorded_unchanged(memory_bus: MemoryBus, tmp_path: Pa
     events = [parse(frame.raw) for frame in frames]
 
     assert watched.count("frames") == len(frames) == watched.count("recorded")
-    assert all(frame.at is not None and frame.epoch == 1 for frame in frames)
+    assert all(frame.at is not None for frame in frames)
+    epochs = [frame.epoch for frame in frames]
+    assert epochs == sorted(epochs)
+    # A busy machine may miss heartbeats of this fast exchange, and so connect again.
+    assert set(epochs) == set(range(1, 2 + watched.count("reconnects_silent")))
     assert any(isinstance(e, TickerSeen) for e in events)
     assert any(isinstance(e, HeartbeatSeen) for e in events)
 
