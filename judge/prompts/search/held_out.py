@@ -30,7 +30,8 @@ class HeldOutResult:
         reason: Why, one sentence.
         pairs: Compared snapshots.
         before, after: Mean points of the text in force and of the candidate; None if unknown.
-        difference: Mean difference of the points, with its interval; None with too few pairs.
+        difference: Mean difference of the points, with its interval; None with too few pairs, or
+            if the points differ in too few of them.
         orders_before, orders_after: Orders that their answers asked for.
     """
 
@@ -79,11 +80,16 @@ def compare_held_out(before: Sequence[AnswerScore], after: Sequence[AnswerScore]
 def _decide(
     difference: Interval | None, olds: Sequence[AnswerScore], news: Sequence[AnswerScore]
 ) -> tuple[bool, str]:
-    if difference is None:
+    if len(olds) < PERIODS_MIN:
         return False, f"{len(olds)} snapshots can be compared; {PERIODS_MIN} are needed"
+    if difference is None:
+        differing = sum(old.points != new.points for old, new in zip(olds, news, strict=True))
+        return False, (
+            f"too few of {len(olds)} held-out snapshots differ in their points: {differing}"
+        )
     points = (
-        f"decision quality {difference.estimate:+.1f} points"
-        f" [{difference.low:+.1f}, {difference.high:+.1f}] on {len(olds)} held-out snapshots"
+        f"decision quality {difference.estimate:+z.1f} points"
+        f" [{difference.low:+z.1f}, {difference.high:+z.1f}] on {len(olds)} held-out snapshots"
     )
     if why := why_inactive(news, olds):
         return False, f"{points}, but {why}"
@@ -92,8 +98,8 @@ def _decide(
     return True, f"{points}: clearly better"
 
 
-def _difference(points: FloatArray) -> Interval:
-    """Mean of the second column minus the first, with its interval; zero if they are the same.
+def _difference(points: FloatArray) -> Interval | None:
+    """Mean of the second column minus the first; None if they differ too rarely for an interval.
 
     Args:
         points: Shape [T, 2].
@@ -108,6 +114,6 @@ def _difference(points: FloatArray) -> Interval:
     )
     sums = found.pairs[0].difference
     if sums is None:
-        return Interval(0.0, 0.0, 0.0)
+        return None
     count = points.shape[0]
     return Interval(-sums.estimate / count, -sums.high / count, -sums.low / count)

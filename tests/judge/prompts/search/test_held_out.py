@@ -28,13 +28,15 @@ def test_same_and_worse_points_are_not_better() -> None:
     """Nor a gain on a few snapshots alone, which chance explains."""
     same = compare_held_out(scores(PLAIN), scores(PLAIN))
     assert (False, 0.0) == (same.is_better, same.difference and same.difference.estimate)
+    assert "+0.0 points [+0.0, +0.0]" in same.reason
     worse = compare_held_out(scores([100.0] * len(PLAIN)), scores(PLAIN))
     assert not worse.is_better
     mixed: list[float | None] = [60.0] * len(PLAIN)
     mixed[3] = 100.0
     chance = compare_held_out(scores([60.0] * len(PLAIN)), scores(mixed))
     assert not chance.is_better
-    assert "not clearly better" in chance.reason
+    assert chance.difference is None, "unknown is not zero"
+    assert "too few of 90 held-out snapshots differ in their points: 1" in chance.reason
 
 
 def test_text_that_stops_trading_is_not_better() -> None:
