@@ -7,6 +7,7 @@ import typer
 
 from arena.options import AsJson, Prefix, Run, Servers
 from arena.visible_text import visible_json
+from judge.cli_answers import end_progress, show_progress
 
 TURNS = 30
 TURNS_MAX = 500
@@ -71,16 +72,3 @@ def calibrate(
             print_table(COLUMNS, calibration_rows(found), remarks=["", *calibration_remarks(found)])
 
         run_async(run)
-
-
-def show_progress(done: int, total: int) -> None:
-    """One line that is written over, on a terminal only."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r{done} of {total} answers")
-        sys.stderr.flush()
-
-
-def end_progress() -> None:
-    """Remove the line of `show_progress`."""
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")

@@ -7,7 +7,7 @@ import typer
 
 from arena.options import AsJson, Prefix, Run, Servers
 from arena.visible_text import visible_json, visible_line
-from judge.cli_calibrate import end_progress, show_progress
+from judge.cli_answers import end_progress, show_progress
 
 PAIRS = 30
 PAIRS_MAX = 500
