@@ -258,7 +258,7 @@ def _about_probation(
 ) -> CoachStep:
     """A version in force that is not confirmed: confirm it, or leave the agent alone."""
     evidence, after = now.evidence, evaluation.version_quality
-    # Figures of a search are no evaluation's: they count one answer per snapshot, and fewer checks.
+    # Figures of a search cannot be compared: they count one answer per snapshot, and fewer checks.
     if not settings.auto or evidence is None or not evidence.evaluation_id or after is None:
         return NOTHING
     before = evidence.quality

@@ -193,7 +193,7 @@ async def propose_text(bus: Bus, agent: str, text: str, reason: str) -> AgentPro
         reason: Reason for the record.
 
     Raises:
-        UsageError: There is no such agent, or the text is in force already.
+        UsageError: The agent is unknown, or the text is in force already.
         ArenaError: The agent's prompts are frozen, or another proposal is pending.
     """
     given = Text(agent, text, reason)

@@ -130,7 +130,7 @@ def decisions_note(facts: Facts) -> str:
     shadows = facts.season.shadow_llm
     found = [_prices_note(facts)]
     if shadows.calls:
-        found.append(f"{shadow_cost_text(shadows.calls, shadows.cost_usd)}; they are no entries.")
+        found.append(f"{shadow_cost_text(shadows.calls, shadows.cost_usd)}; they are not ranked.")
     return " ".join(found)
 
 

@@ -270,7 +270,7 @@ class Season:
         exits: How many exits each entry placed, and what became of them; likewise.
         parts: The accounts in each of several currencies, the main one first; () with one currency.
         versions: Agent -> versions of its text that it decided by, if they are several.
-        shadow_llm: Model calls of the shadow agents of trials, which are no entries; empty for a
+        shadow_llm: Model calls of the shadow agents of trials, which are not entries; empty for a
             part of a season.
     """
 

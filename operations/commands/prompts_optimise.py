@@ -146,7 +146,7 @@ def _cut(text: str, size: PromptSize) -> str:
 
 # Any: the result of the judge's room.
 def _save(location: ArenaLocation, result: Any) -> Path | None:
-    """Write the text into the folder of the run; None if there is no text, or no folder."""
+    """Write the text into the folder of the run; None without a text or a folder."""
     if result.text is None or location.directory is None:
         return None
     path = location.directory / f"optimised-{short_version(version_of(result.text))}.md"

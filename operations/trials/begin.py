@@ -80,7 +80,7 @@ async def start_trial(bus: Bus, own: AgentPrompts, asked: TrialAsked, by: str) -
     """Append the start of a trial of the pending proposal.
 
     Raises:
-        UsageError: There is no pending proposal, or no text in force.
+        UsageError: No proposal is pending, or no text is in force.
         ArenaError: The record does not count.
     """
     as_of = await newest_as_of(bus)

@@ -113,7 +113,7 @@ def test_what_shadow_agents_cost_is_a_line_of_the_report(run: Path, facts: Facts
     calls = 3 * SHADOWED
     figures = json.loads((run / "report" / "figures.json").read_bytes())
 
-    assert f"Shadow agents of trials: {calls} model calls, $0.12; they are no entries." in html(
+    assert f"Shadow agents of trials: {calls} model calls, $0.12; they are not ranked." in html(
         facts
     )
     assert figures["shadow_agents"]["calls"] == calls

@@ -53,7 +53,7 @@ async def require_node(bus: Bus, node: str, agents: dict[str, AgentSpec]) -> Non
         return
     names = sorted({one.node for one in agents.values()})
     raise UsageError(
-        f"there is no chat node {node!r} in this arena",
+        f"no chat node {node!r} in this arena",
         remedy=f"the agents' chat nodes are {', '.join(names)}; `arena status` lists all",
     )
 

@@ -11,9 +11,9 @@ from typing import Final
 
 from arena import ids, topics
 from arena.bus.base import Bus
-from arena.errors import UsageError
 from arena.messages import Cause, ChatMessage, ChatReply, ChatRequest
-from judge.evaluations.llm.asking import NodeAsker
+from arena.roster import read_agents
+from judge.evaluations.llm.asking import NodeAsker, require_node
 from judge.evaluations.llm.request import ASKER, chat_request
 from judge.prompts.search.recorded import ANSWER_S
 
@@ -51,11 +51,7 @@ class SearchAsker:
         Raises:
             UsageError: The arena has no such chat node.
         """
-        if not await self._bus.existing_topics([topics.prompted(self._node)]):
-            raise UsageError(
-                f"there is no chat node {self._node!r} in this arena",
-                remedy="`arena status` lists the chat nodes",
-            )
+        await require_node(self._bus, self._node, await read_agents(self._bus))
         await self._asker.start()
 
     async def close(self) -> None:

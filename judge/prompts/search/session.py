@@ -63,8 +63,8 @@ class SearchOutcome:
         node: The chat node that answered for the agent.
         scripted: True if scripted rules did.
         proposed: True if the text was proposed.
-        refused: Why it does not count, because its agent's prompts were changed meanwhile; "" if
-            it does, or if there is no proposal.
+        refused: Why the proposal does not count, because the agent's prompts were changed
+            meanwhile; "" if it counts, and without a proposal.
     """
 
     result: SearchResult
