@@ -8,16 +8,16 @@ from typing import Final
 from pydantic import JsonValue
 
 from arena.errors import UsageError
+from arena.granularities import GRANULARITIES, find_granularity
 from arena.indicators import (
     CATALOGUE,
-    GRANULARITIES,
     IndicatorSpec,
     Metric,
     parse_spec,
     spec_of,
 )
 from arena.indicators.bars import MINUTE_S
-from arena.indicators.specs import find_granularity, find_metric
+from arena.indicators.specs import find_metric
 from arena.messages import IndicatorWindow
 from trading_tools.candle_store import RECORDS_SEEN, CandleView
 from trading_tools.context import Answer

@@ -21,12 +21,11 @@ from arena.indicators.product_indicators import (
     ProductIndicators,
     bar_of,
 )
-from arena.indicators.specs import GRANULARITIES, IndicatorSpec, parse_spec, spec_of
+from arena.indicators.specs import IndicatorSpec, parse_spec, spec_of
 
 __all__ = [
     "CATALOGUE",
     "CORRECTED_MINUTES",
-    "GRANULARITIES",
     "MINUTES_MAX",
     "NONE",
     "NO_FEATURES",

@@ -6,8 +6,9 @@ from typing import Final
 
 import orjson
 
+from arena.granularities import GRANULARITIES
 from arena.indicators.bars import MINUTE_S, Bar, Copyable, Indicator
-from arena.indicators.specs import GRANULARITIES, IndicatorSpec
+from arena.indicators.specs import IndicatorSpec
 from arena.messages.market import IndicatorWindow
 
 PUBLISHED: Final = "%.12g"
@@ -23,7 +24,7 @@ class BarFold(Copyable):
     is unknown.
 
     Args:
-        granularity: "1m", "5m", "15m" or "1h".
+        granularity: Name of the granularity, such as "15m".
         specs: The indicators.
     """
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from arena.errors import UsageError
+from arena.granularities import GRANULARITIES, find_granularity
 from arena.indicators.bars import MINUTE_S
 from arena.indicators.catalogue import CATALOGUE
-from arena.indicators.specs import GRANULARITIES, IndicatorSpec, find_granularity, parse_spec
+from arena.indicators.specs import IndicatorSpec, parse_spec
 from arena.unknown_names import closest_first, listed
 
 MINUTES_MAX: Final = 3 * 24 * 60

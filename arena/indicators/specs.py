@@ -11,8 +11,6 @@ from arena.indicators.bars import Indicator
 from arena.indicators.catalogue import CATALOGUE, METRIC_OF_OUTPUT, Metric, Parameter, Parameters
 from arena.unknown_names import closest_first, listed
 
-GRANULARITIES: Final = {"1m": 60, "5m": 300, "15m": 900, "1h": 3600}
-"""Name of a granularity -> seconds of a bar."""
 _SPEC: Final = re.compile(r"(?P<name>[a-z][a-z_]*?)(?P<numbers>(?:_[0-9]+(?:\.[0-9]+)?)*)")
 _TEXT_MAX: Final = 80
 
@@ -75,20 +73,6 @@ def find_metric(name: str) -> Metric:
     raise UsageError(
         f"unknown metric {name[:_TEXT_MAX]!r}", remedy=f"the metrics are {listed(names)}"
     )
-
-
-def find_granularity(name: str) -> int:
-    """Seconds of a granularity's bar.
-
-    Raises:
-        UsageError: It is unknown.
-    """
-    if name not in GRANULARITIES:
-        raise UsageError(
-            f"unknown granularity {name[:_TEXT_MAX]!r}",
-            remedy=f"the granularities are {', '.join(GRANULARITIES)}",
-        )
-    return GRANULARITIES[name]
 
 
 def spec_of(name: str, numbers: Sequence[Decimal] = ()) -> IndicatorSpec:

@@ -151,7 +151,7 @@ class ProductView(MessagePart):
         age_ms: Milliseconds since this product's feed was last confirmed; None if it never was.
         stale: True if the price is too old to trade on.
         windows: "15m", "5m", "1m" -> closed candles, not overlapping, in venue time.
-        indicators: "1m", "5m", "15m", "1h" -> the indicators of the feature set; without
+        indicators: Granularity, such as "15m" -> the indicators of the feature set; without
             granularities that have none.
         status, modes: From the newest `Product` before the snapshot's `ticker_offsets`.
     """

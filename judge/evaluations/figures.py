@@ -18,6 +18,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from arena.granularities import GRANULARITIES
+
 FIGURES_MAX = 40
 """Figures of one turn that are looked at."""
 DIGITS_MAX = 30
@@ -160,7 +162,7 @@ def _row(line: str, product: str) -> tuple[str, list[float]]:
         return product, _prices(cells[1:5])
     if "-" not in cells[0] and ":" not in cells[0]:
         return "", []
-    if cells[1] in ("1m", "5m", "15m", "1h"):
+    if cells[1] in GRANULARITIES:
         return cells[0], _prices(cells[2:])
     return cells[0], _prices(cells[1:4])
 

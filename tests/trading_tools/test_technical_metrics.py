@@ -118,7 +118,7 @@ def test_long_run_says_that_it_is_cut() -> None:
          "unknown metric 'rsl'; the metrics are rsi"),
         ("BTC-USD", "macd_signal", "1m", None, "unknown_metric", "ask for 'macd'"),
         ("BTC-USD", "rsi", "2m", 14, "unknown_granularity",
-         "the granularities are 1m, 5m, 15m, 1h"),
+         "the granularities are 1m, 5m, 15m, 1h, 1d"),
         ("BTC-USD", "rsi", "1m", 1, "bad_length", "must be 2 to 500, got 1"),
         ("BTC-USD", "rsi", "1m", -5, "bad_length", "must be 2 to 500, got -5"),
         ("BTC-USD", "rsi_7", "1m", 14, "bad_length", "'rsi_7' has its numbers, and length is 14"),

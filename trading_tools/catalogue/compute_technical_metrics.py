@@ -21,7 +21,7 @@ def compute_technical_metrics(
         ctx: Who calls, and the candles; models never see it.
         product_id: Such as "BTC-USD".
         metric: Such as "rsi", or with its numbers: "macd_5_35_5".
-        granularity: Length of a bar: "1m", "5m", "15m" or "1h".
+        granularity: Length of a bar: "1m", "5m", "15m", "1h" or "1d".
         length: Number of bars, such as 14; not for macd, which has three. For bollinger the bands
             are then two deviations wide.
     """
