@@ -32,6 +32,7 @@ from arena.messages import Heartbeat, Message
 from arena.prefix import prefix_text
 from arena.process_kinds import KIND_OF_COMMAND, SUPERVISOR
 from arena.settings import Settings
+from arena.taken_commands import Work, offer_work
 from arena.tasks import run_until_first_ends
 from arena.threads import Threads, WorkerThreads
 
@@ -344,7 +345,7 @@ def run_node(
     bus: Bus | None = None,
     read_only: bool = False,
 ) -> NoReturn:
-    """Run a process of the arena and exit.
+    """Run a process of the arena and exit; within `take_work`, only hand it over.
 
     Args:
         kind: The command, such as "router".
@@ -355,6 +356,7 @@ def run_node(
         bus: The bus, not started; None for Kafka.
         read_only: True if it may write nothing, because the arena has ended.
     """
+    offer_work(Work(kind, name, options))
     logs.configure(settings, node=f"{kind}/{name}" if name else kind)
 
     async def main() -> None:

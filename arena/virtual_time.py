@@ -7,6 +7,7 @@ child processes and threads do not work on such a loop: they need real time.
 
 import asyncio
 import selectors
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from arena.errors import ArenaError
@@ -19,11 +20,13 @@ class Deadlock(ArenaError):
 class _JumpingSelector(selectors.SelectSelector):
     """Moves the loop's time forward instead of waiting."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_round: Callable[[], None]) -> None:
         super().__init__()
         self.elapsed_s = 0.0
+        self._on_round = on_round
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self._on_round()
         if timeout is None:
             raise Deadlock(f"all tasks wait for each other after {self.elapsed_s:g} s")
         self.elapsed_s += max(0.0, timeout)
@@ -33,13 +36,16 @@ class _JumpingSelector(selectors.SelectSelector):
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """An event loop on virtual time, which begins at zero.
 
+    Args:
+        on_round: Called in each round of the loop, between callbacks; it must return quickly.
+
     Raises:
         Deadlock: From the running loop, if no task can continue.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_round: Callable[[], None] = lambda: None) -> None:
         """Start at time zero."""
-        self._selector_of_time = _JumpingSelector()
+        self._selector_of_time = _JumpingSelector(on_round)
         super().__init__(self._selector_of_time)
 
     def time(self) -> float:

@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compete report": ("judge.cli_report:report", "Write the report of a contest."),
     "compete verify": ("judge.cli_report:verify", "Recompute every figure of a report."),
     "compete compare": ("judge.cli_report:compare", "Compare two contests."),
+    "backtest": ("operations.commands.backtest:backtest", "Run a contest in one process."),
     "candles": ("operations.commands.candles:app", "List and check files of recorded prices."),
     "bench": ("operations.commands.bench:bench", "Measure turns per second, latency and memory."),
     "broker": ("operations.commands.broker:app", "Start, stop or show the local Kafka."),
@@ -69,7 +70,7 @@ GROUPS = {
 """First words of two-word commands such as `compete run`, with their help. A command of two words
 whose first is itself a command, such as `prompts trial`, is listed among the commands of that."""
 
-SPEC_COMMANDS = ("up", "doctor", "compete run")
+SPEC_COMMANDS = ("up", "doctor", "compete run", "backtest")
 OTHER_NAMES = ("LLM_API_KEY", "HISTORICAL_MINUTES")
 """Variables of other arenas that this one also reads (`arena.environment`)."""
 

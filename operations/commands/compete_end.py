@@ -7,7 +7,7 @@ a process of its own) and the file of `--json`.
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from arena.errors import ArenaError
 from arena.exports import Manifest, read_records
 from arena.money import decimal_text
 from arena.pass_overs import passed_over_in
-from arena.progress import Step
+from arena.progress import Progress, Step
 from arena.risk_log import RiskLog
 from arena.risk_report import ExitCounts
 from arena.runs import RECORDS, read_run
@@ -58,15 +58,27 @@ def finish_contest(
     ending: ContestEnd,
     steps: NumberedSteps,
     json_file: Path | None,
+    *,
+    export: Callable[[RunSetup, Progress], Manifest] = export_run,
+    more: Mapping[str, JsonValue] | None = None,
 ) -> None:
     """Export the records, write and print the report; only the broker still runs.
+
+    Args:
+        setup: The setup of the run.
+        progress: The counts at its end.
+        ending: How it ended.
+        steps: Shows the steps.
+        json_file: The file of `--json`; None for none.
+        export: Exports the records.
+        more: Keys that are added to the document.
 
     Raises:
         ArenaError: The records or the report could not be written.
     """
     print(flush=True)
-    manifest = export_run(setup, steps.show)
-    document = contest_document(setup, progress, ending, manifest)
+    manifest = export(setup, steps.show)
+    document = contest_document(setup, progress, ending, manifest) | dict(more or {})
     write_contest_document(document, json_file)
     steps.show(Step(REPORT, "computing the verdict"))
     leaderboard = _run_report(setup)

@@ -4,9 +4,7 @@
 more often than the documentation.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from arena.money import decimal_text
 from arena.pricefiles.names import product_of
 from arena.risk_settings import RiskValues, merged_values, risk_values
 from arena.toml_files import parse_toml
+from operations.specs.toml_text import to_toml
 
 SNAPSHOTS = 864
 """Three days of market, about two minutes on two cores."""
@@ -209,42 +208,3 @@ def _currency_in(tables: Mapping[str, Any]) -> str | None:
     rules = tables.get("rules")
     currency = rules.get("currency") if isinstance(rules, Mapping) else None
     return currency if isinstance(currency, str) else None
-
-
-# Any: any TOML value.
-def to_toml(tables: Mapping[str, Any]) -> str:
-    """Return tables of plain values, and arrays of such tables, as TOML."""
-    plain = {name: value for name, value in tables.items() if not _is_table(value)}
-    parts = ["".join(f"{key} = {_value(value)}\n" for key, value in plain.items())]
-    for name, table in tables.items():
-        if name in plain:
-            continue
-        many = table if isinstance(table, list) else [table]
-        head = f"[[{name}]]" if isinstance(table, list) else f"[{name}]"
-        for each in many:
-            lines = [head, *(f"{key} = {_value(value)}" for key, value in each.items())]
-            parts.append("\n".join(lines) + "\n")
-    return "\n".join(part for part in parts if part)
-
-
-def _is_table(value: object) -> bool:
-    """True for a table, or an array of tables."""
-    tables = value if isinstance(value, list) and value else [value]
-    return all(isinstance(one, dict) for one in tables)
-
-
-def _value(value: object) -> str:
-    match value:
-        case str():
-            return json.dumps(value, ensure_ascii=False)
-        case bool():
-            return str(value).lower()
-        case list():
-            return "[" + ", ".join(_value(each) for each in value) + "]"
-        case dict():
-            pairs = (f"{json.dumps(key)} = {_value(each)}" for key, each in value.items())
-            return "{ " + ", ".join(pairs) + " }"
-        case datetime():
-            return value.isoformat()
-        case _:
-            return str(value)

@@ -5,7 +5,7 @@ Starts nothing.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,6 +76,7 @@ def new_contest(
     currency: str | None = None,
     risk: RiskValues | None = None,
     prompts: PromptMode | None = None,
+    edit: Callable[[str], str] = lambda text: text,
 ) -> Contest:
     """Create a run of a specification.
 
@@ -88,12 +89,13 @@ def new_contest(
         currency: A currency of the accounts that replaces its own.
         risk: Limits of risk that are added to its own.
         prompts: Whether the agents' texts can be changed; None for what it says itself.
+        edit: Changes the text of the specification before anything else does.
 
     Raises:
         UsageError: The specification or a price file cannot be used.
     """
     text = toml_with_flags(
-        read_spec(path),
+        edit(read_spec(path)),
         prices=_price_files(prices),
         snapshots=snapshots,
         currency=currency,

@@ -11,12 +11,12 @@ from arena.settings import Settings
 from operations.commands.compete_spec import (
     SNAPSHOTS,
     competition_toml,
-    to_toml,
     toml_with_flags,
     with_starting_cash,
 )
 from operations.commands.compete_start import new_contest, split_arguments
 from operations.specs.arena_spec import parse_spec
+from operations.specs.toml_text import to_toml
 from tests.operations.commands.cli import arena
 
 

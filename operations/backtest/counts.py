@@ -1,0 +1,72 @@
+"""What a backtest has done so far, read from the lengths of its logs and its records."""
+
+from dataclasses import dataclass
+
+from arena import topics
+from arena.bus.memory import MemoryCluster
+from arena.bus.memory_cursor import MARKER
+from arena.errors import Malformed
+from arena.plural import counted
+from operations.commands.compete_progress import ContestProgress, duration_text
+
+FOLDED = (topics.ROSTER.name, topics.TURNS.name, topics.LLM_CALLS.name)
+"""The topics from which the counts at the end are made, besides the number of snapshots."""
+RATE_AFTER_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Counts of a run.
+
+    Attributes:
+        snapshots: Published snapshots.
+        bars: Closed bars of all products, with those before the first snapshot.
+        turns: Records of `agent.turns`: turns, their starts and skipped snapshots.
+    """
+
+    snapshots: int
+    bars: int
+    turns: int
+
+    @classmethod
+    def of(cls, cluster: MemoryCluster) -> "Counts":
+        """Count the records of a cluster."""
+        names = (topics.SNAPSHOTS.name, topics.CANDLES.name, topics.TURNS.name)
+        return cls(*(records_in(cluster, name) for name in names))
+
+
+def records_in(cluster: MemoryCluster, topic: str) -> int:
+    """Number of records of a topic; 0 if it does not exist."""
+    count = cluster.partitions.get(topic, 0)
+    return sum(len(cluster.logs[(topic, p)]) for p in range(count))
+
+
+def fold_progress(cluster: MemoryCluster, progress: ContestProgress) -> None:
+    """Fold the roster, the turns and the model calls into the counts of a contest."""
+    progress.snapshots = records_in(cluster, topics.SNAPSHOTS.name)
+    for topic in FOLDED:
+        for p in range(cluster.partitions.get(topic, 0)):
+            for record in cluster.logs[(topic, p)]:
+                if record is MARKER:
+                    continue
+                try:
+                    message = record.message()
+                except Malformed:
+                    continue
+                progress.apply(message, record.offset)
+
+
+def counts_line(counts: Counts, planned: int, elapsed_s: float) -> str:
+    """One line of progress: snapshots, time left, bars and their rate.
+
+    Args:
+        counts: The counts so far.
+        planned: Snapshots of the whole run.
+        elapsed_s: Seconds since it began.
+    """
+    done = min(counts.snapshots, planned)
+    parts = [f"{done:,}/{planned:,} snapshots {done / planned:4.0%}"]
+    if done and elapsed_s >= RATE_AFTER_S:
+        parts.append(f"{duration_text((planned - done) * elapsed_s / done)} left")
+        parts.append(f"{counted(counts.bars, 'bar')}, {counts.bars / elapsed_s:,.0f}/s")
+    return "  ".join(parts)
