@@ -12,8 +12,8 @@ from typing import Any
 from arena.pricefiles.facts import PriceFacts
 from arena.products import split_key
 from arena.toml_files import parse_toml
-from operations.specs.toml_text import to_toml
 from operations.commands.plugins import LoadedSpec
+from operations.specs.toml_text import to_toml
 from operations.specs.venues import by_venue
 
 

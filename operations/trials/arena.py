@@ -17,9 +17,9 @@ from arena.runs import SPEC_FILE
 from arena.settings import Settings
 from arena.strategy_files import is_file_name
 from arena.unknown_names import unknown_name
-from operations.specs.toml_text import to_toml
 from operations.commands.plugins import LoadedSpec, load_spec_for_run
 from operations.specs.arena_spec import AgentTable, ChatNodeTable, read_spec
+from operations.specs.toml_text import to_toml
 from operations.specs.trial import STRATEGY_FILES, strategy_fields
 
 STRATEGIES = "routers.strategy"

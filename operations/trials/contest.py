@@ -30,8 +30,8 @@ from arena.prompt_versions import AgentPrompts, version_of
 from arena.run_lookup import ArenaLocation
 from arena.runs import SPEC_FILE
 from arena.toml_files import parse_toml
-from operations.specs.toml_text import to_toml
 from operations.specs.shadows import shadow_arms, trial_id_of
+from operations.specs.toml_text import to_toml
 from operations.specs.trial import TrialPlan, arms_of, trial_tables
 from operations.trials.arena import Texts, TrialArena, arena_of, write_strategies
 from operations.trials.begin import TrialAsked

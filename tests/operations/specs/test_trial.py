@@ -7,8 +7,8 @@ import pytest
 
 from arena.errors import UsageError
 from arena.toml_files import parse_toml
-from operations.specs.toml_text import to_toml
 from operations.specs.arena_spec import ArenaSpec, parse_spec
+from operations.specs.toml_text import to_toml
 from operations.specs.trial import Tables, TrialPlan, arms_of, strategy_fields, trial_tables
 
 FILE = """\
