@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 
 from arena.currency import DEFAULT_CURRENCY
@@ -19,6 +20,9 @@ FEE_BPS_ASSUMED = Decimal(100)
 """Cost of a trade if the prompt does not state it."""
 PROMPT_CHARS_MAX = 200_000
 SECTIONS_MAX = 200
+MARKETS_MAX = 8
+"""Markets that are kept: every agent of a snapshot with prompts of one form has the same."""
+_TICKERS = "\n## Tickers"
 CURRENCIES_MAX = 20
 
 _HEADING = re.compile(r"\A# Market as of (\S+)")
@@ -131,9 +135,13 @@ class PromptMarket:
 def read_market(text: str) -> PromptMarket | None:
     """The market in a user message; None if it has no market heading or no price."""
     text = text[:PROMPT_CHARS_MAX]
-    heading = _HEADING.match(text)
-    if heading is None:
-        return None
+    heading, begin = _HEADING.match(text), text.find(_TICKERS)
+    return None if heading is None or begin < 0 else _market_in(heading[1], text[begin:])
+
+
+@lru_cache(maxsize=MARKETS_MAX)
+def _market_in(as_of: str, text: str) -> PromptMarket | None:
+    """The market in the sections from the tickers on, which agents have in common."""
     quotes: dict[str, PromptQuote] = {}
     candles: dict[tuple[str, str], list[str]] = {}
     close_lists: dict[tuple[str, str], list[Decimal]] = {}
@@ -161,7 +169,7 @@ def read_market(text: str) -> PromptMarket | None:
             candles[(named[1], named[2])] = lines[2:]
     if not quotes:
         return None
-    return PromptMarket(heading[1], quotes, candles, close_lists, moods, indicators)
+    return PromptMarket(as_of, quotes, candles, close_lists, moods, indicators)
 
 
 def read_account(texts: Iterable[str]) -> PromptAccount | None:

@@ -29,6 +29,20 @@ class RenderedSnapshot:
         return self._texts[key]
 
 
+_rendered: OrderedDict[int, RenderedSnapshot] = OrderedDict()
+"""The newest snapshots by identity: routers in one loop receive the same object."""
+
+
+def rendered(snapshot: MarketSnapshot) -> RenderedSnapshot:
+    """The texts of a snapshot, shared with all routers that have this same object."""
+    found = _rendered.get(id(snapshot))
+    if found is None:
+        found = _rendered[id(snapshot)] = RenderedSnapshot(snapshot)
+        if len(_rendered) > SNAPSHOTS_MAX:
+            _rendered.popitem(last=False)
+    return found
+
+
 class SnapshotCache:
     """The newest snapshots that agents of this process have read."""
 
@@ -47,7 +61,7 @@ class SnapshotCache:
             self._seen.popitem(last=False)
         message = await self._node.read_message(record)
         if isinstance(message, MarketSnapshot):
-            self._seen[place] = RenderedSnapshot(message)
+            self._seen[place] = rendered(message)
         elif message is not None:
             reason = f"a {message.type_name()} is not a MarketSnapshot"
             await self._node.dead_letter(record, reason)

@@ -6,7 +6,7 @@ observe: contiguous offsets, one owner per partition in a group, commits that su
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
@@ -26,14 +26,17 @@ from arena.bus.base import (
     plain_headers,
 )
 from arena.bus.commit_marks import CommitMark, why_not_resumable
-from arena.bus.memory_cursor import MARKER, MemoryCursor, first_offset
+from arena.bus.memory_cursor import MARKER, MemoryCursor, Waiters, first_offset
 from arena.clock import Clock, SystemClock
 from arena.errors import BrokerUnavailable
+from arena.messages import Message
 from arena.threads import Threads
 from arena.topics import TopicSpec
 from arena.wire import Headers
 
 logger = logging.getLogger(__name__)
+DECODED_MAX = 256
+"""Newest decoded messages that a cluster keeps."""
 
 Watched = TypeVar("Watched", bound=Reader)
 
@@ -45,6 +48,31 @@ class MemoryAck(NamedTuple):
     offset: int
     timestamp: int
     timestamp_type: int = BROKER_TIME
+
+
+class MemoryRecord(Record):
+    """A record whose message is decoded once for all readers, while it is among the newest.
+
+    Attributes:
+        kept: The records with a decoded message, oldest first; shared by a cluster.
+    """
+
+    kept: "deque[MemoryRecord]"
+    _message: Message | None = None
+
+    def message(self) -> Message:
+        """The message; messages are frozen, so readers can share it.
+
+        Raises:
+            Malformed: The bytes are not an arena message.
+        """
+        message = self._message
+        if message is None:
+            message = self._message = super().message()
+            self.kept.append(self)
+            if len(self.kept) > DECODED_MAX:
+                self.kept.popleft()._message = None
+        return message
 
 
 @dataclass
@@ -72,7 +100,8 @@ class MemoryCluster:
         self.logs: dict[tuple[str, int], list[Record]] = {}
         self.partitions: dict[str, int] = {}
         self.groups: dict[str, _Group] = defaultdict(_Group)
-        self.grown = asyncio.Condition()
+        self.waiters = Waiters()
+        self._decoded: deque[MemoryRecord] = deque()
 
     def append(
         self,
@@ -85,8 +114,10 @@ class MemoryCluster:
         """Append one record and return its ack."""
         log = self._log(topic, partition)
         plain = plain_headers(headers)
-        record = Record(topic, partition, len(log), self.clock_ms(), key, value, plain)
+        record = MemoryRecord(topic, partition, len(log), self.clock_ms(), key, value, plain)
+        record.kept = self._decoded
         log.append(record)
+        self.waiters.wake((topic, partition))
         return MemoryAck(partition, record.offset, record.timestamp_ms)
 
     def append_marker(self, topic: str, partition: int) -> None:
@@ -104,11 +135,6 @@ class MemoryCluster:
         if log is None:
             raise BrokerUnavailable(f"topic {topic} has no partition {partition}")
         return log
-
-    async def notify(self) -> None:
-        """Wake all waiting readers."""
-        async with self.grown:
-            self.grown.notify_all()
 
     def rebalance(self, name: str) -> None:
         """Assign each partition of the group's topics to one member, by range."""
@@ -177,7 +203,6 @@ class MemoryBus(Bus):
         acked = self.cluster.append(topic, partition, key, value, headers)
         self.note_acked(topic, partition, acked.offset)
         future.set_result(acked)
-        await self.cluster.notify()
         return future
 
     async def log_reader(self, *topics: str, start: Start = EARLIEST) -> LogReader:
@@ -225,17 +250,14 @@ class MemoryLogReader(LogReader):
     ) -> None:
         """Take the partitions, the start position and the clock; None for the system's."""
         self.clock = clock or self.clock
-        self._cursor = MemoryCursor(cluster.logs, cluster.grown, self.clock)
+        self._cursor = MemoryCursor(cluster.logs, cluster.waiters, self.clock)
         self._cursor.next = {pair: first_offset(cluster.logs, pair, start) for pair in pairs}
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
         """The next records."""
         cursor = self._cursor
         cursor.prove(cursor.next)
-        await cursor.wait(
-            lambda: any(len(cursor.logs[p]) > at for p, at in cursor.next.items()),
-            timeout_s,
-        )
+        await cursor.wait(lambda: cursor.next, timeout_s)
         cursor.prove(cursor.next)
         return cursor.take(list(cursor.next), max_records)
 
@@ -275,7 +297,7 @@ class MemoryGroupReader(GroupReader):
         self._note_lost = note_lost
         self.clock = clock
         self._cluster = cluster
-        self._cursor = MemoryCursor(cluster.logs, cluster.grown, clock)
+        self._cursor = MemoryCursor(cluster.logs, cluster.waiters, clock)
         self._group = group
         self._start = start
         self._on_change = on_change
@@ -290,6 +312,7 @@ class MemoryGroupReader(GroupReader):
             self._cursor.next[pair] = self._first(pair)
         changed = assignment != self._assignment
         self._assignment = assignment
+        self._cursor.wake()
         if changed and self._on_change is not None:
             self._on_change(assignment)
 
@@ -330,10 +353,7 @@ class MemoryGroupReader(GroupReader):
         """
         cursor = self._cursor
         cursor.prove(self._readable())
-        await cursor.wait(
-            lambda: any(len(cursor.logs[p]) > cursor.next[p] for p in self._readable()),
-            timeout_s,
-        )
+        await cursor.wait(self._readable, timeout_s)
         cursor.prove(self._readable())
         return cursor.take(self._readable(), max_records)
 
@@ -358,6 +378,7 @@ class MemoryGroupReader(GroupReader):
     def resume(self, partitions: Iterable[tuple[str, int]]) -> None:
         """Deliver from partitions again."""
         self._paused -= set(partitions)
+        self._cursor.wake()
 
     async def lag(self) -> int:
         """Number of records after the positions."""

@@ -4,6 +4,7 @@ Everything runs in one thread: a run depends only on its members, their settings
 """
 
 import asyncio
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,10 @@ from arena.threads import InlineThreads
 from arena.virtual_time import VirtualClock, VirtualTimeLoop
 from operations.commands.export_run import with_shadow_inboxes, without_missing_inboxes
 from operations.one_process import Member, run_members
+
+
+GC_THRESHOLDS = (50_000, 20, 50)
+"""Records stay until the export: looking through them again and again would find nothing."""
 
 
 class Stopped(Exception):
@@ -66,12 +71,17 @@ class Backtest:
             Deadlock: All members wait for each other.
             Stopped: `on_round` asked to stop.
         """
+        before = gc.get_threshold()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         try:
             self._runner.run(self._play())
         except asyncio.CancelledError:
             if not self._is_stopped:
                 raise
             raise Stopped from None
+        finally:
+            gc.set_threshold(*before)
 
     def export(
         self, folder: Path, names: Sequence[str], progress: Progress = no_progress
