@@ -54,10 +54,11 @@ class MemoryRecord(Record):
     """A record whose message is decoded once for all readers, while it is among the newest.
 
     Attributes:
-        kept: The records with a decoded message, oldest first; shared by a cluster.
+        kept: The records with a decoded message, oldest first; shared by a cluster. None for a
+            changed copy, which is decoded each time.
     """
 
-    kept: "deque[MemoryRecord]"
+    kept: "deque[MemoryRecord] | None" = None
     _message: Message | None = None
 
     def message(self) -> Message:
@@ -66,9 +67,9 @@ class MemoryRecord(Record):
         Raises:
             Malformed: The bytes are not an arena message.
         """
-        message = self._message
-        if message is None:
-            message = self._message = super().message()
+        message = self._message or super().message()
+        if self._message is None and self.kept is not None:
+            self._message = message
             self.kept.append(self)
             if len(self.kept) > DECODED_MAX:
                 self.kept.popleft()._message = None

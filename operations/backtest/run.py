@@ -21,7 +21,6 @@ from arena.virtual_time import VirtualClock, VirtualTimeLoop
 from operations.commands.export_run import with_shadow_inboxes, without_missing_inboxes
 from operations.one_process import Member, run_members
 
-
 GC_THRESHOLDS = (50_000, 20, 50)
 """Records stay until the export: looking through them again and again would find nothing."""
 
