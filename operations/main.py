@@ -46,7 +46,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compete verify": ("judge.cli_report:verify", "Recompute every figure of a report."),
     "compete compare": ("judge.cli_report:compare", "Compare two contests."),
     "backtest": ("operations.commands.backtest:backtest", "Run a contest in one process."),
-    "candles": ("operations.commands.candles:app", "List and check files of recorded prices."),
+    "candles": ("operations.commands.candles:app", "Fetch, list, check and import candles."),
+    "candles fetch": ("connectors.candles.cli:fetch", "Fetch candles of a venue into the cache."),
     "bench": ("operations.commands.bench:bench", "Measure turns per second, latency and memory."),
     "broker": ("operations.commands.broker:app", "Start, stop or show the local Kafka."),
     "topics": (

@@ -71,6 +71,7 @@ class PriceFile:
         high: The highest price.
         merged: Number of rows that repeated another.
         empty: Number of rows without a price.
+        title: What the prices are called, if it is not the file's name.
     """
 
     path: Path
@@ -82,6 +83,7 @@ class PriceFile:
     high: Decimal
     merged: int
     empty: int
+    title: str = ""
 
     @property
     def first_s(self) -> int:
@@ -98,7 +100,7 @@ class PriceFile:
         """The description of the file; computing it takes a second for a year of minutes."""
         return PriceFacts(
             path=str(self.path),
-            name=self.path.name,
+            name=self.title or self.path.name,
             product_id=self.product_id,
             format=self.format.name,
             venue=self.venue,

@@ -147,6 +147,11 @@ class PriceRows(Mapping[int, PriceRow]):
         """Number of missing minutes between the first and the last."""
         return (self.last_s - self.first_s) // MINUTE_S + 1 - len(self)
 
+    def until(self, end_s: int) -> "PriceRows | None":
+        """The minutes that end by a time in Unix seconds; None if there are none."""
+        kept = {ts: line for ts, line in self._lines.items() if ts + MINUTE_S <= end_s}
+        return PriceRows(kept) if kept else None
+
 
 class RowChecker:
     """Checks the rows of a file one by one.

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from arena.messages import Candle, Product
+from connectors.market.candles import MINUTE_S
 from connectors.market.events import Event, TickerSeen, TradeSeen
 from connectors.market.listing import ProductListing
 from connectors.market.rate_limits import TokenBucket
@@ -43,8 +44,13 @@ class MarketRest(Protocol):
     async def ticker(self, product_id: str) -> TickerSeen:
         """The current quotes of a product, without a sequence number (0)."""
 
-    async def candles(self, product_id: str, start_s: int, end_s: int) -> list[Candle]:
-        """One-minute candles that start from `start_s` to `end_s`, both inclusive, oldest first."""
+    async def candles(
+        self, product_id: str, start_s: int, end_s: int, granularity_s: int = MINUTE_S
+    ) -> list[Candle]:
+        """Candles that start from `start_s` to `end_s`, both inclusive, oldest first.
+
+        At most `Venue.candles_max`; the newest may be that of a time that has not ended.
+        """
 
     async def trades(self, product_id: str, after: int | None = None) -> list[TradeSeen]:
         """The newest trades with an id below `after`, newest first, at most `PAGE_ROWS_MAX`."""
@@ -63,6 +69,7 @@ class Venue(Protocol):
             by REST after so many seconds; None for a venue that sends heartbeats.
         ticker_every_s: Least seconds from one published ticker of a product to the next, for a feed
             that sends each change; 0 to publish all that it sends.
+        candles_max: Most candles of one request.
     """
 
     name: str
@@ -73,6 +80,7 @@ class Venue(Protocol):
     default_products: tuple[str, ...]
     confirm_after_s: float | None
     ticker_every_s: float
+    candles_max: int
 
     def read_product(self, text: str) -> str:
         """The product id in what a user typed.

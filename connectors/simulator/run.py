@@ -23,7 +23,7 @@ from connectors.simulator.faults import VenueFault, check_fault
 from connectors.simulator.listing import listed_product
 from connectors.simulator.recorded_prices import price_path_of
 from connectors.simulator.server import ExchangeServer
-from connectors.simulator.simulated_market import SimulatedMarket
+from connectors.simulator.simulated_market import MINUTES_MAX, SimulatedMarket
 from connectors.simulator.simulator_state import (
     AHEAD_S,
     KEEP_EVERY_S,
@@ -141,7 +141,12 @@ def _from_seed(
     price_paths = [
         SyntheticPricePath(listed_product(product), options.seed) for product in options.products
     ]
-    market = SimulatedMarket(price_paths, start_s=began_s - options.history_s, seed=options.seed)
+    market = SimulatedMarket(
+        price_paths,
+        start_s=began_s - options.history_s,
+        seed=options.seed,
+        minutes_max=MINUTES_MAX + options.history_s // MINUTE_S,
+    )
     market.advance(int(venue_s))
     return StartedMarket(market, venue_s, began_s)
 
@@ -166,7 +171,11 @@ def _from_files(options: ExchangeOptions, saved: SimulatorState | None) -> Start
     names = options.products or tuple(_product_id(options, file) for file in files)
     price_paths = [price_path_of(file, name) for file, name in zip(files, names, strict=True)]
     market = SimulatedMarket(
-        price_paths, start_s=span.first_s, end_s=span.last_s, seed=options.seed
+        price_paths,
+        start_s=span.first_s,
+        end_s=span.last_s,
+        seed=options.seed,
+        minutes_max=MINUTES_MAX + int(venue_s - span.first_s) // MINUTE_S,
     )
     market.advance(int(venue_s))
     return StartedMarket(

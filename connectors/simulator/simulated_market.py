@@ -67,6 +67,7 @@ class ProductState:
         prints: Newest trades, oldest first.
         volume_24h: Base units traded in the last 24 hours.
         day_edge_s: Unix seconds of the first minute in `volume_24h`.
+        minutes_max: Most minutes that are kept.
         changed: True from a trade until its ticker was sent.
     """
 
@@ -83,6 +84,7 @@ class ProductState:
     prints: deque[Print] = field(default_factory=lambda: deque(maxlen=TRADES_MAX))
     volume_24h: Decimal = Decimal(0)
     day_edge_s: int = 0
+    minutes_max: int = MINUTES_MAX
     changed: bool = False
 
     @property
@@ -117,7 +119,7 @@ class ProductState:
             if gone is not None:
                 self.volume_24h -= gone.volume
             self.day_edge_s += MINUTE_S
-        while len(self.minutes) > MINUTES_MAX:
+        while len(self.minutes) > self.minutes_max:
             del self.minutes[next(iter(self.minutes))]
 
 
@@ -129,6 +131,7 @@ class SimulatedMarket:
         start_s: Unix seconds at which the prices begin, a multiple of a minute.
         end_s: Unix seconds at which they end, or None.
         seed: Seed of the steps of the sequence numbers.
+        minutes_max: Most minutes of candles that are kept.
 
     Attributes:
         now_s: Venue time, Unix seconds.
@@ -143,6 +146,7 @@ class SimulatedMarket:
         start_s: int,
         end_s: int | None = None,
         seed: int = 0,
+        minutes_max: int = MINUTES_MAX,
     ) -> None:
         """Create the market at `start_s`, without trades."""
         self.now_s = start_s
@@ -153,6 +157,7 @@ class SimulatedMarket:
                 Noise(seed, "sequence", price_path.product.product_id),
                 sequence=start_s * 10,
                 day_edge_s=start_s,
+                minutes_max=minutes_max,
             )
             for price_path in price_paths
         }

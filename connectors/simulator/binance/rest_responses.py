@@ -262,11 +262,17 @@ def _bars(
         bar = known.get(start)
         if bar is not None:
             close = bar.close
-        elif close is not None and granularity == MINUTE_S and state.price_path.has_minute(start):
+        elif close is not None and _is_open(state, start, granularity):
             bar = Bar(close, close, close, close, Decimal(0))
         if bar is not None:
             rows.append((start, bar))
     return rows
+
+
+def _is_open(state: ProductState, start_s: int, granularity: int) -> bool:
+    """True if the market has prices for a minute of a bar."""
+    minutes = range(start_s, start_s + granularity, MINUTE_S)
+    return any(state.price_path.has_minute(minute) for minute in minutes)
 
 
 def _row(start_s: int, granularity: int, bar: Bar) -> list[object]:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from arena.messages import Candle
 from arena.products import split_key
+from connectors.market.candles import MINUTE_S
 from connectors.market.events import TickerSeen, TradeSeen
 from connectors.market.http_client import HttpClient
 from connectors.market.listing import ProductListing
@@ -48,10 +49,12 @@ class TemplateRest:
         path = f"/ticker/{split_key(product_id).symbol}"
         return await self._http.read(path, lambda body: rest_protocol.read_ticker(body, product_id))
 
-    async def candles(self, product_id: str, start_s: int, end_s: int) -> list[Candle]:
-        """One-minute candles from `start_s` to `end_s`, both inclusive, oldest first."""
+    async def candles(
+        self, product_id: str, start_s: int, end_s: int, granularity_s: int = MINUTE_S
+    ) -> list[Candle]:
+        """Candles from `start_s` to `end_s`, both inclusive, oldest first."""
         path = f"/candles/{split_key(product_id).symbol}"
-        query = {"start": str(start_s), "end": str(end_s)}
+        query = {"start": str(start_s), "end": str(end_s), "granularity": str(granularity_s)}
         return await self._http.read(path, rest_protocol.read_candles, query)
 
     async def trades(self, product_id: str, after: int | None = None) -> list[TradeSeen]:

@@ -29,6 +29,7 @@ class TemplateVenue:
     default_products: tuple[str, ...] = (f"{NAME}:BTC-USD", f"{NAME}:ETH-USD")
     confirm_after_s: float | None = None
     ticker_every_s = 0.0
+    candles_max = 300
 
     def read_product(self, text: str) -> str:
         """An id such as "BTC-USD", with or without the venue.

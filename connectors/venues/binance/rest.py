@@ -16,6 +16,7 @@ from typing import Final
 
 import orjson
 
+from arena.granularities import granularity_of
 from arena.messages import Candle
 from connectors.market.candles import MINUTE_S
 from connectors.market.events import TickerSeen, TradeSeen
@@ -25,7 +26,6 @@ from connectors.market.listing import ProductListing
 from connectors.market.snapshot import Origin
 from connectors.market.trades import PAGE_ROWS_MAX
 from connectors.venues.binance.exchange_info import list_products, read_symbols
-from connectors.venues.binance.protocol import INTERVAL
 from connectors.venues.binance.rest_protocol import (
     read_candles,
     read_ticker,
@@ -111,16 +111,18 @@ class BinanceRest:
             TICKER, lambda body: read_ticker(body, product_id), query, weight=TICKER_WEIGHT
         )
 
-    async def candles(self, product_id: str, start_s: int, end_s: int) -> list[Candle]:
-        """One-minute candles that start from `start_s` to `end_s`, both inclusive, oldest first.
+    async def candles(
+        self, product_id: str, start_s: int, end_s: int, granularity_s: int = MINUTE_S
+    ) -> list[Candle]:
+        """Candles that start from `start_s` to `end_s`, both inclusive, oldest first.
 
         Raises:
             RestFailed: There was no usable response.
         """
-        assert (end_s - start_s) // MINUTE_S < KLINES_MAX, "more candles than one request gives"
+        assert (end_s - start_s) // granularity_s < KLINES_MAX, "more than one request gives"
         query = {
             "symbol": symbol_of(product_id),
-            "interval": INTERVAL,
+            "interval": granularity_of(granularity_s),
             "startTime": str(start_s * 1000),
             "endTime": str(end_s * 1000),
             "limit": str(KLINES_MAX),

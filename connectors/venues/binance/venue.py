@@ -42,6 +42,7 @@ class BinanceVenue:
     """A quiet product is stale after five seconds; this leaves time to check and to request."""
     ticker_every_s = 1.0
     """The best prices of one product change some forty times a second."""
+    candles_max = 1_000
 
     def read_product(self, text: str) -> str:
         """The product id in BTCUSDT, BTC-USDT, BTC/USDT or binance:BTCUSDT, in any case.

@@ -67,8 +67,10 @@ class CoinbaseRest:
         path = f"/products/{product_id}/ticker"
         return await self._http.read(path, lambda body: read_ticker(body, product_id))
 
-    async def candles(self, product_id: str, start_s: int, end_s: int) -> list[Candle]:
-        """One-minute candles from bucket `start_s` to bucket `end_s`, oldest first.
+    async def candles(
+        self, product_id: str, start_s: int, end_s: int, granularity_s: int = MINUTE_S
+    ) -> list[Candle]:
+        """Candles from bucket `start_s` to bucket `end_s`, oldest first.
 
         Both ends are always given and advance with time, so that no cached response is served.
 
@@ -76,7 +78,7 @@ class CoinbaseRest:
             RestFailed: There was no usable response.
         """
         path = f"/products/{product_id}/candles"
-        query = {"granularity": str(MINUTE_S), "start": str(start_s), "end": str(end_s)}
+        query = {"granularity": str(granularity_s), "start": str(start_s), "end": str(end_s)}
         candles, refused = await self._http.read(path, read_candles, query)
         self._counters["rest_rows_refused"] += refused
         return candles

@@ -34,6 +34,7 @@ class CoinbaseVenue:
     default_products: tuple[str, ...] = ("BTC-USD", "FARTCOIN-USD", "SOL-USD")
     confirm_after_s: float | None = None
     ticker_every_s = 0.0
+    candles_max = 300
 
     def read_product(self, text: str) -> str:
         """An id such as "BTC-USD" or "coinbase:BTC-USD", typed in any case.
