@@ -243,6 +243,40 @@ def trace(
         sys.exit(EXIT_NO)
 
 
+@audit_app.command(epilog="Example: arena audit compare last~1 last")
+def compare(
+    before: Annotated[str, typer.Argument(metavar="RUN|DIR", help="A run, as for `verify`.")],
+    after: Annotated[str, typer.Argument(metavar="RUN|DIR", help="The other run.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare all records of two runs of one contest, such as a backtest and the run over Kafka.
+
+    Wall time, durations, processes and the order of different agents do not count. Exit code 1 if
+    anything else differs.
+    """
+    from arena.progress_bars import draw_progress
+    from arena.tables import print_table
+    from ledger.audit.compare_text import COLUMNS, document, is_same, remarks, table_rows
+    from ledger.audit.same_records import compare_records
+    from ledger.audit.sources import open_source, reader_of
+    from ledger.audit.verify import after_quiet
+
+    with (
+        draw_progress() as progress,
+        open_source(before, progress=after_quiet(progress)) as first,
+        open_source(after, progress=after_quiet(progress)) as second,
+    ):
+        names = list(dict.fromkeys((*first.topics(), *second.topics())))
+        found = compare_records(names, reader_of(first), reader_of(second))
+    if as_json:
+        print(json.dumps(document(first.name, second.name, found), indent=2))
+    else:
+        print(f"first: {first.name}\nsecond: {second.name}")
+        print_table(COLUMNS, table_rows(found), remarks=remarks(found))
+    if not is_same(found):
+        sys.exit(EXIT_NO)
+
+
 def _only_one(run_or_folder: str | None, run: str | None) -> str | None:
     """Return what to read: the argument or `--run`.
 

@@ -6,7 +6,7 @@ audited there. So records of every source are read in the same way, in bounded b
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os.path import lexists
@@ -79,6 +79,12 @@ class RecordSource:
     def count(self) -> int:
         """Return the number of records."""
         return sum(file.count for file in read_manifest(self.records).topics.values())
+
+
+def reader_of(source: RecordSource) -> Callable[[str], Callable[[], Iterator[Record]] | None]:
+    """Topic -> a function that reads it from its start; None if the source does not have it."""
+    held = frozenset(source.topics())
+    return lambda topic: (lambda: source.read([topic])) if topic in held else None
 
 
 @contextmanager

@@ -1,0 +1,169 @@
+"""A backtest is what trades over Kafka: the same records, but for wall time and places.
+
+The same specification is run by `arena compete run` over a real Kafka and by `arena backtest`. It
+has everything that can be turned on; on two real days of prices, where they are there.
+"""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arena import topics
+from arena.exports import read_manifest, read_records
+from arena.messages import MarketSnapshot, OrderDecided, SkippedSnapshots
+from arena.messages.base import Message
+from arena.runs import RECORDS
+from arena.settings import Settings
+from ledger.audit.compare_text import remarks
+from ledger.audit.same_records import TopicComparison, compare_records
+from ledger.audit.sources import RecordSource, reader_of
+from tests.conftest import SHARED
+from tests.operations.backtest.test_backtest import document
+from tests.operations.commands.cli import ROOT
+from tests.operations.commands.contests import Contests
+
+DAYS = SHARED / "candles" / "normalized"
+REAL = ("BTC-USD", "ETH-USD", "LTC-USD")
+SYNTHETIC = ("BTC-USD", "SOL-USD", "ETH-BTC")
+SPEC = """\
+[arena]
+name = "parity"
+products = {products}
+interval_s = {interval_s}
+
+[market]
+source = "replay"
+context = ["{root}/examples/context.jsonl"]
+{prices}
+
+[features]
+indicators = ["rsi_7@1m", "ema_21@1h"]
+
+[rules]
+{wallets}
+
+[risk]
+preset = "standard"
+max_symbol_exposure_pct = 30
+on_breach = "adjust"
+
+[[chat_nodes]]
+name = "rules"
+model_id = "scripted"
+
+[[chat_nodes]]
+name = "compact"
+model_id = "scripted"
+prompt = "compact"
+
+[competition]
+snapshots = 36
+strategies = ["scalper", "momentum"]
+models = ["rules"]
+repeats = 2
+baselines = ["buy_and_hold", "random"]
+
+[[agents]]
+name = "gated"
+strategy = "scalper"
+chat_node = "compact"
+every = "{every}"
+on_move_pct = 0.1
+quiet_max = "{quiet_max}"
+calls_per_hour_max = 8
+calls_per_day_max = 20
+wake_on = ["exit"]
+
+[[agents]]
+name = "reckless"
+strategy = "{root}/examples/strategies/reckless.toml"
+chat_node = "compact"
+risk = "cautious"
+"""
+DURATIONS = {"decision_ms", "model_ms"}
+"""Columns of the leaderboard that are measured, and 0 in a backtest."""
+
+
+def spec_on_real_days() -> str:
+    """Two days of prices of an exchange, an interval of an hour."""
+    files = ", ".join(f'"{DAYS}/{product}_2018-04-04_05_1m.csv.gz"' for product in REAL)
+    return SPEC.format(
+        products=json.dumps(REAL),
+        interval_s=3_600,
+        root=ROOT,
+        prices=f"prices = [{files}]",
+        wallets="",
+        every="2h",
+        quiet_max="6h",
+    )
+
+
+def spec_on_synthetic_prices() -> str:
+    """Accounts in two currencies, an interval of a minute."""
+    return SPEC.format(
+        products=json.dumps(SYNTHETIC),
+        interval_s=60,
+        root=ROOT,
+        prices="seed = 7",
+        wallets="wallets = { BTC = 0.5 }",
+        every="2m",
+        quiet_max="6m",
+    )
+
+
+def compared(before: Path, after: Path) -> dict[str, TopicComparison]:
+    """All topics of two runs."""
+    first, second = (RecordSource(run.name, run / RECORDS) for run in (before, after))
+    names = list(dict.fromkeys((*first.topics(), *second.topics())))
+    return compare_records(names, reader_of(first), reader_of(second))
+
+
+def messages_of(run: Path, topic: str) -> list[Message]:
+    """The messages of a topic of a run."""
+    return [record.message() for record in read_records(run / RECORDS, [topic])]
+
+
+def leaderboard_of(outcome: dict[str, Any]) -> list[dict[str, str]]:
+    """The rows of the leaderboard, without what was measured."""
+    with (Path(outcome["report"]).parent / "leaderboard.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert set(rows[0]) > DURATIONS
+    return [{name: row[name] for name in row if name not in DURATIONS} for row in rows]
+
+
+def require_everything_happened(run: Path, snapshots: int) -> None:
+    """The features that are on were used: nothing is proved about one that was not."""
+    market = [m for m in messages_of(run, topics.SNAPSHOTS.name) if isinstance(m, MarketSnapshot)]
+    assert len(market) == snapshots
+    assert all(view.indicators for view in market[-1].products)
+    assert market[-1].context
+    events = messages_of(run, topics.EVENTS.name)
+    orders = [event for event in events if isinstance(event, OrderDecided)]
+    assert any(order.trigger is not None for order in orders)
+    assert any(order.risk is not None and order.risk.decision == "adjusted" for order in orders)
+    turns = messages_of(run, topics.TURNS.name)
+    assert any(isinstance(turn, SkippedSnapshots) and turn.agent == "gated" for turn in turns)
+
+
+@pytest.mark.timeout(240)
+def test_a_backtest_is_what_trades_over_kafka(settings: Settings, tmp_path: Path) -> None:
+    """Snapshots, prompts, orders, accounts and leaderboard are the same."""
+    text = spec_on_real_days() if DAYS.is_dir() else spec_on_synthetic_prices()
+    spec = tmp_path / "contest.toml"
+    spec.write_text(text)
+
+    traded = Contests(settings, spec).outcome(str(spec))
+    tested = document(tmp_path, text)
+
+    runs = Path(tested["directory"]), Path(traded["directory"])
+    found = compared(*runs)
+    assert [topic for topic, one in found.items() if one.different] == [], remarks(found)
+    assert list(read_manifest(runs[0] / RECORDS).topics) == list(
+        read_manifest(runs[1] / RECORDS).topics
+    )
+    assert tested["account_digest"] == traded["account_digest"]
+    assert leaderboard_of(tested) == leaderboard_of(traded)
+    require_everything_happened(runs[0], 36)
