@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from arena.candle_cache.names import for_each_product
 from arena.errors import UsageError
 from arena.indicators import FeatureSet, parse_feature_set
 from arena.options import LogLevel, LogLevelName, ProcessServers
@@ -22,6 +23,7 @@ from connectors.cli_context import CONTEXT_EXAMPLE, ContextFiles, context
 from connectors.cli_markets import read_markets, read_products
 from connectors.cli_options import (
     FEATURES,
+    START_FORMATS,
     Agents,
     AgentsTimeout,
     Deadline,
@@ -30,6 +32,7 @@ from connectors.cli_options import (
     Features,
     HistoricalMinutes,
     LockStep,
+    PricesEnd,
     ReplayedVenue,
     ReplaySeed,
     ReplayStart,
@@ -56,7 +59,8 @@ Interval = Annotated[
 Prices = Annotated[
     list[Path] | None,
     typer.Option(
-        "--prices", help="Files of minute candles, one per product; see `arena candles formats`."
+        "--prices",
+        help="Files of candles, one per product (see `arena candles formats`), or cache:VENUE.",
     ),
 ]
 REPLAY_EXAMPLES = (
@@ -210,6 +214,7 @@ def replay(
     prices: Prices = None,
     seed: ReplaySeed = None,
     start: ReplayStart = None,
+    end: PricesEnd = None,
     snapshots: Snapshots = None,
     deadline: Deadline = 60.0,
     agents_timeout: AgentsTimeout = 300.0,
@@ -227,15 +232,11 @@ def replay(
         raise UsageError("nothing to replay", remedy="give either --frames or --lock-step")
     files, ids = _files(prices, more)
     chosen = parse_feature_set(features)
-    named = None if venue is None else load_venue(venue)
     if frames is not None:
-        from connectors.market.recorded_venue import venue_of_recording
-
-        played = named or venue_of_recording(frames)
-        wanted = read_products(played, products, ids)
-        _run_playback(settings, played, frames, min_interval, speed, wanted, context, chosen)
+        texts = [*(products or ()), *ids]
+        _replay_frames(settings, venue, frames, min_interval, speed, texts, context, chosen)
         return
-    named = named or load_venue(DEFAULT_VENUE)
+    named = load_venue(venue or DEFAULT_VENUE)
     wanted = read_products(named, products, ids, of_any_venue=True)
     from connectors.market.lockstep.lockstep_publisher import LockstepTimeouts
     from connectors.market.lockstep.run import LockstepOptions, prepare_lockstep
@@ -243,9 +244,11 @@ def replay(
     options = LockstepOptions(
         agents=tuple(name.strip() for text in agents or () for name in text.split(",") if name),
         products=wanted,
-        prices=files,
+        prices=for_each_product(files, wanted),
         seed=seed,
         start=_utc(start),
+        end=_utc(end),
+        home=settings.home,
         interval_s=min_interval,
         snapshots=snapshots,
         timeouts=LockstepTimeouts(deadline, agents_timeout),
@@ -279,8 +282,14 @@ def exchange(
     prices: Prices = None,
     start: Annotated[
         datetime | None,
-        typer.Option("--start", help="Venue time (UTC) at the start. [now, or early in the files]"),
+        typer.Option(
+            "--start",
+            formats=START_FORMATS,
+            help="Venue time (UTC) at the start, or of the first candle from the cache. "
+            "[now, or early in the files]",
+        ),
     ] = None,
+    end: PricesEnd = None,
     historical_minutes: ExchangeMinutes = None,
     state: StateOption = None,
     faults: FaultsOption = None,
@@ -300,25 +309,28 @@ def exchange(
     from connectors.simulator.process import serve
     from connectors.simulator.run import HISTORY_S, PROTOCOLS, ExchangeOptions
 
+    settings = _settings(None, log_level)
     if venue not in PROTOCOLS:
         raise UsageError(f"unknown venue {venue!r}", remedy=f"choose from {', '.join(PROTOCOLS)}")
     files, ids = _files(prices, more)
     simulated = load_venue(venue)
     first = DEFAULT_PRODUCTS if venue == DEFAULT_VENUE else simulated.default_products
+    wanted = read_products(simulated, products, ids, of_any_venue=True)
     options = ExchangeOptions(
         venue=venue,
-        products=read_products(simulated, products, ids, of_any_venue=True)
-        or (() if files else first),
+        products=wanted or (() if files else first),
         port=port,
         seed=seed,
         speed=speed,
-        prices=files,
+        prices=for_each_product(files, wanted),
         start=_utc(start),
+        end=_utc(end),
+        home=settings.home,
         state=state,
         faults=tuple(parse_fault(text) for text in faults or ()),
         history_s=max(HISTORY_S, (historical_minutes or 0) * 60),
     )
-    run_node("exchange", "", _settings(None, log_level), serve, options)
+    run_node("exchange", "", settings, serve, options)
 
 
 def _settings(bootstrap_servers: str | None, log_level: LogLevelName | None) -> Settings:
@@ -335,6 +347,24 @@ def _files(prices: list[Path] | None, more: list[str] | None) -> tuple[tuple[Pat
 def _utc(moment: datetime | None) -> datetime | None:
     """A time from a flag, in UTC if it has no zone."""
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+def _replay_frames(
+    settings: Settings,
+    venue: str | None,
+    frames: Path,
+    interval_s: float,
+    speed: float,
+    products: list[str],
+    context: list[Path] | None,
+    features: FeatureSet,
+) -> None:
+    """Play a recording of a venue; None for the one that the recording is of."""
+    from connectors.market.recorded_venue import venue_of_recording
+
+    played = venue_of_recording(frames) if venue is None else load_venue(venue)
+    wanted = read_products(played, products, None)
+    _run_playback(settings, played, frames, interval_s, speed, wanted, context, features)
 
 
 def _run_playback(

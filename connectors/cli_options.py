@@ -13,7 +13,7 @@ FEATURES: Final = STANDARD
 """The indicators without the flag."""
 EXCHANGE_MINUTES_MAX: Final = 129_600
 """Ninety days: most minutes of history of a simulated exchange."""
-START_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+START_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 Features = Annotated[
     str,
@@ -67,7 +67,16 @@ ReplayStart = Annotated[
     typer.Option(
         "--start",
         formats=START_FORMATS,
-        help="Venue time (UTC) of the first snapshot. [2026-01-01, or an hour into the files]",
+        help="Venue time (UTC) of the first snapshot, or of the first candle from the cache. "
+        "[2026-01-01, or an hour into the files]",
+    ),
+]
+PricesEnd = Annotated[
+    datetime | None,
+    typer.Option(
+        "--end",
+        formats=START_FORMATS,
+        help="Venue time (UTC) by which the last candle that is used ends. [all candles]",
     ),
 ]
 Snapshots = Annotated[

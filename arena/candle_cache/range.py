@@ -9,23 +9,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
 
-from arena.candle_cache.series import SYMBOL, VENUE, Series, checked_series, day_name, days_of
-from arena.candle_cache.spans import Spans, spans_text, union, within
+from arena.candle_cache.names import PREFIX, cache_venue
+from arena.candle_cache.series import DAY_S, SYMBOL, Series, checked_series, day_name, days_of
+from arena.candle_cache.spans import Spans, spans_text, union
 from arena.candle_cache.store import CandleStore
 from arena.errors import UsageError
 from arena.granularities import MINUTE
+from arena.pricefiles.facts import PriceFacts
 from arena.pricefiles.formats import ARENA
 from arena.pricefiles.names import VENUES
 from arena.pricefiles.read import OnProgress, PriceFile, read_price_files
 from arena.pricefiles.rows import PriceRows
-from arena.pricefiles.span import REPLAY_HISTORY_S
 from arena.pricefiles.times import time_text
 from arena.products import product_in_file, split_key
-
-PREFIX: Final = "cache:"
-DAY_S: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,43 +30,17 @@ class PriceRange:
     """The part of recorded prices that a market uses.
 
     Attributes:
-        start: Venue time of the first snapshot, or at which clients may join; None if the files
-            decide.
+        start: With the cache the first candle that is used; with files the time of the first
+            snapshot, or None if the files decide.
         end: The last candle that is used ends by this time; None for the last of the files.
-        history_s: Seconds of candles before the start, as far as the cache has them.
         home: The home of the cache.
         granularity: Length of the candles.
     """
 
     start: datetime | None = None
     end: datetime | None = None
-    history_s: int = REPLAY_HISTORY_S
     home: Path = Path(".arena")
     granularity: str = MINUTE
-
-
-def cache_venue(price: str | Path) -> str | None:
-    """The venue in a name of prices such as "cache:coinbase"; None for a file.
-
-    Raises:
-        UsageError: It names the cache without a valid venue.
-    """
-    text = str(price)
-    if not text.startswith(PREFIX):
-        return None
-    venue = text.removeprefix(PREFIX)
-    if not VENUE.fullmatch(venue):
-        raise UsageError(
-            f"{text[:60]!r} names no venue", remedy='write the venue, such as "cache:coinbase"'
-        )
-    return venue
-
-
-def for_each_product(prices: Sequence[str], products: Sequence[str]) -> tuple[str, ...]:
-    """Prices with one entry per product: a single "cache:VENUE" is for all of them."""
-    if len(prices) == 1 and cache_venue(prices[0]) is not None:
-        return (prices[0],) * len(products)
-    return tuple(prices)
 
 
 def read_prices(
@@ -106,24 +77,24 @@ def read_prices(
         yield _from_cache(CandleStore(used.home), series, product_id, used)
 
 
-def start_of(prices: Sequence[Path], products: Sequence[str], used: PriceRange) -> datetime | None:
-    """The start of a market; None if its first candle decides.
+def first_snapshot(prices: Sequence[Path], used: PriceRange) -> datetime | None:
+    """The time of the first snapshot, or at which clients may join; None if the prices decide.
 
-    The cache may have no candles before the start: then the first snapshot comes an hour after the
-    first candle, as with files and no start.
-
-    Raises:
-        UsageError: The cache cannot be read, or the range has no start or end.
+    With prices from the cache it follows the history after the first candle, as with files.
     """
-    if used.start is None or not any(cache_venue(price) for price in prices):
-        return used.start
-    start_s, _ = _times(used)
-    store = CandleStore(used.home)
-    first_s = max(
-        _history_from(store, series, start_s, used.history_s)
-        for _, series in _pairs(prices, products, used)
-    )
-    return used.start if start_s - first_s >= REPLAY_HISTORY_S else None
+    return None if any(map(cache_venue, prices)) else used.start
+
+
+def ends_of(
+    prices: Sequence[Path], files: Sequence[PriceFile | PriceFacts], used: PriceRange
+) -> list[tuple[int, int]]:
+    """Begin and end of each product's prices, Unix seconds, for `arena.pricefiles.span`.
+
+    A range of the cache begins and ends as it was asked for, also if it has gaps there.
+    """
+    if any(map(cache_venue, prices)):
+        return [_times(used)]
+    return [(file.first_s, file.last_s) for file in files]
 
 
 def _pairs(
@@ -200,40 +171,27 @@ def _require_all(
     )
 
 
-def _history_from(store: CandleStore, series: Series, start_s: int, history_s: int) -> int:
-    """The time from which the cache has everything up to the start, at most `history_s` before."""
-    first_s = start_s - history_s
-    manifest = store.whole_days(series, first_s, start_s)
-    covers = union(
-        span
-        for day in days_of(first_s, start_s)
-        if day in manifest.days
-        for span in manifest.days[day].covers
-    )
-    before = [span for span in within(covers, first_s, start_s) if span[1] == start_s]
-    return before[0][0] if before else start_s
-
-
 def _from_cache(store: CandleStore, series: Series, product_id: str, used: PriceRange) -> PriceFile:
     start_s, end_s = _times(used)
-    first_s = _history_from(store, series, start_s, used.history_s)
     manifest = store.manifest(series)
     lines: dict[int, str] = {}
-    for day in days_of(first_s, end_s):
+    for day in days_of(start_s, end_s):
         found = store.read_day(series, day, manifest.days[day])
-        lines |= {ts: line for ts, line in found.items() if first_s <= ts <= end_s - series.step_s}
+        lines |= {ts: line for ts, line in found.items() if start_s <= ts <= end_s - series.step_s}
     if not lines:
         raise UsageError(
             f"{series} has no candle from {time_text(start_s)} to {time_text(end_s)}",
             remedy="the venue had none, or did not list the product yet; choose another range",
         )
     rows = PriceRows(lines)
+    simulated = any("simulated" in entry.source for entry in manifest.days.values())
+    venue = VENUES.get(series.venue, series.venue.capitalize())
     prices = [number for line in lines.values() for number in _extremes(line)]
     return PriceFile(
         path=store.folder_of(series),
         product_id=product_in_file(product_id),
         format=ARENA,
-        venue=VENUES.get(series.venue, series.venue.capitalize()),
+        venue=f"{venue}, simulated" if simulated else venue,
         rows=rows,
         low=min(prices),
         high=max(prices),

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from arena import logs
+from arena.candle_cache.range import PriceRange, ends_of, first_snapshot, read_prices
 from arena.clock import Clock
 from arena.pricefiles.facts import sources_text
-from arena.pricefiles.read import PriceFile, read_price_files
+from arena.pricefiles.read import PriceFile
 from arena.pricefiles.rows import MINUTE_S
 from arena.pricefiles.span import EXCHANGE_HISTORY_S, span_of
-from arena.products import DEFAULT_VENUE, product_in_file, split_key
+from arena.products import DEFAULT_VENUE, split_key
 from arena.tasks import run_until_all_end
 from connectors.simulator.binance.protocol import BinanceProtocol
 from connectors.simulator.coinbase.protocol import CoinbaseProtocol
@@ -57,9 +58,10 @@ class ExchangeOptions:
         port: TCP port; 0 for any free one.
         seed: Seed of the synthetic prices.
         speed: Venue seconds per wall second.
-        prices: Files of candles, or none for synthetic prices.
+        prices: Files of candles, or "cache:VENUE"; none for synthetic prices.
         start: Venue time at which clients may join; None for now, or for files `history_s` after
-            their first candle (at most half their length).
+            their first candle (at most half their length). With the cache its first candle.
+        end: The last candle of files or the cache that is used ends by this time; None for all.
         state: File that keeps venue time, so that a restarted market continues; None for no file.
         faults: Faults that are scheduled.
         history_s: Venue seconds that are played before the start.
@@ -67,6 +69,7 @@ class ExchangeOptions:
             `arena.pricefiles.span.span_of`.
         length_s: Venue seconds from the start to the last snapshot; None if there is none.
         venue: The venue whose protocols it speaks, one of `PROTOCOLS`.
+        home: The home of the cache.
     """
 
     products: tuple[str, ...]
@@ -75,12 +78,14 @@ class ExchangeOptions:
     speed: float = 1.0
     prices: tuple[Path, ...] = ()
     start: datetime | None = None
+    end: datetime | None = None
     state: Path | None = None
     faults: tuple[VenueFault, ...] = ()
     history_s: int = HISTORY_S
     wanted_s: int = 0
     length_s: int | None = None
     venue: str = DEFAULT_VENUE
+    home: Path = Path(".arena")
 
     @property
     def label(self) -> str:
@@ -152,11 +157,11 @@ def _from_seed(
 
 
 def _from_files(options: ExchangeOptions, saved: SimulatorState | None) -> StartedMarket:
-    files = list(read_price_files(options.prices, _products_of_files(options)))
-    ends = [(file.first_s, file.last_s) for file in files]
+    used = PriceRange(options.start, options.end, options.home)
+    files = list(read_prices(options.prices, options.products, used))
     span = span_of(
-        ends,
-        start=options.start,
+        ends_of(options.prices, files, used),
+        start=first_snapshot(options.prices, used),
         history_s=options.history_s,
         wanted_s=options.wanted_s,
         length_s=options.length_s,
@@ -181,11 +186,6 @@ def _from_files(options: ExchangeOptions, saved: SimulatorState | None) -> Start
     return StartedMarket(
         market, venue_s, span.first_s, sources_text([file.facts for file in files])
     )
-
-
-def _products_of_files(options: ExchangeOptions) -> list[str]:
-    """The products as the names of price files have them: BTC-USDT for binance:BTCUSDT."""
-    return [product_in_file(product_id) for product_id in options.products]
 
 
 def _product_id(options: ExchangeOptions, file: PriceFile) -> str:

@@ -17,6 +17,7 @@ from operations.commands.aligned_lines import aligned_lines
 from operations.processes.child import ProcessSpec
 from operations.specs.arena_spec import ArenaSpec
 from operations.specs.baselines import rerouted_text
+from operations.specs.market import MarketTable
 from operations.specs.venues import by_venue
 
 HEADINGS = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
@@ -50,12 +51,21 @@ def _prices(spec: ArenaSpec) -> str:
     venues = " and ".join(name.capitalize() for name in by_venue(spec.arena.products))
     if market.is_live:
         return f"Prices: {venues}, live."
-    what = counted(len(market.prices), "recorded file") if market.prices else f"seed {market.seed}"
+    what = _recorded(market) if market.prices else f"seed {market.seed}"
     if market.source == "replay":
         return f"Prices: {'replayed' if market.prices else 'simulated'}, {what}, in lock-step."
     pace = "real time" if market.speed == 1 else f"{market.speed:g} times real time"
     simulated = "exchange" if venues == DEFAULT_VENUE.capitalize() else venues
     return f"Prices: simulated {simulated}, {what}, {pace}."
+
+
+def _recorded(market: MarketTable) -> str:
+    if not market.from_cache:
+        return counted(len(market.prices), "recorded file")
+    assert market.start is not None, "the specification was checked"
+    assert market.end is not None, "the specification was checked"
+    days = " to ".join(f"{moment:%Y-%m-%d %H:%M}" for moment in (market.start, market.end))
+    return f"{counted(len(market.prices), 'product')} from the cache, {days} UTC"
 
 
 def file_lines(files: Sequence[PriceFacts]) -> list[str]:

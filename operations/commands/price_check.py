@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC
 from pathlib import Path
 
+from arena.candle_cache.names import cache_venue
+from arena.candle_cache.range import PriceRange, ends_of, first_snapshot, read_prices
 from arena.pricefiles.facts import PriceFacts
 from arena.pricefiles.formats import SUFFIXES
 from arena.pricefiles.read import read_price_files
@@ -21,7 +23,7 @@ from arena.pricefiles.span import (
     snapshots_of,
     span_of,
 )
-from arena.products import product_in_file
+from arena.settings import Settings
 from operations.commands.redrawn_line import RedrawnLine
 from operations.specs.arena_spec import ArenaSpec
 from operations.tradable_prices import mark_untradable
@@ -65,20 +67,27 @@ def check_prices(spec: ArenaSpec, folder: Path) -> tuple[PriceFacts, ...]:
     interval_s = interval_of(spec.arena.interval_s) if replay else 0
     if not market.prices:
         return ()
-    names = [product_in_file(product_id) for product_id in spec.arena.products]
-    found = read_facts([folder / name for name in market.prices], names)
+    used = PriceRange(market.start, market.end, Settings().home)
+    paths = [Path(p) if cache_venue(p) else folder / p for p in market.prices]
+    reading = ReadingProgress()
+    try:
+        read = read_prices(paths, spec.arena.products, used, reading.show)
+        found = tuple(file.facts for file in read)
+    finally:
+        reading.done()
     files = mark_untradable(found, spec.rules.starting_cash)
-    ends = [(file.first_s, file.last_s) for file in files if not file.left_out]
+    ends = ends_of(paths, [file for file in files if not file.left_out], used)
     asked_s = (spec.features.history_minutes or 0) * MINUTE_S
     needed_s = spec.features.chosen.minutes * MINUTE_S
     if not replay:
-        span_of(ends, start=None, history_s=max(EXCHANGE_HISTORY_S, asked_s, needed_s))
+        history_s = max(EXCHANGE_HISTORY_S, asked_s, needed_s)
+        span_of(ends, start=first_snapshot(paths, used), history_s=history_s)
         return files
     count = None if contest is None else contest.snapshot_count(spec.arena.interval_s)
-    start = market.begins_at and market.begins_at.astimezone(UTC)
+    start = first_snapshot(paths, used)
     span = span_of(
         ends,
-        start=start,
+        start=start and start.astimezone(UTC),
         history_s=max(REPLAY_HISTORY_S, asked_s),
         wanted_s=needed_s,
         length_s=None if count is None else (count - 1) * interval_s,

@@ -2,7 +2,8 @@
 
     [arena]         name, prefix, products, interval_s
     [market]        source = "live", or "exchange" (simulated) with seed, speed, prices, record,
-                    or "replay" (in lock-step) with seed, prices, start; venue, context
+                    or "replay" (in lock-step) with seed, prices, start, end; venue, context;
+                    prices = "cache:VENUE" are the candles from start to end in the cache
     [[markets]]     venue, products, prices, for several venues at once
     [features]      preset, indicators, history_minutes
     [rules]         fees, slippage_bps, currency, starting_cash, wallets, price_age_s, collar_bps
@@ -38,6 +39,8 @@ from arena.bounded_files import read_text_file
 from arena.currency import CURRENCY_PATTERN, DEFAULT_CURRENCY, currency_fault
 from arena.error_causes import error_message
 from arena.errors import UsageError
+from arena.pricefiles.rows import MINUTE_S
+from arena.pricefiles.span import REPLAY_HISTORY_S
 from arena.risk_settings import RiskValues
 from arena.strategy_files import DescribeStrategy, describe_in, describe_shipped
 from arena.toml_files import parse_toml
@@ -51,10 +54,12 @@ from operations.specs.competition import (
     baseline_nodes,
     check_competition,
     contest_agents,
+    with_length,
 )
 from operations.specs.errors import Location, SpecFault, error_text
 from operations.specs.features import FeaturesTable
 from operations.specs.judge import JudgeTable, check_judge
+from operations.specs.market import MarketTable, VenueTable
 from operations.specs.risk import Risk, check_agents_risk
 from operations.specs.tables import (
     AGENTS_MAX,
@@ -63,11 +68,9 @@ from operations.specs.tables import (
     ChatNodeTable,
     DashboardTable,
     LedgerTable,
-    MarketTable,
     PluginsTable,
     RulesTable,
     SpecTable,
-    VenueTable,
 )
 from operations.specs.venues import with_venues
 from operations.specs.web import WebTable
@@ -121,8 +124,12 @@ class ArenaSpec(SpecTable):
         if spec.competition is None:
             _require_market_and_agents(spec)
         else:
+            minutes = spec.features.history_minutes or 0
+            history_s = max(REPLAY_HISTORY_S, minutes * MINUTE_S)
+            contest = with_length(spec.competition, spec.arena, spec.market, history_s)
+            spec = spec.model_copy(update={"competition": contest})
             check_competition(
-                spec.competition,
+                contest,
                 arena=spec.arena,
                 market=spec.market,
                 chat_nodes=spec.chat_nodes,

@@ -22,6 +22,7 @@ from arena.messages import COACHED, PromptMode
 from arena.strategy_files import is_file_name
 from arena.unknown_names import check_new_agent_name
 from operations.specs.errors import SpecFault
+from operations.specs.market import MarketTable
 from operations.specs.risk import Risk
 from operations.specs.tables import (
     STRATEGY_PATTERN,
@@ -29,7 +30,6 @@ from operations.specs.tables import (
     ArenaTable,
     ChatNodeTable,
     GateKeys,
-    MarketTable,
     Name,
 )
 
@@ -188,6 +188,30 @@ def contest_agents(table: CompetitionTable) -> tuple[AgentTable, ...]:
 def baseline_nodes(table: CompetitionTable) -> tuple[ChatNodeTable, ...]:
     """The chat node of the baselines, if there are any."""
     return (ChatNodeTable(name=BASELINES, model_id=SCRIPTED),) if table.baselines else ()
+
+
+def with_length(
+    table: CompetitionTable, arena: ArenaTable, market: MarketTable, history_s: int
+) -> CompetitionTable:
+    """The contest with as many snapshots as its range of recorded prices has, if it has no length.
+
+    Args:
+        table: The contest.
+        arena: The arena.
+        market: Its market.
+        history_s: Least seconds of candles before the first snapshot.
+    """
+    if (table.snapshots, table.duration) != (None, None) or not market.prices:
+        return table
+    if market.start is None or market.end is None:
+        return table
+    left_s = (market.end - market.start).total_seconds()
+    if market.from_cache:
+        left_s -= history_s
+    if left_s < 0:
+        text = f"the range is shorter than its history of {history_s // 60:,} minutes"
+        raise SpecFault(("market", "end"), f"{text}; choose a later end")
+    return table.model_copy(update={"snapshots": int(left_s // arena.interval_s) + 1})
 
 
 def _check_length(table: CompetitionTable, arena: ArenaTable) -> None:

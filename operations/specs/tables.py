@@ -1,17 +1,15 @@
 """The tables of an ARENA.toml one by one: keys, bounds and defaults. Pure.
 
-`operations.specs.arena_spec` checks rules about several tables; the contest's table is in
-`operations.specs.competition`.
+`operations.specs.arena_spec` checks rules about several tables; [market] and [[markets]] are in
+`operations.specs.market`, the contest's table in `operations.specs.competition`.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -29,7 +27,6 @@ from arena.model_cutoffs import check_month
 from arena.model_prices import PRICE_MAX, Price, own_price
 from arena.money import parse_share
 from arena.prefix import valid_prefix
-from arena.products import DEFAULT_VENUE
 from operations.specs.errors import SpecFault
 from operations.specs.risk import Risk
 
@@ -39,22 +36,10 @@ LOCAL = "local"
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 AGENTS_MAX = 200
 PLUGIN_FOLDERS_MAX = 20
-CONTEXT_FILES_MAX = 20
 SEED_MAX = 2**31 - 1
 STRATEGY_PATTERN = r"^[^@=\s][^@=]*$"
 PRODUCT_PATTERN = r"^(?:[a-z][a-z0-9]{0,19}:)?[A-Z0-9]{1,24}(?:-[A-Z0-9]{1,10})?$"
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
-SYNTHETIC_START = datetime(2026, 1, 1, tzinfo=UTC)
-"""Default venue time of the first snapshot of a synthetic replay: the same in every run."""
-
-SOURCES_OF = {
-    "seed": ("exchange", "replay"),
-    "speed": ("exchange",),
-    "prices": ("exchange", "replay"),
-    "start": ("replay",),
-    "record": ("coinbase", "live", "exchange"),
-}
-"""Keys of [market] that only some sources have."""
 
 
 def _name(value: str) -> str:
@@ -106,66 +91,6 @@ class ArenaTable(SpecTable):
         default=("BTC-USD", "ETH-USD", "SOL-USD"), min_length=1, max_length=50
     )
     interval_s: float = Field(default=60.0, gt=0, le=86_400)
-
-
-class MarketTable(SpecTable):
-    """The source of the prices.
-
-    Attributes:
-        source: "live" is the venue's own feed ("coinbase" is Coinbase's), "exchange" a simulated
-            venue, "replay" gives the same prices in every run, at the pace of the agents.
-        venue: The venue of the products; [[markets]] names several.
-        seed: Seed of the synthetic prices.
-        speed: Seconds of market time per second.
-        prices: Candle files to replay instead of synthetic prices, relative to the ARENA.toml.
-        start: Venue time of the first snapshot of a replay; by default early in the files, or a
-            fixed day for synthetic prices.
-        record: True keeps every raw frame of the feed in the run's directory.
-        context: Files of dated news, sentiment and token facts, relative to the ARENA.toml, that
-            the connector publishes before the first snapshot.
-    """
-
-    source: Literal["coinbase", "live", "exchange", "replay"] = "exchange"
-    venue: str = DEFAULT_VENUE
-    seed: int = Field(default=7, ge=0)
-    speed: float = Field(default=1.0, ge=0.01, le=3_600)
-    prices: tuple[str, ...] = ()
-    start: AwareDatetime | None = None
-    record: bool = False
-    context: tuple[str, ...] = Field(default=(), max_length=CONTEXT_FILES_MAX)
-
-    @model_validator(mode="after")
-    def _keys_need_their_source(self) -> Self:
-        for key in sorted(self.model_fields_set):
-            sources = SOURCES_OF.get(key, (self.source,))
-            if self.source not in sources:
-                wanted = " or ".join(f'"{source}"' for source in sources)
-                raise SpecFault((key,), f"{key} needs source = {wanted}; remove it")
-        return self
-
-    @property
-    def is_live(self) -> bool:
-        """True for the feed of a real venue."""
-        return self.source in ("coinbase", "live")
-
-    @property
-    def begins_at(self) -> datetime | None:
-        """Venue time at which a replay starts; None if its files decide."""
-        return self.start if self.start or self.prices else SYNTHETIC_START
-
-
-class VenueTable(SpecTable):
-    """One of several venues.
-
-    Attributes:
-        venue: The venue.
-        products: Its products, by the venue's own ids.
-        prices: Candle files to replay, one per product, relative to the ARENA.toml.
-    """
-
-    venue: str
-    products: tuple[ProductId, ...] = Field(min_length=1, max_length=50)
-    prices: tuple[str, ...] = ()
 
 
 class RulesTable(SpecTable):

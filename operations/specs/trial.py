@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from arena.errors import UsageError
 from arena.messages.trials import TRIAL_ARMS
-from operations.specs.tables import AgentTable, ChatNodeTable, MarketTable
+from operations.specs.market import MarketTable
+from operations.specs.tables import AgentTable, ChatNodeTable
 
 Tables = dict[str, Any]  # Any: any TOML value
 
@@ -89,7 +90,7 @@ def _replayed(base: Mapping[str, Any], plan: TrialPlan, market: MarketTable) -> 
             "a live market cannot be replayed",
             remedy="give candle files of its products: --prices FOLDER",
         )
-    kept = {key: base[key] for key in ("seed", "prices", "start", "context") if key in base}
+    kept = {key: base[key] for key in ("seed", "prices", "start", "end", "context") if key in base}
     return {"source": "replay", **kept}
 
 

@@ -1,9 +1,10 @@
 """The venues and product ids of an ARENA.toml. Pure, except that it looks up the venues' names."""
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from arena.candle_cache.names import PREFIX, for_each_product
 from arena.errors import UsageError
 from arena.products import DEFAULT_VENUE, SEPARATOR, product_key, split_key
 from arena.unknown_names import closest_first, listed
@@ -11,6 +12,7 @@ from operations.specs.errors import SpecFault
 
 if TYPE_CHECKING:
     from operations.specs.arena_spec import ArenaSpec
+    from operations.specs.market import MarketTable
 
 Spec = TypeVar("Spec", bound="ArenaSpec")
 
@@ -46,7 +48,9 @@ def with_venues(spec: Spec) -> Spec:
     market, arena = spec.market, spec.arena
     if spec.markets:
         names = [(table.venue, symbol) for table in spec.markets for symbol in table.products]
-        prices = tuple(path for table in spec.markets for path in table.prices)
+        prices = tuple(
+            path for table in spec.markets for path in _prices_of(table.prices, table.products)
+        )
         market = market.model_copy(update={"prices": prices or market.prices})
     elif market.venue == DEFAULT_VENUE or "products" in arena.model_fields_set:
         names = [(market.venue, symbol) for symbol in arena.products]
@@ -62,8 +66,38 @@ def with_venues(spec: Spec) -> Spec:
         if named != DEFAULT_VENUE and product_id in products:
             raise SpecFault(place, f"{product_id!r} is already named; remove one")
         products.append(product_id)
+    market = market.model_copy(update={"prices": _prices_of(market.prices, products)})
+    _check_range(market)
     arena = arena.model_copy(update={"products": tuple(products)})
     return spec.model_copy(update={"arena": arena, "market": market})
+
+
+def _prices_of(prices: tuple[str, ...], products: Sequence[str]) -> tuple[str, ...]:
+    """Prices with one entry per product.
+
+    Raises:
+        SpecFault: They name the cache without a venue.
+    """
+    try:
+        return for_each_product(prices, products)
+    except UsageError as error:
+        raise SpecFault(("market", "prices"), f"{error}") from None
+
+
+def _check_range(market: "MarketTable") -> None:
+    """Check that a market of recorded prices has the range that it needs."""
+    if market.end is not None and not market.prices:
+        what = "end needs recorded prices; the length of a contest is [competition] snapshots"
+        raise SpecFault(("market", "end"), what)
+    if not market.from_cache:
+        return
+    for key in ("start", "end"):
+        if getattr(market, key) is None:
+            what = f"prices from the cache need {key}, such as {key} = 2026-01-01"
+            raise SpecFault(("market", key if key in market.model_fields_set else "prices"), what)
+    if not all(price.startswith(PREFIX) for price in market.prices):
+        what = "prices name files and the cache; give one of them for all products"
+        raise SpecFault(("market", "prices"), what)
 
 
 def _read_product(venue: str, text: str, place: tuple[str | int, ...]) -> str:
@@ -112,7 +146,8 @@ def _check_tables(spec: "ArenaSpec") -> None:
     for n, row in enumerate(spec.markets):
         if row.venue in [one.venue for one in spec.markets[:n]]:
             raise SpecFault(("markets", n, "venue"), f"{row.venue} is already used")
-        if row.prices and len(row.prices) != len(row.products):
+        prices = _prices_of(row.prices, row.products)
+        if row.prices and len(prices) != len(row.products):
             what = f"{len(row.prices)} files for {len(row.products)} products"
             raise SpecFault(("markets", n, "prices"), f"{what}; give one per product")
         if row.prices and market.source not in ("exchange", "replay"):

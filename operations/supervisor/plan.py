@@ -6,7 +6,6 @@ environment, and only to the processes that need them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC
 from pathlib import Path
 
 from arena.endpoint import (
@@ -30,6 +29,7 @@ from operations.specs.coach import trials_command
 from operations.specs.competition import BASELINES
 from operations.specs.features import connector_flags, exchange_flags
 from operations.specs.judge import judge_command
+from operations.specs.market import price_flags, range_flags
 from operations.specs.risk import risk_flags
 from operations.specs.venues import by_venue
 from operations.specs.web import web_command
@@ -37,7 +37,6 @@ from operations.specs.web import web_command
 BASE_URL_VARIABLE = "OPENAI_BASE_URL"
 LOOPBACK = "127.0.0.1"
 LOOPBACK_URL = f"http://{LOOPBACK}"
-ISO_UTC = "%Y-%m-%dT%H:%M:%S"
 ALERTS = "alerts"
 WEB = "web"
 DASHBOARD = "dashboard"
@@ -162,11 +161,11 @@ def exchange_command(spec: ArenaSpec, context: LaunchContext) -> list[str]:
     market = spec.market
     words = ["exchange", "--port", str(context.exchange_port), "--speed", f"{market.speed:g}"]
     words += ["--seed", str(market.seed), "--products", ",".join(spec.arena.products)]
-    for path in market.prices:
-        words += ["--prices", str(context.directory / path)]
+    words += price_flags(market, context.directory)
     venues = by_venue(spec.arena.products)
     other = next((venue for venue in venues if venue != DEFAULT_VENUE and len(venues) == 1), None)
     words += exchange_flags(spec.features, files=bool(market.prices))
+    words += range_flags(market.start, market.end)
     return words + _flags({"--state": context.market_state_file, "--venue": other})
 
 
@@ -214,11 +213,10 @@ def replay_command(spec: ArenaSpec, directory: Path) -> list[str]:
     words = ["connector", "replay", "--lock-step"]
     words += ["--agents", ",".join(agent.name for agent in spec.agents)]
     words += ["--products", ",".join(spec.arena.products)]
-    for path in market.prices:
-        words += ["--prices", str(directory / path)]
+    words += price_flags(market, directory)
+    words += _flags({"--seed": None if market.prices else market.seed})
+    words += range_flags(market.begins_at, market.end)
     options = {
-        "--seed": None if market.prices else market.seed,
-        "--start": market.begins_at and market.begins_at.astimezone(UTC).strftime(ISO_UTC),
         "--min-interval": spec.arena.interval_s,
         "--snapshots": contest.snapshot_count(spec.arena.interval_s),
         "--deadline": max(a.decision_deadline_s or 0.0 for a in spec.agents),

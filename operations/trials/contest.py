@@ -21,6 +21,7 @@ from typing import Any
 import typer
 
 from arena.bus.base import Bus
+from arena.candle_cache.names import cache_venue
 from arena.command_sender import command_sender
 from arena.errors import EXIT_NO, UsageError
 from arena.messages import TrialEnded, TrialStarted
@@ -191,8 +192,14 @@ def _with_absolute_paths(tables: dict[str, Any], folder: Path) -> dict[str, Any]
     market = dict(tables["market"])
     for key in ("prices", "context"):
         if key in market:
-            market[key] = [str((folder / one).resolve()) for one in market[key]]
+            market[key] = _absolute(market[key], folder)
     return {**tables, "market": market}
+
+
+def _absolute(paths: Sequence[str] | str, folder: Path) -> list[str]:
+    """Absolute paths; "cache:VENUE" stays as it is."""
+    names = [paths] if isinstance(paths, str) else paths
+    return [one if cache_venue(one) else str((folder / one).resolve()) for one in names]
 
 
 def _run_contest(path: Path, *, quiet: bool) -> Path:

@@ -32,11 +32,13 @@ class LockstepOptions:
     Attributes:
         agents: Names of the agents that must answer.
         products: Product ids; with files one per file, or none to take them from the file names.
-        prices: Files of candles, or none for synthetic prices.
+        prices: Files of candles, or "cache:VENUE"; none for synthetic prices.
         seed: Seed of the synthetic prices; None for `SEED`.
         start: Venue time of the first snapshot, whole minutes; None for `START`, or for files
             `FILE_HISTORY_S` after their first candle, and later if indicators need more minutes
-            and `snapshots` still fit.
+            and `snapshots` still fit. With the cache the first candle that is used.
+        end: The last candle of files or the cache that is used ends by this time; None for all.
+        home: The home of the cache.
         interval_s: Venue seconds from snapshot to snapshot.
         snapshots: Number of snapshots; None for as many as the files give.
         timeouts: How long to wait for agents and their turns.
@@ -58,6 +60,8 @@ class LockstepOptions:
     features: FeatureSet = field(default_factory=lambda: parse_feature_set(STANDARD))
     history_minutes: int | None = None
     replay: SnapshotReplay | None = None
+    end: datetime | None = None
+    home: Path = Path(".arena")
 
 
 def build_replay(options: LockstepOptions) -> SnapshotReplay:
@@ -76,6 +80,8 @@ def build_replay(options: LockstepOptions) -> SnapshotReplay:
         seed=SEED if options.seed is None else options.seed,
         prices=options.prices,
         start=start,
+        end=options.end,
+        home=options.home,
         history_s=max(FILE_HISTORY_S, asked_s)
         if options.prices
         else max(HISTORY_S, asked_s, needed_s),
