@@ -243,6 +243,7 @@ SHELLS = (
     "operations/bench/relay_benchmark.py",
     "operations/bench/scenarios.py",
     "operations/bench/stub_model.py",
+    "operations/commands/candles_cache.py",
     "operations/commands/compete.py",
     "operations/commands/compete_end.py",
     "operations/commands/compete_monitor.py",

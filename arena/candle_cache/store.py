@@ -19,7 +19,7 @@ from arena.bounded_files import NotReadable, read_regular
 from arena.candle_cache.day_file import decode_day, encode_day
 from arena.candle_cache.manifest import DayEntry, Manifest, decode_manifest, encode_manifest
 from arena.candle_cache.series import DAY_S, FOLDER, Series, checked_series, day_name, days_of
-from arena.candle_cache.spans import Spans, missing, union
+from arena.candle_cache.spans import Spans, missing, union, within
 from arena.errors import BrokenLog, UsageError
 
 MANIFEST_FILE: Final = "manifest.json"
@@ -27,6 +27,7 @@ LOCK_FILE: Final = ".lock"
 MANIFEST_BYTES_MAX: Final = 64 << 20
 DAY_BYTES_MAX: Final = 4 << 20
 SERIES_MAX: Final = 100_000
+SOURCE_CHARS_MAX: Final = 200
 
 
 class DayState(StrEnum):
@@ -170,7 +171,7 @@ class CandleStore:
             entries: dict[int, DayEntry] = {}
             contents: dict[int, bytes] = {}
             for day, new in days.items():
-                lines, covers = self._joined(manifest, day, new, merge or newest_wins)
+                lines, covers, source = self._joined(manifest, day, new, merge or newest_wins)
                 contents[day] = encode_day(lines)
                 before = manifest.days.get(day)
                 entries[day] = DayEntry(
@@ -178,7 +179,7 @@ class CandleStore:
                     sha256=sha256(contents[day]).hexdigest(),
                     covers=covers,
                     gaps=missing(lines, covers, series.step_s),
-                    source=new.source,
+                    source=source,
                     fetched_at=now,
                     replaces=before.sha256 if before else "",
                 )
@@ -190,15 +191,19 @@ class CandleStore:
 
     def _joined(
         self, manifest: Manifest, day_s: int, new: NewDay, merge: "Merge"
-    ) -> tuple[Mapping[int, str], Spans]:
+    ) -> tuple[Mapping[int, str], Spans, str]:
         entry = manifest.days.get(day_s)
         state = self._state(manifest, day_s)
         if state is DayState.CHANGED:
             raise self._changed(manifest.series, day_s)
         if entry is None or state is not DayState.OK:
-            return dict(new.lines), union(new.covers)
+            return dict(new.lines), union(new.covers), new.source
         before = self.read_day(manifest.series, day_s, entry)
-        return merge(before, new), union((*entry.covers, *new.covers))
+        source = new.source
+        if within(new.covers, day_s, day_s + DAY_S) != ((day_s, day_s + DAY_S),):
+            source = entry.source if source in entry.source else f"{entry.source}, {source}"
+        covers = union((*entry.covers, *new.covers))
+        return merge(before, new), covers, source[:SOURCE_CHARS_MAX]
 
     def _state(self, manifest: Manifest, day_s: int) -> DayState:
         path = self.file(manifest.series, day_s)

@@ -1,4 +1,4 @@
-"""`arena candles formats|check`: the supported price files, and the content of one.
+"""`arena candles formats|check|list|import`: price files, and the cache of candles.
 
 Reads files of candles. Starts nothing, and needs no broker.
 """
@@ -16,6 +16,8 @@ from arena.errors import EXIT_USAGE, UsageError
 from arena.options import AsJson
 from arena.pricefiles.facts import PriceFacts
 from arena.pricefiles.formats import CONTAINERS, FORMATS, SUFFIXES
+from arena.settings import Settings
+from operations.commands import candles_cache
 from operations.commands.price_check import price_files_of, read_facts
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -44,8 +46,9 @@ def formats(as_json: AsJson = False) -> None:
 @app.command("check", epilog="Example: arena candles check BTC-USD.csv ETH-USD.csv")
 def check_files(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Price files to check, or their folder.")
-    ],
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="Price files, or their folder. [the cache]"),
+    ] = None,
     product: Annotated[
         str | None,
         typer.Option("--product", help="Product of the files. [from their names]"),
@@ -54,8 +57,11 @@ def check_files(
 ) -> None:
     """Read price files and print product, format, minutes, gaps and digest, or the error.
 
-    Exit code 2 if a file cannot be used.
+    Without files it checks the cache: digests, rows and gaps of every day. Exit code 2 if a file
+    cannot be used, 1 if one of the cache is not as it was written.
     """
+    if not files:
+        sys.exit(candles_cache.check_cache(Settings().home, as_json=as_json))
     found: list[JsonValue] = []
     any_refused = False
     for path in _with_folders_opened(files):
@@ -76,6 +82,35 @@ def check_files(
         print(json.dumps(found, indent=2))
     if any_refused:
         sys.exit(EXIT_USAGE)
+
+
+@app.command("list", epilog="Example: arena candles list --json")
+def list_(as_json: AsJson = False) -> None:
+    """List the series in the cache: venue, product, length, days, candles, gaps, size."""
+    candles_cache.print_list(Settings().home, as_json=as_json)
+
+
+@app.command("import", epilog="Example: arena candles import --venue kraken XBTUSD_1.csv")
+def import_(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Price files to add, or their folder.")
+    ],
+    venue: Annotated[
+        str | None, typer.Option("--venue", help="Venue of the candles. [from names and formats]")
+    ] = None,
+    product: Annotated[
+        str | None, typer.Option("--product", help="Product of the files. [from their names]")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add candles of price files to the cache: all of them, or none.
+
+    A candle that the cache has already is added once; one that differs from it is an error.
+    """
+    paths = _with_folders_opened(files)
+    candles_cache.import_files(
+        Settings().home, paths, venue=venue, product=product, as_json=as_json
+    )
 
 
 def _facts_of(path: Path, product: str | None) -> PriceFacts:

@@ -30,6 +30,12 @@ def load_venue(name: str) -> Any:
     return importlib.import_module(VENUES_MODULE).load_venue(name)
 
 
+def venue_names() -> tuple[str, ...]:
+    """Names of the venues that have a package, sorted."""
+    names: tuple[str, ...] = importlib.import_module(VENUES_MODULE).venue_names()
+    return names
+
+
 def by_venue(products: Iterable[str]) -> dict[str, list[str]]:
     """Venue -> its products, in the given order."""
     found: dict[str, list[str]] = {}
@@ -124,8 +130,7 @@ def _place(spec: "ArenaSpec", index: int) -> tuple[str | int, ...]:
 
 
 def _check_tables(spec: "ArenaSpec") -> None:
-    names: tuple[str, ...] = importlib.import_module(VENUES_MODULE).venue_names()
-    market = spec.market
+    names, market = venue_names(), spec.market
     asked: list[tuple[tuple[str | int, ...], str]] = [(("market", "venue"), market.venue)]
     asked += [(("markets", n, "venue"), table.venue) for n, table in enumerate(spec.markets)]
     asked += [(("arena", "products"), venue) for venue in by_venue(spec.arena.products)]
