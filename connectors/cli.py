@@ -39,6 +39,7 @@ from connectors.cli_options import (
     SimulatedVenue,
     Snapshots,
     StateOption,
+    WaitForJudge,
 )
 from connectors.venues import load_venue, venue_names
 
@@ -218,6 +219,7 @@ def replay(
     snapshots: Snapshots = None,
     deadline: Deadline = 60.0,
     agents_timeout: AgentsTimeout = 300.0,
+    wait_for_judge: WaitForJudge = False,
     bootstrap_servers: ProcessServers = None,
     log_level: LogLevel = None,
 ) -> None:
@@ -251,7 +253,7 @@ def replay(
         home=settings.home,
         interval_s=min_interval,
         snapshots=snapshots,
-        timeouts=LockstepTimeouts(deadline, agents_timeout),
+        timeouts=LockstepTimeouts(deadline, agents_timeout, deadline if wait_for_judge else None),
         context=tuple(context or ()),
         features=chosen,
         history_minutes=historical_minutes,

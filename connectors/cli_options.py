@@ -59,6 +59,10 @@ Agents = Annotated[
     list[str] | None,
     typer.Option("--agents", help="Agents to wait for: comma-separated or the flag repeated."),
 ]
+WaitForJudge = Annotated[
+    bool,
+    typer.Option("--wait-for-judge", help="In lock-step: wait until the judge has coached, too."),
+]
 ReplaySeed = Annotated[
     int | None, typer.Option("--seed", help="Seed for synthetic prices, without files. [7]")
 ]

@@ -104,6 +104,11 @@ CoachTrials = Annotated[
     typer.Option("--coach-trials", help="auto approves only what a trial promotes."),
 ]
 
+LockStep = Annotated[
+    bool,
+    typer.Option("--lock-step", help="With --coach: coach when a snapshot is answered by all."),
+]
+
 
 @app.callback(invoke_without_command=True)
 def judge(
@@ -126,6 +131,7 @@ def judge(
     coach_scale_risk: CoachScaleRisk = None,
     coach_risk_factor: CoachRiskFactor = "0.5",
     coach_trials: CoachTrials = False,
+    lock_step: LockStep = False,
 ) -> None:
     """Rank the agents, with confidence intervals, and report which differences are more than luck.
 
@@ -158,6 +164,7 @@ def judge(
         turns=turn_judge_options(chat_node, share, calls_per_day),
         evaluations=EvaluationOptions(first_after_s=first_after_s),
         coach=coach_settings(coach, *times, coach_risk_factor, trials=coach_trials),
+        lock_step=lock_step,
     )
     live = not once and not as_json
     with find_arena(

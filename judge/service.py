@@ -31,6 +31,7 @@ from judge.leaderboard import (
     horizon_of,
     leaderboard,
 )
+from judge.lockstep_rounds import LockstepRounds
 from judge.prompts.coach import CoachSettings
 from judge.schedule import newest_due
 from judge.season import SEASON_TOPICS, SeasonBuilder
@@ -53,6 +54,7 @@ class JudgeOptions:
         evaluations: Options of the evaluations of agents.
         turns: How turns are judged by a language model; None if they are not.
         coach: How the coach works; None for no coach.
+        lock_step: The market waits: evaluate and coach once per snapshot, when it is answered.
     """
 
     confidence: float = CONFIDENCE
@@ -61,6 +63,7 @@ class JudgeOptions:
     evaluations: EvaluationOptions = DEFAULT_OPTIONS
     turns: TurnJudgeOptions | None = None
     coach: CoachSettings | None = None
+    lock_step: bool = False
 
     def id_of(self, snapshot_id: str) -> str:
         """Return the id of the evaluation up to a snapshot."""
@@ -151,6 +154,7 @@ class Judge:
         published: Ids of the evaluations in the topic.
         looks: Cache of earlier looks' decisions.
         evaluator: Evaluates single agents.
+        rounds: Evaluates and coaches in lock-step with the market; None without one.
     """
 
     def __init__(self, node: Node, options: JudgeOptions) -> None:
@@ -166,6 +170,7 @@ class Judge:
         self.published: set[str] = set()
         self.looks = LookCache()
         self.evaluator = AgentEvaluator(node, self.checkpoint, options.evaluations)
+        self.rounds: LockstepRounds | None = None
 
     @property
     def builder(self) -> SeasonBuilder:
@@ -187,7 +192,10 @@ class Judge:
             )
             while True:
                 await self._publish_if_due(reader)
-                await self.evaluator.publish_due(lambda: self._catch_up(reader))
+                if self.rounds is None:
+                    await self.evaluator.publish_due(lambda: self._catch_up(reader))
+                else:
+                    await self.rounds.play(lambda: self._catch_up(reader))
                 for record in await reader.read(
                     timeout_s=READ_TIMEOUT_S, max_records=RECORDS_PER_READ
                 ):
@@ -200,6 +208,8 @@ class Judge:
         """Fold one record."""
         if record.topic not in BOOK_TOPICS:
             self.checkpoint.apply(record)
+            if self.rounds is not None:
+                self.rounds.note(record)
             return
         self.evaluator.apply(record)
         if record.topic != topics.EVALUATIONS.name:

@@ -9,7 +9,7 @@ coaches write the same records, of which the fold takes the first.
 from dataclasses import dataclass, field
 
 from arena import topics
-from arena.bus.base import Record
+from arena.bus.base import LogReader, Record
 from arena.messages import (
     AgentEvaluation,
     AgentSpec,
@@ -79,6 +79,7 @@ class Coach:
     Attributes:
         state: What it has read.
         acted_on: Agent -> id of the evaluation that it acted on last.
+        adjusted_to: Offset in `arena.control` after its newest adjustment; 0 before the first.
     """
 
     def __init__(self, node: Node, settings: CoachSettings) -> None:
@@ -92,23 +93,40 @@ class Coach:
         self._node = node
         self._settings = settings
         self.acted_on: dict[str, str] = {}
+        self.adjusted_to = 0
+        self._reader: LogReader | None = None
         self._by = f"judge/{node.host}"
 
     async def serve(self) -> None:
         """Follow the topics until cancelled."""
-        bus = self._node.bus
-        await bus.ensure_topics([topics.spec_of(name) for name in COACH_TOPICS])
-        reader = await bus.log_reader(*COACH_TOPICS)
+        reader = await self.open()
         try:
             while True:
-                for record in await read_list(reader):
-                    self.state.apply(record)
-                await self._act()
-                await self._act_on_trials()
+                await self.step()
                 for record in await reader.read(timeout_s=IDLE_READ_S):
                     self.state.apply(record)
         finally:
-            await reader.close()
+            await self.close()
+
+    async def open(self) -> LogReader:
+        """Open the reader of the topics."""
+        bus = self._node.bus
+        await bus.ensure_topics([topics.spec_of(name) for name in COACH_TOPICS])
+        self._reader = await bus.log_reader(*COACH_TOPICS)
+        return self._reader
+
+    async def close(self) -> None:
+        """Close it."""
+        if self._reader is not None:
+            await self._reader.close()
+
+    async def step(self) -> None:
+        """Read the topics to their ends, and act on what is new."""
+        assert self._reader is not None, "it is open"
+        for record in await read_list(self._reader):
+            self.state.apply(record)
+        await self._act()
+        await self._act_on_trials()
 
     async def _act(self) -> None:
         """Act on evaluations that were not acted on; everything before them was read."""
@@ -147,7 +165,8 @@ class Coach:
         if adjustment is None:
             return
         key = key_of_adjustment(agent)
-        await self._node.bus.append(topics.CONTROL.name, adjustment, key=key)
+        acked = await self._node.bus.append(topics.CONTROL.name, adjustment, key=key)
+        self.adjusted_to = acked.offset + 1
         self._node.log.info("limits of exposure are scaled", agent=agent, reason=adjustment.reason)
 
 

@@ -2,8 +2,8 @@
 
 Two runs of one contest in lock-step decide the same, whatever bus they used. Their records are
 compared byte for byte, except for what `IGNORED` lists with a reason. Records of different agents
-can follow each other in any order, so the order counts within a stream: what one agent, or one key
-without an agent, has in a partition of a topic.
+can follow each other in any order, so the order counts within a stream: what one agent has in a
+partition of a topic; without an agent what one key, or one call, has.
 """
 
 import hashlib
@@ -102,7 +102,7 @@ IGNORED: Final = (
 
 
 class Stream(NamedTuple):
-    """What one agent, or one key without an agent, has in a partition."""
+    """What one agent has in a partition; without an agent one key, or one call."""
 
     partition: int
     name: str
@@ -221,9 +221,9 @@ def _compared(records: Iterable[Record]) -> Iterable[Record]:
 
 
 def _stream_of(record: Record, content: Mapping[str, Json]) -> Stream:
-    body = content["value"]
-    agent = body.get("agent") if isinstance(body, dict) else None
-    return Stream(record.partition, agent if isinstance(agent, str) else record.key_text)
+    body = content["value"] if isinstance(content["value"], dict) else {}
+    names = body.get("agent"), record.key_text, body.get("call_id")
+    return Stream(record.partition, next((str(name) for name in names if name), ""))
 
 
 def _digest(content: Mapping[str, Json]) -> bytes:

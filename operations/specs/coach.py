@@ -68,6 +68,11 @@ def check_coach(table: CoachTable | None, contest: "CompetitionTable | None") ->
         raise SpecFault(("coach", "trials"), f"{what}; remove it")
 
 
+def waits_for_judge(coach: CoachTable | None, contest: "CompetitionTable | None") -> bool:
+    """True if the next snapshot waits for the judge: a contest in lock-step with a coach."""
+    return coach is not None and contest is not None and contest.lock_step
+
+
 def coach_flags(coach: CoachTable | None) -> list[str]:
     """The flags of `arena judge`; none without a coach."""
     if coach is None:

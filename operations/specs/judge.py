@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from arena.unknown_names import closest_first, listed
-from operations.specs.coach import CoachTable, Duration, coach_flags
+from operations.specs.coach import CoachTable, Duration, coach_flags, waits_for_judge
 from operations.specs.errors import SpecFault
 from operations.specs.tables import ChatNodeTable, Name, Share, SpecTable
 
@@ -84,4 +84,5 @@ def judge_command(
     for flag, value in options.items():
         if value is not None:
             words += [flag, f"{value:f}" if isinstance(value, Decimal) else str(value)]
-    return words + coach_flags(coach)
+    in_rounds = ["--lock-step"] if waits_for_judge(coach, contest) else []
+    return words + coach_flags(coach) + in_rounds

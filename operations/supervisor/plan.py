@@ -25,7 +25,7 @@ from arena.strategy_files import is_file_name
 from operations.processes.child import ProcessSpec
 from operations.specs.alerts import alerts_command, require_receivers
 from operations.specs.arena_spec import AgentTable, ArenaSpec, ChatNodeTable, CompetitionTable
-from operations.specs.coach import trials_command
+from operations.specs.coach import trials_command, waits_for_judge
 from operations.specs.competition import BASELINES
 from operations.specs.features import connector_flags, exchange_flags
 from operations.specs.judge import judge_command
@@ -222,6 +222,7 @@ def replay_command(spec: ArenaSpec, directory: Path) -> list[str]:
         "--deadline": max(a.decision_deadline_s or 0.0 for a in spec.agents),
     }
     more = context_flags(spec, directory) + connector_flags(spec.features)
+    more += ["--wait-for-judge"] if waits_for_judge(spec.coach, contest) else []
     return [*words, *_flags(options), *more]
 
 

@@ -5,6 +5,7 @@ market_events      the simulated market's state as events of the feed        pur
 pacing             which agents the last snapshot waits for, and how long    pure
 batch_prefix       how much of a batch is already in the log                 pure
 agent_tracker      reads the roster, accounts and turns of the agents
+judge_wait         waits until the judge has coached
 batch_tail         reads what follows a snapshot's batch
 batch_publisher    appends tickers, candles and snapshots at the offsets it expects
 lockstep_publisher publishes, waits, resumes

@@ -25,6 +25,7 @@ from connectors.market.context.snapshot_context import SnapshotContext
 from connectors.market.lockstep.agent_tracker import AgentTracker
 from connectors.market.lockstep.batch_publisher import BatchPublisher, BatchWriter
 from connectors.market.lockstep.batch_tail import batch_tail
+from connectors.market.lockstep.judge_wait import JudgeWait
 from connectors.market.lockstep.pacing import MissingAgents, Pacer, WaitState
 from connectors.market.lockstep.snapshot_replay import SnapshotReplay
 from connectors.market.recent_snapshots import newest_snapshots, starts_at_offset_zero
@@ -49,10 +50,12 @@ class LockstepTimeouts:
     Attributes:
         deadline_s: Time for the turns on a snapshot.
         agents_s: Time for all agents to be on the roster and have an account.
+        judge_s: Time for the judge to coach after a snapshot; None does not wait for it.
     """
 
     deadline_s: float
     agents_s: float
+    judge_s: float | None = None
 
 
 class LockstepPublisher:
@@ -84,6 +87,9 @@ class LockstepPublisher:
         self._context = SnapshotContext(node, context_files)
         self._missed: dict[str, int] = {}
         self._snapshots_end = 0
+        judge_s = timeouts.judge_s
+        self._judge = None if judge_s is None else JudgeWait(node, judge_s)
+        self._newest_id = ""
 
     async def serve(self) -> None:
         """Publish every snapshot and wait for the last one's turns.
@@ -114,6 +120,8 @@ class LockstepPublisher:
         finally:
             await self._tracker.close()
             await self._context.close()
+            if self._judge is not None:
+                await self._judge.close()
         self.node.log.info("every snapshot is answered", snapshots=self.replay.total)
 
     async def _begin(self) -> None:
@@ -295,6 +303,8 @@ class LockstepPublisher:
             )
         else:
             self.node.log.debug("answered", index=self.replay.index, waited_ms=waited_ms)
+            if self._judge is not None:
+                await self._judge.wait(self._newest_id)
 
     async def _append_batch(self) -> None:
         """Append the trading rules and the last ticker of every product."""
@@ -349,6 +359,7 @@ class LockstepPublisher:
 
     def _note_published(self, snapshot: MarketSnapshot) -> None:
         self.pacer.start_wait(self.replay.index, self.node.clock.monotonic())
+        self._newest_id = snapshot.snapshot_id
         self.node.status = "running"
         self.node.counters["snapshots"] = self.replay.index + 1
         self.node.details["as_of"] = snapshot.as_of.isoformat()

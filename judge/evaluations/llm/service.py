@@ -79,19 +79,13 @@ class TurnJudge:
         self.state = TurnsToJudge(self.rubric, options.node, options.sampling, self._is_competitor)
         self._asked: dict[str, tuple[AskedTurn, float]] = {}
         self._changed = True
+        self._in_order = False
+        self._readers: tuple[LogReader, LogReader] | None = None
 
     async def serve(self) -> None:
         """Follow the topics, and ask about the turns that are due."""
-        node, bus = self.node, self.node.bus
-        prompted = topics.PROMPTED.member(self.options.node)
-        names = (*TURN_TOPICS, topics.ROSTER.name)
-        await bus.ensure_topics([prompted, *map(topics.spec_of, names)])
-        since_ms = int((node.clock.now().timestamp() - LOOK_BACK_S) * 1000)
-        roster = await bus.log_reader(topics.ROSTER.name)
-        reader = await bus.log_reader(*TURN_TOPICS, start=Start.since(since_ms))
+        reader, roster = await self.open()
         try:
-            await self._catch_up(roster)
-            await self._catch_up(reader)
             self._report("judging turns", sampled=self.state.sampled)
             while True:
                 await self._judge_due()
@@ -102,8 +96,45 @@ class TurnJudge:
                 for record in await roster.read(timeout_s=0.0, max_records=RECORDS_PER_READ):
                     self.apply(record)
         finally:
+            await self.close()
+
+    async def finish(self) -> None:
+        """Read the topics to their ends, ask about all turns that are due, wait for the answers.
+
+        Judgements are published in the order of the questions.
+        """
+        assert self._readers is not None, "it is open"
+        reader, roster = self._readers
+        self._in_order = self._changed = True
+        await self._catch_up(roster)
+        await self._catch_up(reader)
+        while True:
+            await self._judge_due()
+            paused = self.state.paused_until(self.node.clock.now()) is not None
+            if not self._asked and (paused or not self._changed):
+                return
+            if self._asked:
+                for record in await reader.read(timeout_s=READ_TIMEOUT_S):
+                    self.apply(record)
+
+    async def open(self) -> tuple[LogReader, LogReader]:
+        """Read the topics to their present ends; returns the readers of turns and of the roster."""
+        node, bus = self.node, self.node.bus
+        prompted = topics.PROMPTED.member(self.options.node)
+        names = (*TURN_TOPICS, topics.ROSTER.name)
+        await bus.ensure_topics([prompted, *map(topics.spec_of, names)])
+        since_ms = int((node.clock.now().timestamp() - LOOK_BACK_S) * 1000)
+        roster = await bus.log_reader(topics.ROSTER.name)
+        reader = await bus.log_reader(*TURN_TOPICS, start=Start.since(since_ms))
+        self._readers = reader, roster
+        await self._catch_up(roster)
+        await self._catch_up(reader)
+        return self._readers
+
+    async def close(self) -> None:
+        """Close the readers."""
+        for reader in self._readers or ():
             await reader.close()
-            await roster.close()
 
     def apply(self, record: Record) -> None:
         """Fold one record."""
@@ -178,6 +209,8 @@ class TurnJudge:
             elif waited_s >= self.options.wait_s:
                 del self._asked[call_id]
                 await self._publish(unanswered(asked, self.options.wait_s, clock.now()))
+            elif self._in_order:
+                return  # Its judgement comes before those of later questions.
 
     async def _publish(self, judgement: TurnJudgement) -> None:
         node = self.node

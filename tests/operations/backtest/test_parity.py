@@ -4,8 +4,11 @@ The same specification is run by `arena compete run` over a real Kafka and by `a
 has everything that can be turned on; on two real days of prices, where they are there.
 """
 
+import contextlib
 import csv
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,16 @@ import pytest
 
 from arena import topics
 from arena.exports import read_manifest, read_records
-from arena.messages import MarketSnapshot, OrderDecided, SkippedSnapshots
+from arena.messages import (
+    MarketSnapshot,
+    OrderDecided,
+    PromptDecided,
+    SkippedSnapshots,
+    Turn,
+    TurnJudgement,
+)
 from arena.messages.base import Message
-from arena.runs import RECORDS
+from arena.runs import RECORDS, read_run
 from arena.settings import Settings
 from ledger.audit.compare_text import remarks
 from ledger.audit.same_records import TopicComparison, compare_records
@@ -23,7 +33,7 @@ from ledger.audit.sources import RecordSource, reader_of
 from tests.conftest import SHARED
 from tests.operations.backtest.test_backtest import document
 from tests.operations.commands.cli import ROOT
-from tests.operations.commands.contests import Contests
+from tests.operations.commands.contests import Contests, is_started, wait_for
 
 DAYS = SHARED / "candles" / "normalized"
 REAL = ("BTC-USD", "ETH-USD", "LTC-USD")
@@ -65,6 +75,18 @@ strategies = ["scalper", "momentum"]
 models = ["rules"]
 repeats = 2
 baselines = ["buy_and_hold", "random"]
+prompts = "coached"
+
+[judge]
+chat_node = "rules"
+share = 0.5
+evaluate_after = "{short}"
+
+[coach]
+auto = true
+cooldown = "{short}"
+expires = "{long}"
+scale_risk = "{long}"
 
 [[agents]]
 name = "gated"
@@ -98,6 +120,8 @@ def spec_on_real_days() -> str:
         wallets="",
         every="2h",
         quiet_max="6h",
+        short="3h",
+        long="9h",
     )
 
 
@@ -111,6 +135,8 @@ def spec_on_synthetic_prices() -> str:
         wallets="wallets = { BTC = 0.5 }",
         every="2m",
         quiet_max="6m",
+        short="5m",
+        long="15m",
     )
 
 
@@ -146,6 +172,81 @@ def require_everything_happened(run: Path, snapshots: int) -> None:
     assert any(order.risk is not None and order.risk.decision == "adjusted" for order in orders)
     turns = messages_of(run, topics.TURNS.name)
     assert any(isinstance(turn, SkippedSnapshots) and turn.agent == "gated" for turn in turns)
+    assert any(isinstance(m, TurnJudgement) for m in messages_of(run, topics.EVALUATIONS.name))
+    prompts = messages_of(run, topics.PROMPTS.name)
+    approved = {m.version for m in prompts if isinstance(m, PromptDecided)}
+    assert approved & {turn.version for turn in turns if isinstance(turn, Turn)}
+
+
+COACHED = """\
+[arena]
+name = "coached"
+products = ["BTC-USD", "SOL-USD"]
+
+[market]
+source = "replay"
+
+[[chat_nodes]]
+name = "rules"
+model_id = "scripted"
+
+[competition]
+snapshots = 24
+baselines = ["random"]
+prompts = "coached"
+
+[judge]
+chat_node = "rules"
+share = 0.5
+evaluate_after = "5m"
+
+[coach]
+auto = true
+cooldown = "5m"
+
+[[agents]]
+name = "reckless"
+strategy = "{root}/examples/strategies/reckless.toml"
+chat_node = "rules"
+"""
+KILLED_AFTER = ("7/", "13/")
+"""Numbers of the snapshots after which every process is killed: the coach has proposed, and then
+changed a text."""
+
+
+@pytest.mark.timeout(240)
+def test_kills_change_nothing_in_a_coached_contest(settings: Settings, tmp_path: Path) -> None:
+    """The judge too is killed, and continues: the accounts are those of the backtest."""
+    text = COACHED.format(root=ROOT)
+    spec = tmp_path / "coached.toml"
+    spec.write_text(text)
+    contests, killed = Contests(settings, spec), list[str]()
+
+    def kill() -> None:
+        directory, _ = contests.run_when(is_started)
+        log = directory / "logs" / "connector.log"
+        for number in KILLED_AFTER:
+            wait_for(lambda at=number: log.exists() and f'"number": "{at}' in log.read_text())
+            for process in read_run(directory).processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
+                    killed.append(process.name)
+
+    traded = contests.outcome(str(spec), meddle=kill)
+    tested = document(tmp_path, text)
+
+    assert killed.count("judge") == len(KILLED_AFTER)
+    run = Path(tested["directory"])
+    prompts = messages_of(run, topics.PROMPTS.name)
+    assert any(isinstance(m, PromptDecided) for m in prompts)
+    assert tested["account_digest"] == traded["account_digest"]
+    assert versions_of(run) == versions_of(Path(traded["directory"]))
+
+
+def versions_of(run: Path) -> dict[tuple[str, str], str]:
+    """Agent and snapshot -> version of the text that the agent played by."""
+    turns = messages_of(run, topics.TURNS.name)
+    return {(t.agent, t.snapshot_id): t.version for t in turns if isinstance(t, Turn)}
 
 
 @pytest.mark.timeout(240)

@@ -68,6 +68,18 @@ def test_lock_step_competition_has_its_processes() -> None:
     assert " ".join(found["judge"].argv) == "arena judge --confidence 0.9 --seed 1"
 
 
+def test_lock_step_waits_for_a_coach() -> None:
+    """The judge coaches once per snapshot, and the connector waits for it; not in real time."""
+    coached = planned(TEXT + 'prompts = "coached"\n[coach]\nauto = true\n')
+    assert coached["connector"].argv[-1] == "--wait-for-judge"
+    assert coached["judge"].argv[-1] == "--lock-step"
+
+    real_time = TEXT.replace('source = "replay"', 'source = "exchange"') + 'pacing = "real-time"\n'
+    found = planned(real_time + 'prompts = "coached"\n[coach]\nauto = true\n')
+    assert "--wait-for-judge" not in found["connector"].argv
+    assert "--lock-step" not in found["judge"].argv
+
+
 def test_recorded_prices_need_no_seed_or_start() -> None:
     """The command has neither; paths of files are relative to the specification."""
     found = planned(TEXT.replace('"replay"\n', '"replay"\nprices = ["a.csv", "/b.csv"]\n'))
