@@ -17,6 +17,7 @@ from arena.options import AsJson, Prefix, Run, Servers
 from arena.output import print_note
 from arena.plural import counted
 from arena.settings import Settings
+from ledger.cli_candles import candles_app
 from ledger.locate import (
     books_in,
     books_of,
@@ -42,6 +43,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(candles_app, name="candles", help="Candles of the cache for the books.")
 
 Books = Annotated[
     str | None,

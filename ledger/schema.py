@@ -208,7 +208,7 @@ candles = _table(
     *(Column(name, DIGITS, nullable=False) for name in ("open", "high", "low", "close", "volume")),
     PrimaryKeyConstraint("venue", "product_id", "granularity_s", "start_us"),
 )
-"""Every closed candle that a snapshot contained, once."""
+"""Every closed candle that a snapshot contained or `arena ledger candles import` added, once."""
 
 progress = _table(
     "progress",
