@@ -1,6 +1,6 @@
 # Every recipe is one command that replaces its shell, so a signal to make reaches it.
 .DEFAULT_GOAL := help
-.PHONY: help demo compete verdict-check test check real-servers bench storm format lock clean
+.PHONY: help demo compete verdict-check test check real-servers bench storm simulate format lock clean
 MAKEFLAGS += --no-print-directory
 RUNTIME := exec scripts/setup runtime
 DEV := exec scripts/setup dev
@@ -38,6 +38,9 @@ bench: ## turns per second, latency, memory, the page, indicators (ARGS='--only 
 
 storm: ## a whole arena under faults, then the checker (ARGS='--seed 1 --minutes 2 --json storm.json')
 	@$(RUNTIME) $(PYTHON) -m arena storm $(ARGS)
+
+simulate: ## an arena in one process under seeded faults (ARGS='--seeds 2000 --json simulate.json')
+	@$(RUNTIME) $(PYTHON) -m arena simulate $(ARGS)
 
 format: ## format the code
 	@$(DEV) $(PYTHON) -m ruff format .

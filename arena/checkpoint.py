@@ -15,9 +15,11 @@ import errno
 import os
 from collections import deque
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import partial
 from hashlib import file_digest, sha256
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -39,6 +41,26 @@ MAGIC = b"arena checkpoint\n"
 DIGEST_BYTES = 32
 FILE_BYTES_MAX = 256 << 20
 """A larger checkpoint is neither written nor read: the fold starts at the first record."""
+
+
+class FileStore(Protocol):
+    """Files that simulated processes write instead of those of this machine."""
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Replace a file; raises OSError if the disk is full."""
+        ...
+
+    def read(self, path: Path) -> bytes | None:
+        """The content of a file; None if it does not exist."""
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Remove a file if it exists."""
+        ...
+
+
+STORE: ContextVar[FileStore | None] = ContextVar("store", default=None)
+"""The files of a simulated process; None for those of this machine."""
 
 
 class ShardImage(msgspec.Struct, array_like=True):
@@ -212,11 +234,15 @@ class ChecksummedFile:
         limit = FILE_BYTES_MAX * limits_factor() - len(MAGIC) - DIGEST_BYTES
         if len(payload) > limit:
             raise OSError(errno.EFBIG, f"{len(payload):,} bytes, the limit is {limit:,}")
+        content = MAGIC + sha256(payload).digest() + payload
+        if (store := STORE.get()) is not None:
+            store.write(self.path, content)
+            return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
             with draft.open("wb") as file:
-                file.write(MAGIC + sha256(payload).digest() + payload)
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self.path)
@@ -228,6 +254,8 @@ class ChecksummedFile:
 
         Drafts of killed processes beside the file are removed.
         """
+        if (store := STORE.get()) is not None:
+            return _payload_of(store.read(self.path) or b"")
         clear_drafts(self.path)
         try:
             with open_regular(self.path, FILE_BYTES_MAX) as file:
@@ -244,5 +272,16 @@ class ChecksummedFile:
 
     def discard(self) -> None:
         """Remove the file if it exists."""
+        if (store := STORE.get()) is not None:
+            store.remove(self.path)
+            return
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)
+
+
+def _payload_of(content: bytes) -> bytes | None:
+    """The payload of a file's content; None if it is not intact."""
+    begin = len(MAGIC) + DIGEST_BYTES
+    payload = content[begin:]
+    intact = content.startswith(MAGIC) and sha256(payload).digest() == content[len(MAGIC) : begin]
+    return payload if intact else None

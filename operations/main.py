@@ -61,6 +61,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "router-replay": ("routers.cli_replay:router_replay", "Replay recorded turns."),
     "tools-replay": ("trading_tools.cli_replay:tools_replay", "Replay recorded orders."),
     "audit": ("ledger.cli_audit:audit_app", "Verify, trace, replay and seal the records."),
+    "simulate": (
+        "operations.simulation.cli:simulate",
+        "Run an arena under seeded faults, many times.",
+    ),
     "storm": ("operations.storm.cli:storm", "Run a whole arena under faults, and check it."),
 }
 

@@ -101,6 +101,9 @@ class CoachingReader:
         )
         await self._node.bus.append(PROMPTS, text, key=config.agent)
         self._places.clear()
+        # Before the first turn: it names the text, even if the topics cannot be read then.
+        async with self._lock:
+            await self._read_to_ends()
 
     async def text_for(
         self, config: AgentConfig, history: AgentHistory, place: Place, as_of: datetime

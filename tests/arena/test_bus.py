@@ -10,15 +10,22 @@ from arena import topics
 from arena.bus import Bus, Record, Start
 from arena.bus.base import LATEST, GroupReader, LogReader
 from arena.bus.kafka import KafkaBus
-from arena.bus.memory import MemoryBus, MemoryCluster
+from arena.bus.memory import MemoryBus, MemoryCluster, milliseconds_of
+from arena.clock import SystemClock
 from arena.errors import BrokenLog, BrokerUnavailable, MessageTooLarge, UsageError
 from arena.messages import LlmCall, OpenAccount
 from arena.settings import Settings
+from operations.simulation.bus import SimulatedBus
+from operations.simulation.cluster import SimulatedCluster
+from operations.simulation.network import QUIET, Network
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 DEADLINE_S = 20.0
 COMMANDS = topics.COMMANDS.name
 FOUR = topics.TOOL_CALLS.name
+
+SLOW = Network(0.005, 0.2, 0.05, 0.1, 0.2, 0.5, 0.5, heartbeat_s=0.2)
+"""A network with delays, lost acks, reads of a part, and late members of groups."""
 
 Connect = Callable[[], Awaitable[Bus]]
 
@@ -28,19 +35,23 @@ def command(n: int) -> OpenAccount:
     return OpenAccount(call_id=str(n), agent="a", issued_at=NOW)
 
 
-@pytest.fixture(params=["memory", "kafka"])
+@pytest.fixture(params=["memory", "simulated", "slow", "kafka"])
 async def connect(
     request: pytest.FixtureRequest, tmp_path: object
 ) -> AsyncIterator[Callable[[], Awaitable[Bus]]]:
     """Opens further connections to the same arena."""
     opened: list[Bus] = []
     cluster = MemoryCluster()
+    network = SLOW if request.param == "slow" else QUIET
+    brokers = SimulatedCluster(milliseconds_of(SystemClock()), network)
     kafka: Settings | None = (
         request.getfixturevalue("settings") if request.param == "kafka" else None
     )
 
     async def open_bus() -> Bus:
         bus: Bus = KafkaBus(kafka) if kafka else MemoryBus(cluster)
+        if request.param in ("simulated", "slow"):
+            bus = SimulatedBus(brokers, SystemClock())
         await bus.start()
         await bus.ensure_topics(topics.fixed_topics())
         opened.append(bus)

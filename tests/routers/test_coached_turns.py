@@ -325,6 +325,18 @@ async def test_turns_go_on_while_prompts_cannot_be_read(memory_bus: MemoryBus) -
     assert [1, 1, 3] == [one.read_to[topics.PROMPTS.name] for one in await starts(peers)]
 
 
+async def test_own_text_is_known_once_it_is_registered(memory_bus: MemoryBus) -> None:
+    """A turn names it, even if the topics cannot be read before that turn."""
+    await memory_bus.ensure_topics(topics.fixed_topics())
+    node = Node("router", "alpha", Settings(), memory_bus, SystemClock())
+    reader = CoachingReader(node, ["alpha"])
+    await reader.register(agent_config(), AgentHistory())
+    known = reader.prompts.of("alpha").file_version
+    await reader.close()
+
+    assert FILE == known
+
+
 async def test_records_of_other_agents_are_not_kept(memory_bus: MemoryBus) -> None:
     """A process reads them, and remembers those of its own agents alone."""
     await memory_bus.ensure_topics(topics.fixed_topics())

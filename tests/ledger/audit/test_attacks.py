@@ -283,6 +283,25 @@ def test_state_digest_is_recomputed(log: ContestLog, matches: bool) -> None:
     assert 1 == found[2].counts["state digests"]
 
 
+def test_state_digest_of_an_owner_that_was_being_replaced_is_not_compared(log: ContestLog) -> None:
+    """A former owner's record came before the digest: its owner could not know it."""
+    shard = Shard()
+    for record in log.records[EVENTS]:
+        shard.apply(kind_of(record), record.value, record.offset)
+    digest = sha256(pack_shard(shard)).hexdigest()
+    newest = next(r for r in reversed(log.records[EVENTS]) if kind_of(r) == "OrderDecided")
+    stale = {**body_of(newest), "owner": "tools/former/host/1/0"}
+    append_raw(log, EVENTS, orjson.dumps(stale), "OrderDecided")
+    body: Json = {"epoch": shard.epoch, "owner": shard.owner, "seq": shard.seq, "prev": shard.head}
+    body |= {"format": FORMAT, "sha256": digest, "at": "2026-11-21T09:12:03Z"}
+    append_raw(log, EVENTS, orjson.dumps(body), "StateDigest")
+
+    found = log.results()
+
+    assert set() == set(log.failed())
+    assert 1 == found[2].counts["state digests of an owner that was being replaced"]
+
+
 def test_order_too_old_to_be_decided_is_counted(log: ContestLog) -> None:
     """Invariant 3: an order older than the executor's memory was answered, and has no event."""
     call = {**command_of(log), "call_id": "old", "issued_at": "2020-01-01T00:00:00Z"}

@@ -1,0 +1,1 @@
+"""A whole arena in one process under seeded faults: `arena simulate`."""

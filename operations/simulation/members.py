@@ -1,0 +1,145 @@
+"""The arena that is simulated: which processes, which agents, which market. Drawn from a seed."""
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from importlib import import_module
+from random import Random
+from typing import Any
+
+from arena.indicators.feature_sets import NO_FEATURES
+from operations.one_process import Member
+
+MARKETS = 4
+"""Different markets; each is played up to its first snapshot once, before the first run."""
+STRATEGIES = ("momentum", "random", "scalper", "brainrot")
+PRODUCTS = ("BTC-USD", "SOL-USD")
+HISTORY_MINUTES = 30
+START = datetime(2026, 1, 5, tzinfo=UTC)
+NODE = "rules"
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaPlan:
+    """The arena of one run.
+
+    Attributes:
+        agents: Agents as `arena routers --agent` names them.
+        snapshots: Number of snapshots.
+        market: Number of the market, below `MARKETS`.
+        deadline_s: Seconds for the turns on a snapshot.
+        executors, chat_nodes: Number of processes.
+        shards: Partitions of the account topics.
+        checkpoint_events: Events between two checkpoints of a shard.
+    """
+
+    agents: tuple[str, ...]
+    snapshots: int
+    market: int
+    deadline_s: float
+    executors: int
+    chat_nodes: int
+    shards: int
+    checkpoint_events: int
+
+
+def drawn_arena(random: Random, agents: int, snapshots: int) -> ArenaPlan:
+    """Draw the arena of a run.
+
+    Args:
+        random: The source of the draws.
+        agents: Number of agents.
+        snapshots: Number of snapshots.
+    """
+    named = []
+    for number in range(agents):
+        strategy = STRATEGIES[number] if number < 2 else random.choice(STRATEGIES)
+        seed = f"#{random.randrange(100)}" if strategy in ("random", "scalper") else ""
+        named.append(f"a{number}={strategy}@{NODE}{seed}")
+    return ArenaPlan(
+        agents=tuple(named),
+        snapshots=snapshots,
+        market=random.randrange(MARKETS),
+        deadline_s=random.choice((600.0, 600.0, 60.0)),
+        executors=random.choice((1, 2, 2, 3)),
+        chat_nodes=random.choice((1, 2)),
+        shards=random.choice((1, 1, 2, 3)),
+        checkpoint_events=random.choice((10, 40, 50_000)),
+    )
+
+
+# Any: operations compose the rooms by name, and do not import them.
+def _room(name: str) -> Any:
+    return import_module(name)
+
+
+def _lockstep(market: int, snapshots: int, agents: tuple[str, ...], wait_s: float) -> Any:
+    run, publisher = (
+        _room(f"connectors.market.lockstep.{name}") for name in ("run", "lockstep_publisher")
+    )
+    return run.LockstepOptions(
+        agents=agents,
+        products=PRODUCTS,
+        prices=(),
+        seed=market + 1,
+        start=START,
+        interval_s=60.0,
+        snapshots=snapshots,
+        timeouts=publisher.LockstepTimeouts(wait_s, 600.0),
+        features=NO_FEATURES,
+        history_minutes=HISTORY_MINUTES,
+    )
+
+
+@cache
+def _played(market: int, snapshots: int) -> bytes:
+    """A replay at its first snapshot, pickled."""
+    run = _room("connectors.market.lockstep.run")
+    return pickle.dumps(run.build_replay(_lockstep(market, snapshots, (), 60.0)))
+
+
+def prepare_markets(snapshots: int) -> None:
+    """Play all markets up to their first snapshots."""
+    for market in range(MARKETS):
+        _played(market, snapshots)
+
+
+def members_of(plan: ArenaPlan) -> dict[str, Callable[[], Member]]:
+    """Name of each process -> what it runs; called again at each start. The first ends the run."""
+    found: dict[str, Callable[[], Member]] = {}
+    routers, tools = _room("routers.cli"), _room("trading_tools.process")
+    parsed = [routers.parse_agent(text) for text in plan.agents]
+    names = tuple(name for name, *_ in parsed)
+    limits = _room("routers.turn_types").Limits(
+        rounds=4, decision_s=plan.deadline_s, tool_s=plan.deadline_s
+    )
+
+    def connector() -> Member:
+        options = _lockstep(plan.market, plan.snapshots, names, plan.deadline_s)
+        played = pickle.loads(_played(plan.market, plan.snapshots))  # our own bytes
+        return Member("connector", "replay", replace(options, replay=played))
+
+    found["connector"] = connector
+    rules = _room("trading_tools.rules").TradingRules(pacing="lock-step")
+    executor = tools.ToolsOptions(rules)
+    for number in range(1, plan.executors + 1):
+        found[f"tools-{number}"] = _same(Member("executor", f"tools-{number}", executor))
+    for number in range(1, plan.chat_nodes + 1):
+        found[f"chat-{number}"] = _chat_node
+    for agent in parsed:
+        configs = tuple(routers.agent_configs([agent], limits, None, "lock-step", None))
+        options = _room("routers.process").RouterOptions(configs)
+        found[f"router-{agent[0]}"] = _same(Member("router", agent[0], options))
+    return found
+
+
+def _same(member: Member) -> Callable[[], Member]:
+    return lambda: member
+
+
+def _chat_node() -> Member:
+    settings = _room("chat_nodes.model").ModelSettings("scripted")
+    model = _room("chat_nodes.model_types").open_model(settings)
+    return Member("chat-node", NODE, _room("chat_nodes.process").ChatNodeOptions(model))

@@ -1,0 +1,119 @@
+"""Runs seeds in child processes, side by side; each child is a fork that runs one seed.
+
+A fork begins with the same memory for every seed, so no seed can influence another one, and what a
+crashed process of a simulation leaves ends with the child.
+"""
+
+import gc
+import json
+import os
+import selectors
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from operations.simulation.run import SeedResult
+
+READ_BYTES = 1 << 16
+SECONDS_MAX = 300
+"""CPU seconds after which a child is ended."""
+
+# Any: a JSON document.
+Document = dict[str, Any]
+Job = Callable[[], SeedResult]
+
+
+@dataclass(slots=True)
+class _Child:
+    """A child that runs a job.
+
+    Attributes:
+        number: Number of the job.
+        pid: Its process id.
+        output: What it wrote so far.
+    """
+
+    number: int
+    pid: int
+    output: bytearray
+
+
+def results_of(jobs: Iterable[Job], workers: int) -> Iterator[tuple[int, SeedResult]]:
+    """Run jobs in children, and yield the number and the result of each as it ends.
+
+    If the iteration is stopped, the running children are ended.
+
+    Args:
+        jobs: The jobs.
+        workers: How many run at once.
+    """
+    waiting = enumerate(jobs)
+    running: dict[int, _Child] = {}
+    with selectors.DefaultSelector() as selector:
+        try:
+            while True:
+                while len(running) < workers and (job := next(waiting, None)) is not None:
+                    child, pipe = _start(*job)
+                    running[pipe] = child
+                    selector.register(pipe, selectors.EVENT_READ)
+                if not running:
+                    return
+                for key, _ in selector.select():
+                    pipe = key.fd
+                    if content := os.read(pipe, READ_BYTES):
+                        running[pipe].output += content
+                        continue
+                    selector.unregister(pipe)
+                    os.close(pipe)
+                    child = running.pop(pipe)
+                    yield child.number, _result(child)
+        finally:
+            for pipe, child in running.items():
+                os.close(pipe)
+                os.kill(child.pid, signal.SIGKILL)
+                os.waitpid(child.pid, 0)
+
+
+def _start(number: int, job: Job) -> tuple[_Child, int]:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(writing)
+        return _Child(number, pid, bytearray()), reading
+    # The child: whatever happens, it ends here.
+    os.close(reading)
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.alarm(SECONDS_MAX)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        gc.set_threshold(0)
+        document: Document = {"result": job().document()}
+    except BaseException:  # reported by the parent
+        document = {"error": traceback.format_exc()}
+    try:
+        with os.fdopen(writing, "wb") as file:
+            file.write(json.dumps(document).encode())
+    finally:
+        os._exit(0)
+
+
+def _result(child: _Child) -> SeedResult:
+    """The result that a child has written.
+
+    Raises:
+        RuntimeError: The child failed, which is an error of the simulator.
+    """
+    _, status = os.waitpid(child.pid, 0)
+    try:
+        document: Document = json.loads(child.output)
+    except ValueError:
+        raise RuntimeError(f"a child ended with status {status}") from None
+    if error := document.get("error"):
+        raise RuntimeError(f"the simulator failed:\n{error}")
+    found = document["result"]
+    return SeedResult(**{**found, "reasons": tuple(found["reasons"])})

@@ -1,0 +1,79 @@
+"""`arena simulate`: seeds hold, a seed is the same again, and faults that are planted are found."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.simulation.export import export_logs
+from operations.simulation.plan import Fault
+from operations.simulation.run import plan_of
+from operations.simulation.shorten import shortest
+from operations.simulation.world import World
+
+ROOT = Path(__file__).resolve().parents[2]
+SEEDS = 10
+
+
+# Any: a JSON document.
+def simulated(folder: Path, *flags: str, hash_seed: str = "0") -> tuple[int, dict[str, Any]]:
+    """The exit code and the figures of a run."""
+    figures = folder / f"figures-{hash_seed}.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "arena", "simulate", *flags, "--json", str(figures)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert figures.exists(), done.stderr
+    document: dict[str, Any] = json.loads(figures.read_text(encoding="utf-8"))
+    return done.returncode, document
+
+
+def test_fixed_seeds_hold(tmp_path: Path) -> None:
+    """Every invariant holds after the faults of each seed, and the faults hit something."""
+    code, found = simulated(tmp_path, "--seeds", str(SEEDS))
+
+    assert (0, SEEDS, []) == (code, found["seeds"], found["failed"]), found["failures"]
+    assert found["faults"] > SEEDS
+    assert found["restarts"] > 0
+
+
+def test_a_seed_is_the_same_in_another_process(tmp_path: Path) -> None:
+    """The trace has the same lines, whatever the hash seed."""
+    traces = []
+    for hash_seed in ("1", "99"):
+        trace = tmp_path / f"trace-{hash_seed}"
+        flags = ("--seed", "8", "--snapshots", "10", "--trace", str(trace))
+        assert 0 == simulated(tmp_path, *flags, hash_seed=hash_seed)[0]
+        traces.append(trace.read_text(encoding="utf-8"))
+
+    assert traces[0] == traces[1]
+    assert " append account.events[" in traces[0]
+
+
+def test_records_of_a_simulation_can_be_exported(tmp_path: Path) -> None:
+    """So that the commands that read exports can look at what a seed left."""
+    plan = plan_of(1, 2, 3)
+    world = World(plan)
+    world.run()
+    export_logs(world.cluster, tmp_path / "records")
+
+    manifest = json.loads((tmp_path / "records" / "manifest.json").read_text(encoding="utf-8"))
+    assert {"account.events", "agent.turns"} <= set(manifest["topics"])
+
+
+@pytest.mark.parametrize("needed", [(), (3,), (0, 7), (2, 3, 4)])
+def test_faults_are_shortened_to_those_that_matter(needed: tuple[int, ...]) -> None:
+    """Those after the last that matters go first, then the others, one by one."""
+    faults = tuple(Fault(n, 0, "crash", 0.5, 1.0, keeps=True) for n in range(10))
+
+    left = shortest(faults, lambda plan: set(needed) <= {fault.at for fault in plan})
+
+    assert needed == tuple(fault.at for fault in left)
