@@ -17,6 +17,8 @@ MARKETS = 4
 STRATEGIES = ("momentum", "random", "scalper", "brainrot")
 PRODUCTS = ("BTC-USD", "SOL-USD")
 HISTORY_MINUTES = 30
+PRICE_AGE_S_MAX = 86_400
+"""Venue time runs faster than the clocks of the hosts."""
 START = datetime(2026, 1, 5, tzinfo=UTC)
 NODE = "rules"
 
@@ -29,6 +31,8 @@ class ArenaPlan:
         agents: Agents as `arena routers --agent` names them.
         snapshots: Number of snapshots.
         market: Number of the market, below `MARKETS`.
+        pacing: "lock-step", or "real-time": then the market waits for `deadline_s` at most, and an
+            order is decided by the newest prices.
         deadline_s: Seconds for the turns on a snapshot.
         executors, chat_nodes: Number of processes.
         shards: Partitions of the account topics.
@@ -38,6 +42,7 @@ class ArenaPlan:
     agents: tuple[str, ...]
     snapshots: int
     market: int
+    pacing: str
     deadline_s: float
     executors: int
     chat_nodes: int
@@ -58,11 +63,14 @@ def drawn_arena(random: Random, agents: int, snapshots: int) -> ArenaPlan:
         strategy = STRATEGIES[number] if number < 2 else random.choice(STRATEGIES)
         seed = f"#{random.randrange(100)}" if strategy in ("random", "scalper") else ""
         named.append(f"a{number}={strategy}@{NODE}{seed}")
+    pacing = random.choice(("lock-step", "real-time"))
+    deadlines = (600.0, 600.0, 60.0) if pacing == "lock-step" else (1.0, 5.0, 30.0)
     return ArenaPlan(
         agents=tuple(named),
         snapshots=snapshots,
         market=random.randrange(MARKETS),
-        deadline_s=random.choice((600.0, 600.0, 60.0)),
+        pacing=pacing,
+        deadline_s=random.choice(deadlines),
         executors=random.choice((1, 2, 2, 3)),
         chat_nodes=random.choice((1, 2)),
         shards=random.choice((1, 1, 2, 3)),
@@ -122,14 +130,16 @@ def members_of(plan: ArenaPlan) -> dict[str, Callable[[], Member]]:
         return Member("connector", "replay", replace(options, replay=played))
 
     found["connector"] = connector
-    rules = _room("trading_tools.rules").TradingRules(pacing="lock-step")
+    rules = _room("trading_tools.rules").TradingRules(
+        pacing=plan.pacing, price_age_s_max=PRICE_AGE_S_MAX
+    )
     executor = tools.ToolsOptions(rules)
     for number in range(1, plan.executors + 1):
         found[f"tools-{number}"] = _same(Member("executor", f"tools-{number}", executor))
     for number in range(1, plan.chat_nodes + 1):
         found[f"chat-{number}"] = _chat_node
     for agent in parsed:
-        configs = tuple(routers.agent_configs([agent], limits, None, "lock-step", None))
+        configs = tuple(routers.agent_configs([agent], limits, None, plan.pacing, None))
         options = _room("routers.process").RouterOptions(configs)
         found[f"router-{agent[0]}"] = _same(Member("router", agent[0], options))
     return found

@@ -19,7 +19,7 @@ from operations.simulation.plan import SKEW_S_MAX, Fault
 from operations.simulation.process import Ends, HostClock, SimulatedProcess
 
 Chosen = TypeVar("Chosen")
-BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
+BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 SEASON_S_MAX = 4 * 3_600.0
 """Most virtual seconds of a season."""
 REST_S_MAX = 600.0

@@ -36,6 +36,7 @@ def simulated(folder: Path, *flags: str, hash_seed: str = "0") -> tuple[int, dic
     return done.returncode, document
 
 
+@pytest.mark.timeout(600)
 def test_fixed_seeds_hold(tmp_path: Path) -> None:
     """Every invariant holds after the faults of each seed, and the faults hit something."""
     code, found = simulated(tmp_path, "--seeds", str(SEEDS))
@@ -45,6 +46,7 @@ def test_fixed_seeds_hold(tmp_path: Path) -> None:
     assert found["restarts"] > 0
 
 
+@pytest.mark.timeout(300)
 def test_a_seed_is_the_same_in_another_process(tmp_path: Path) -> None:
     """The trace has the same lines, whatever the hash seed."""
     traces = []

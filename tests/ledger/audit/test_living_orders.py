@@ -127,6 +127,24 @@ def test_breach_of_a_limit_is_reported(
     assert any(text in violation.expected for violation in found[LIMITS].violations)
 
 
+def test_time_exit_may_fire_before_an_earlier_snapshot_was_read(sound: ContestLog) -> None:
+    """The time of its ticker counts, too: the next check may be of a snapshot before that."""
+    log = sound.copy()
+    fired = log.find(
+        EVENTS,
+        lambda record, body: (
+            body.get("order_type") == "time_exit" and body.get("outcome") == "filled"
+        ),
+    )
+    kinds = [record.headers["type"] for record in log.records[EVENTS]]
+    check = kinds.index(b"MarketChecked", fired)
+    log.change(EVENTS, check, lambda body: body.update(as_of="2020-01-01T00:00:00Z"))
+
+    found = log.results()[LIMITS]
+
+    assert [] == [one for one in found.violations if one.expected.startswith("a fill from")]
+
+
 def test_buy_after_a_breach_of_the_daily_loss_is_reported(sound: ContestLog) -> None:
     """The breach is moved to the beginning: every later buy of the day is a violation."""
     log = sound.copy()
