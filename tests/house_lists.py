@@ -326,6 +326,7 @@ SHELLS = (
     "operations/storm/verdicts.py",
     "operations/storm/watcher.py",
     "operations/backtest/compose.py",
+    "operations/backtest/prepare.py",
     "operations/backtest/run.py",
     "operations/commands/backtest.py",
     "operations/trials/begin.py",

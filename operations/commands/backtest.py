@@ -25,7 +25,6 @@ from arena import logs, topics
 from arena.atomic_files import require_writable, write_atomic
 from arena.errors import EXIT_NO, UsageError
 from arena.exports import Manifest
-from arena.model_prices import load_prices
 from arena.plugin_options import AllowFlag, FolderFlag, plugin_choice
 from arena.processes import started_at
 from arena.progress import Progress, Step
@@ -33,8 +32,8 @@ from arena.risk_flags import with_spec_risk_flags
 from arena.risk_settings import RiskValues
 from arena.runs import RECORDS, SPEC_FILE, RunRecord, write_run
 from arena.settings import Settings
-from operations.backtest.compose import LEFT_OUT, OPTIONAL, members_of
 from operations.backtest.counts import Counts, counts_line, fold_progress
+from operations.backtest.prepare import prepare, setup_of
 from operations.backtest.run import Backtest, Stopped
 from operations.commands.compete import PromptsFlag
 from operations.commands.compete_end import finish_contest
@@ -49,22 +48,16 @@ from operations.commands.numbered_steps import NumberedSteps
 from operations.commands.supervised_run import (
     RunSetup,
     exit_with_code_of,
-    planned_processes,
     signal_exit_code,
 )
-from operations.localbroker.broker_spec import BrokerHandle
-from operations.processes.child import ProcessSpec
 from operations.processes.stop_signals import StopSignals
 from operations.specs.arena_spec import ArenaSpec
 from operations.specs.backtest import backtest_toml
 from operations.specs.competition import BASELINES
-from operations.supervisor.plan import require_keys, require_prices
 
 PROCESSES = "processes"
 SNAPSHOTS = "snapshots"
 STEPS = (PROCESSES, SNAPSHOTS, "records", "report")
-MEMORY = "memory"
-"""The broker of a backtest, in `run.json`."""
 LOOK_EVERY = 256
 """Rounds of the loop between two looks at the clock of the machine."""
 
@@ -169,54 +162,20 @@ class _Ended:
 
 
 def _prepare(contest: Contest, steps: NumberedSteps, *, books: bool) -> tuple[RunSetup, Backtest]:
-    spec = contest.spec
-    require_keys(spec, os.environ)
-    require_prices(spec, load_prices())
-    settings = Settings().override(prefix=contest.prefix, bootstrap_servers=MEMORY)
+    settings = Settings()
     if "ARENA_LOG_LEVEL" not in os.environ:
         settings = settings.override(log_level="WARNING")
-    setup = RunSetup(
-        command="backtest",
-        spec=spec,
-        text=contest.text,
-        folder=contest.folder,
-        settings=settings,
-        broker=_MEMORY_BROKER,
-        broker_home=None,
-        directory=contest.directory,
-        files=contest.loaded.files,
-    )
-    processes = _planned(setup, contest)
-    left_out = LEFT_OUT | (OPTIONAL - _needed(spec, books=books))
-    members = members_of(processes, left_out=left_out)
-    logs.configure(settings, node="backtest")
-    steps.show(Step(PROCESSES, f"{len(members)}, in this process", finished=True))
+    setup = setup_of(contest, settings)
+    test = prepare(contest, setup, books=books)
+    logs.configure(setup.settings, node="backtest")
+    steps.show(Step(PROCESSES, f"{len(test.members)}, in this process", finished=True))
+    spec = contest.spec
     for line in (prices_text(spec), *file_lines(contest.prices), models_text(spec)):
         print(f" {line}")
     print(
         " Nothing here trades real money, and no time passes between two decisions.\n", flush=True
     )
-    return setup, Backtest(members, settings, start=_START)
-
-
-def _needed(spec: ArenaSpec, *, books: bool) -> frozenset[str]:
-    """The optional kinds that this run needs: the judge if it evaluates or coaches."""
-    judge = {"judge"} if spec.judge is not None or spec.coach is not None else set()
-    return frozenset(judge | ({"ledger"} if books else set()))
-
-
-def _planned(setup: RunSetup, contest: Contest) -> list[ProcessSpec]:
-    return planned_processes(
-        setup.spec,
-        setup.settings,
-        setup.folder,
-        dashboard=None,
-        terminal=False,
-        launcher=(),
-        run_directory=setup.directory,
-        own_broker=True,
-        plugins=contest.loaded.plugins,
-    )
+    return setup, test
 
 
 def _play(setup: RunSetup, contest: Contest, test: Backtest, signals: StopSignals) -> _Ended | None:
@@ -278,16 +237,3 @@ def _record(setup: RunSetup, contest: Contest, ended: _Ended) -> RunRecord:
         version=arena.__version__,
         plugins=setup.files,
     )
-
-
-_MEMORY_BROKER = BrokerHandle(
-    bootstrap=MEMORY,
-    kind=MEMORY,
-    version=None,
-    data_dir=None,
-    pid=None,
-    log_file=None,
-    durable=False,
-)
-_START = datetime(2026, 1, 1, tzinfo=UTC)
-"""Wall time of the members at the start of every backtest."""
