@@ -6,35 +6,41 @@ from typing import Final
 
 from arena.errors import UsageError
 
-SECONDS_MAX: Final = 7 * 86_400
+DAYS_MAX: Final = 7
 FIRST: Final = datetime.min.replace(tzinfo=UTC)
 LAST: Final = datetime.max.replace(tzinfo=UTC)
 UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)([smhd])", re.ASCII)
 
 
-def parse_duration(value: object) -> float:
-    """The seconds of a duration, at most 7 days.
+def parse_duration(value: object, days_max: int = DAYS_MAX) -> float:
+    """The seconds of a duration.
+
+    Args:
+        value: A text such as "25s".
+        days_max: The longest duration, in days.
 
     Raises:
         ValueError: It is not such a text; the message names it and says what to write.
     """
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     seconds = float(found[1]) * UNITS_S[found[2]] if found else 0.0
-    if not 0 < seconds <= SECONDS_MAX:
-        remedy = 'write a time of at most "7d" as a number and s, m, h or d, such as "25s"'
+    if not 0 < seconds <= days_max * UNITS_S["d"]:
+        remedy = (
+            f'write a time of at most "{days_max}d" as a number and s, m, h or d, such as "25s"'
+        )
         raise ValueError(f"is {value!r}; {remedy}")
     return seconds
 
 
-def duration_option(flag: str, text: str) -> float:
+def duration_option(flag: str, text: str, days_max: int = DAYS_MAX) -> float:
     """The seconds of a duration that a flag was given.
 
     Raises:
         UsageError: It is not one; the message names the flag.
     """
     try:
-        return parse_duration(text)
+        return parse_duration(text, days_max)
     except ValueError as error:
         raise UsageError(f"{flag} {error}") from None
 

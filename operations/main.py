@@ -46,6 +46,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compete verify": ("judge.cli_report:verify", "Recompute every figure of a report."),
     "compete compare": ("judge.cli_report:compare", "Compare two contests."),
     "backtest": ("operations.commands.backtest:backtest", "Run a contest in one process."),
+    "backtest sweep": (
+        "operations.commands.backtest_sweep:backtest_sweep",
+        "Run a grid of settings and judge all of it.",
+    ),
     "candles": ("operations.commands.candles:app", "Fetch, list, check and import candles."),
     "candles fetch": ("connectors.candles.cli:fetch", "Fetch candles of a venue into the cache."),
     "bench": ("operations.commands.bench:bench", "Measure turns per second, latency and memory."),
@@ -75,7 +79,7 @@ GROUPS = {
 """First words of two-word commands such as `compete run`, with their help. A command of two words
 whose first is itself a command, such as `prompts trial`, is listed among the commands of that."""
 
-SPEC_COMMANDS = ("up", "doctor", "compete run", "backtest")
+SPEC_COMMANDS = ("up", "doctor", "compete run", "backtest", "backtest sweep")
 OTHER_NAMES = ("LLM_API_KEY", "HISTORICAL_MINUTES")
 """Variables of other arenas that this one also reads (`arena.environment`)."""
 

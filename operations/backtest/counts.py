@@ -1,11 +1,12 @@
 """What a backtest has done so far, read from the lengths of its logs and its records."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from arena import topics
+from arena.bus.base import Record
 from arena.bus.memory import MemoryCluster
 from arena.bus.memory_cursor import MARKER
-from arena.errors import Malformed
 from arena.plural import counted
 from operations.commands.compete_progress import ContestProgress, duration_text
 
@@ -41,18 +42,19 @@ def records_in(cluster: MemoryCluster, topic: str) -> int:
     return sum(len(cluster.logs[(topic, p)]) for p in range(count))
 
 
+def records_of(cluster: MemoryCluster, topic: str) -> Iterator[Record]:
+    """The records of a topic, partition by partition."""
+    for p in range(cluster.partitions.get(topic, 0)):
+        yield from (record for record in cluster.logs[(topic, p)] if record is not MARKER)
+
+
 def fold_progress(cluster: MemoryCluster, progress: ContestProgress) -> None:
     """Fold the roster, the turns and the model calls into the counts of a contest."""
     progress.snapshots = records_in(cluster, topics.SNAPSHOTS.name)
     for topic in FOLDED:
-        for p in range(cluster.partitions.get(topic, 0)):
-            for record in cluster.logs[(topic, p)]:
-                if record is MARKER:
-                    continue
-                try:
-                    message = record.message()
-                except Malformed:
-                    continue
+        for record in records_of(cluster, topic):
+            message = record.message_or_none()
+            if message is not None:
                 progress.apply(message, record.offset)
 
 

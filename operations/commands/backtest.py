@@ -33,6 +33,7 @@ from arena.risk_settings import RiskValues
 from arena.runs import RECORDS, SPEC_FILE, RunRecord, write_run
 from arena.settings import Settings
 from operations.backtest.counts import Counts, counts_line, fold_progress
+from operations.backtest.point import Point, edit_of
 from operations.backtest.prepare import prepare, setup_of
 from operations.backtest.run import Backtest, Stopped
 from operations.commands.compete import PromptsFlag
@@ -52,8 +53,8 @@ from operations.commands.supervised_run import (
 )
 from operations.processes.stop_signals import StopSignals
 from operations.specs.arena_spec import ArenaSpec
-from operations.specs.backtest import backtest_toml
 from operations.specs.competition import BASELINES
+from operations.specs.set_values import single_values
 
 PROCESSES = "processes"
 SNAPSHOTS = "snapshots"
@@ -77,6 +78,10 @@ def backtest(
         typer.Option("--currency", help="Currency of the accounts and of the products' prices."),
     ] = None,
     prompts: PromptsFlag = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Set a key of SPEC; repeatable."),
+    ] = None,
     books: Annotated[bool, typer.Option("--books", help="Also keep the books, in SQLite.")] = False,
     json_file: Annotated[
         Path | None,
@@ -101,7 +106,8 @@ def backtest(
             "give one specification", remedy="`arena compete new` writes a specification"
         )
     load_env_beside(files[0])
-    price_files = [*(prices or ()), *more_prices]
+    price_files = (*(prices or ()), *more_prices)
+    point = Point(0, files[0], single_values(sets or ()), price_files, snapshots)
     contest = new_contest(
         files[0],
         prices=price_files,
@@ -111,7 +117,7 @@ def backtest(
         currency=currency,
         risk=risk_values,
         prompts=prompts,
-        edit=partial(backtest_toml, snapshots=snapshots, files=bool(price_files)),
+        edit=edit_of(point),
     )
     exit_with_code_of(lambda stack: _run(contest, json_file, stack, books=books))
 

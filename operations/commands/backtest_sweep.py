@@ -1,0 +1,201 @@
+"""`arena backtest sweep`: a grid of settings, each a backtest, with the statistics a search owes.
+
+Runs the points in processes of their own, as many at once as asked; the result does not depend on
+how many. Writes `<home>/sweeps/<time>.json` and keeps no records of the points.
+
+Exit codes: 0 done, 1 a point failed, 2 wrong usage, 130 after Ctrl-C.
+"""
+
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from arena.atomic_files import require_writable, write_atomic
+from arena.errors import EXIT_NO
+from arena.plural import counted
+from arena.settings import Settings
+from operations.backtest.point import (
+    PlayedPoint,
+    Point,
+    edit_of,
+    leave_signals_to_parent,
+    play_point,
+)
+from operations.backtest.window_lengths import windows_of
+from operations.commands.aligned_lines import aligned_lines
+from operations.commands.compete_progress import duration_text
+from operations.commands.compete_start import new_contest
+from operations.commands.env_setup import load_env_beside
+from operations.commands.live_line import LiveLine
+from operations.specs.set_values import grid_of, label_of
+
+ROOM_OF_VERDICT = "judge.sweep.verdict"
+ROOM_OF_TEXT = "judge.sweep.text"
+SWEEPS = "sweeps"
+LABEL_COLUMN = 1
+
+
+def backtest_sweep(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="TOML file of the contest.")],
+    sets: Annotated[
+        list[str],
+        typer.Option(
+            "--set",
+            metavar="TABLE.KEY=V1,V2",
+            help="Values of a key of SPEC; several flags make a grid.",
+        ),
+    ],
+    prices: Annotated[
+        list[Path] | None,
+        typer.Option("--prices", help="Candle files or their folder, in place of SPEC's prices."),
+    ] = None,
+    snapshots: Annotated[
+        int | None, typer.Option("--snapshots", help="Number of decisions per agent.", min=1)
+    ] = None,
+    train: Annotated[
+        str | None,
+        typer.Option("--train", metavar="TIME", help="Market time in which a window chooses."),
+    ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option("--test", metavar="TIME", help="Market time after it that measures."),
+    ] = None,
+    step: Annotated[
+        str | None,
+        typer.Option("--step", metavar="TIME", help="From window to window. [that of --test]"),
+    ] = None,
+    confidence: Annotated[
+        float, typer.Option("--confidence", min=0.5, max=0.99, help="Of the intervals.")
+    ] = 0.90,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", min=1, max=256, help="Points at once. [one per processor]"),
+    ] = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="Also write the result to FILE as JSON.", metavar="FILE"),
+    ] = None,
+) -> None:
+    """Run a contest at every point of a grid, and judge all points together.
+
+    The best of many looks good by luck: its Sharpe ratio is deflated by the number of distinct
+    candidates. With --train and --test every window chooses the best candidate, and the next one
+    measures it.
+
+    Example: arena backtest sweep examples/backtest.toml --set risk.max_symbol_exposure_pct=5,10,20
+    """
+    require_writable(json_file, "--json")
+    load_env_beside(spec)
+    grid = grid_of(sets)
+    files = tuple(prices or ())
+    points = [Point(n, spec, values, files, snapshots) for n, values in enumerate(grid)]
+    interval_s = _first_interval(points[0])
+    windows = windows_of(train, test, step, interval_s)
+    count = min(jobs or os.cpu_count() or 1, len(points))
+    began_s = time.monotonic()
+    played = _played(points, count)
+    labels = [label_of(values) for values in grid]
+    if failed := [one for one in played if one.error]:
+        for one in failed:
+            print(f"arena: {labels[one.number]}: {one.error}", file=sys.stderr)
+        raise typer.Exit(EXIT_NO)
+    verdict, text = import_module(ROOM_OF_VERDICT), import_module(ROOM_OF_TEXT)
+    candidates = [candidate for one in played for candidate in one.candidates]
+    options = verdict.SweepOptions(confidence=confidence, windows=windows)
+    result = verdict.judge_sweep(candidates, labels, interval_s, options)
+    seconds = time.monotonic() - began_s
+    document = {
+        "spec": str(spec),
+        "points": [_point(one, grid[one.number]) for one in played],
+        "jobs": count,
+        "seconds": round(seconds, 1),
+        "turns": sum(one.turns for one in played),
+        "bars": sum(one.bars for one in played),
+        **text.sweep_document(result),
+    }
+    written = _write(document, json_file)
+    for line in text.sweep_lines(result):
+        print(f" {line}".rstrip())
+    for line in aligned_lines(text.sweep_rows(result), right={2, 4, 5}):
+        print(f" {line}")
+    print(f"\n {counted(len(points), 'point')}, {count} at once, in {duration_text(seconds)}.")
+    print(f" Written: {written}")
+
+
+def _first_interval(point: Point) -> float:
+    """Check the specification with the first point's values; seconds between two snapshots."""
+    contest = new_contest(
+        point.spec,
+        prices=point.prices,
+        snapshots=point.snapshots,
+        settings=Settings(),
+        edit=edit_of(point),
+    )
+    shutil.rmtree(contest.directory, ignore_errors=True)
+    return contest.spec.arena.interval_s
+
+
+def _played(points: Sequence[Point], jobs: int) -> list[PlayedPoint]:
+    """Play all points; in their order, whatever order they ended in."""
+    line = LiveLine(sys.stdout)
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=leave_signals_to_parent)
+    began_s = time.monotonic()
+    played: list[PlayedPoint] = []
+    try:
+        for ended in as_completed([pool.submit(play_point, point) for point in points]):
+            played.append(ended.result())
+            line.show(_progress(len(played), len(points), time.monotonic() - began_s))
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
+    line.end(_progress(len(played), len(points), time.monotonic() - began_s))
+    pool.shutdown()
+    return sorted(played, key=lambda one: one.number)
+
+
+def _progress(done: int, total: int, elapsed_s: float) -> str:
+    left = duration_text((total - done) * elapsed_s / done) if done else ""
+    return f"{done}/{total} points{f'  {left} left' if left and done < total else ''}"
+
+
+def _point(one: PlayedPoint, values: dict[str, Any]) -> dict[str, Any]:  # Any: a JSON tree
+    return {
+        "set": {key: _plain(value) for key, value in values.items()},
+        "account_digest": one.digest,
+        "bars": one.bars,
+        "turns": one.turns,
+        "seconds": round(one.seconds, 1),
+    }
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, bool | int | str) else str(value)
+
+
+def _write(document: dict[str, Any], json_file: Path | None) -> Path:
+    """Write the result to the home, and to the file of `--json`."""
+    text = json.dumps(document, indent=2) + "\n"
+    folder = Settings().home / SWEEPS
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{datetime.now().astimezone():%Y-%m-%dT%H-%M-%S}.json"
+    for each in _unique((path, json_file)):
+        write_atomic(each, text)
+    return json_file or path
+
+
+def _unique(paths: Iterable[Path | None]) -> list[Path]:
+    return list(dict.fromkeys(path for path in paths if path is not None))

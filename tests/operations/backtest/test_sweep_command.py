@@ -1,0 +1,61 @@
+"""`arena backtest sweep` with its real processes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.operations.backtest.test_backtest import DEADLINE_S, SPEC, environment
+from tests.warm_commands import run_arena
+
+
+def swept(home: Path, *words: str) -> dict[str, Any]:
+    """Run a sweep; what `--json` says of it."""
+    spec, file = home / "contest.toml", home / "sweep.json"
+    spec.write_text(SPEC)
+    ended = run_arena(
+        "backtest",
+        "sweep",
+        str(spec),
+        *words,
+        "--json",
+        str(file),
+        env=environment(home),
+        cwd=home,
+        timeout_s=DEADLINE_S,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "Best in sample: " in ended.stdout
+    found: dict[str, Any] = json.loads(file.read_text())  # Any: JSON
+    return found
+
+
+def test_the_result_does_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
+    """Each point is a backtest of its own, and no run is left behind."""
+    flags = ("--set", "risk.max_symbol_exposure_pct=5,90", "--snapshots", "70")
+    one, two = (swept(tmp_path, *flags, "--jobs", jobs) for jobs in ("1", "2"))
+    assert (one.pop("jobs"), two.pop("jobs")) == (1, 2)
+    for found in (one, two):
+        del found["seconds"]
+        for point in found["points"]:
+            del point["seconds"]
+    assert one == two
+    assert [point["set"] for point in one["points"]] == [
+        {"risk.max_symbol_exposure_pct": value} for value in (5, 90)
+    ]
+    assert len({point["account_digest"] for point in one["points"]}) == 2
+    assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_wrong_values_are_refused_before_anything_runs(tmp_path: Path) -> None:
+    """The error is that of the specification, with the value."""
+    spec = tmp_path / "contest.toml"
+    spec.write_text(SPEC)
+    for flag, words in (
+        ("risk.max_symbol_exposure=5", "max_symbol_exposure"),
+        ("risk.max_symbol_exposure_pct=ten", "ten"),
+    ):
+        ended = run_arena(
+            "backtest", "sweep", str(spec), "--set", flag, env=environment(tmp_path), cwd=tmp_path
+        )
+        assert ended.returncode == 2
+        assert words in ended.stderr
