@@ -40,6 +40,8 @@ SHORTER = (
     (r"^make demo$", "arena demo --seconds 12 --speed 300 --agents scalper,cash"),
     (r"^make compete$", "arena compete run examples/competition.toml --snapshots 6"),
     (r"^(arena compete run \S+\.toml)$", r"\1 --snapshots 6"),
+    (r"^(arena backtest \S+\.toml)$", r"\1 --snapshots 6"),
+    (r"^(arena backtest sweep .*) --snapshots 80$", r"\1 --snapshots 6"),
     (r"^(arena compete report .*) --open$", r"\1"),
     (r"^arena broker start$", "arena broker start --port 0"),
     (r"^make demo ARGS=.*", r"arena demo --seconds 270 --speed 300 --agents scalper,cash"),

@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import datetime
 from importlib import import_module
@@ -22,6 +22,7 @@ from typing import Annotated, Any
 import typer
 
 from arena.atomic_files import require_writable, write_atomic
+from arena.command_exit import print_failure
 from arena.errors import EXIT_NO
 from arena.plural import counted
 from arena.settings import Settings
@@ -43,7 +44,20 @@ from operations.specs.set_values import grid_of, label_of
 ROOM_OF_VERDICT = "judge.sweep.verdict"
 ROOM_OF_TEXT = "judge.sweep.text"
 SWEEPS = "sweeps"
-LABEL_COLUMN = 1
+
+
+Train = Annotated[
+    str | None,
+    typer.Option("--train", metavar="TIME", help="Market time in which a window chooses."),
+]
+Test = Annotated[
+    str | None,
+    typer.Option("--test", metavar="TIME", help="Market time after it that measures."),
+]
+Step = Annotated[
+    str | None,
+    typer.Option("--step", metavar="TIME", help="From window to window. [that of --test]"),
+]
 
 
 def backtest_sweep(
@@ -63,20 +77,11 @@ def backtest_sweep(
     snapshots: Annotated[
         int | None, typer.Option("--snapshots", help="Number of decisions per agent.", min=1)
     ] = None,
-    train: Annotated[
-        str | None,
-        typer.Option("--train", metavar="TIME", help="Market time in which a window chooses."),
-    ] = None,
-    test: Annotated[
-        str | None,
-        typer.Option("--test", metavar="TIME", help="Market time after it that measures."),
-    ] = None,
-    step: Annotated[
-        str | None,
-        typer.Option("--step", metavar="TIME", help="From window to window. [that of --test]"),
-    ] = None,
+    train: Train = None,
+    test: Test = None,
+    step: Step = None,
     confidence: Annotated[
-        float, typer.Option("--confidence", min=0.5, max=0.99, help="Of the intervals.")
+        float, typer.Option("--confidence", min=0.5, max=0.99, help="Confidence of the intervals.")
     ] = 0.90,
     jobs: Annotated[
         int | None,
@@ -108,28 +113,34 @@ def backtest_sweep(
     labels = [label_of(values) for values in grid]
     if failed := [one for one in played if one.error]:
         for one in failed:
-            print(f"arena: {labels[one.number]}: {one.error}", file=sys.stderr)
+            print_failure(f"{labels[one.number]}: {one.error}")
         raise typer.Exit(EXIT_NO)
-    verdict, text = import_module(ROOM_OF_VERDICT), import_module(ROOM_OF_TEXT)
+    verdict = import_module(ROOM_OF_VERDICT)
     candidates = [candidate for one in played for candidate in one.candidates]
     options = verdict.SweepOptions(confidence=confidence, windows=windows)
     result = verdict.judge_sweep(candidates, labels, interval_s, options)
     seconds = time.monotonic() - began_s
-    document = {
+    facts = {
         "spec": str(spec),
         "points": [_point(one, grid[one.number]) for one in played],
         "jobs": count,
         "seconds": round(seconds, 1),
         "turns": sum(one.turns for one in played),
         "bars": sum(one.bars for one in played),
-        **text.sweep_document(result),
     }
-    written = _write(document, json_file)
+    _report(result, facts, json_file)
+
+
+def _report(result: Any, facts: Mapping[str, Any], json_file: Path | None) -> None:
+    """Print the result and write it; Any: another room's type, and a JSON tree."""
+    text = import_module(ROOM_OF_TEXT)
+    written = _write({**facts, **text.sweep_document(result)}, json_file)
     for line in text.sweep_lines(result):
         print(f" {line}".rstrip())
     for line in aligned_lines(text.sweep_rows(result), right={2, 4, 5}):
         print(f" {line}")
-    print(f"\n {counted(len(points), 'point')}, {count} at once, in {duration_text(seconds)}.")
+    points, seconds = counted(len(facts["points"]), "point"), duration_text(facts["seconds"])
+    print(f"\n {points}, {facts['jobs']} at once, in {seconds}.")
     print(f" Written: {written}")
 
 
