@@ -4,11 +4,11 @@ import asyncio
 import json
 import random
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from arena import logs
 from arena.candle_cache.series import DAY_S, day_of
 from arena.clock import SystemClock
 from arena.errors import UsageError
@@ -23,11 +23,14 @@ from connectors.venues import load_venue
 def fetch(
     venue_name: Annotated[str, typer.Option("--venue", help="Venue to ask: coinbase or binance.")],
     start: Annotated[
-        datetime, typer.Option("--from", formats=START_FORMATS, help="First day (UTC).")
+        datetime,
+        typer.Option("--from", formats=START_FORMATS, metavar="DAY", help="First day (UTC)."),
     ],
     end: Annotated[
         datetime | None,
-        typer.Option("--to", formats=START_FORMATS, help="Day (UTC) before which it ends. [now]"),
+        typer.Option(
+            "--to", formats=START_FORMATS, metavar="DAY", help="Day (UTC) after the last. [now]"
+        ),
     ] = None,
     products: Annotated[
         list[str] | None,
@@ -61,6 +64,8 @@ def fetch(
             "no product", remedy=f"name some: --products {','.join(venue.default_products[:2])}"
         )
     find_granularity(granularity)
+    settings = Settings()
+    logs.configure(settings.override(log_level="WARNING"))
     clock = SystemClock()
     start_s, end_s = _range(start, end, clock.now())
     options = FetchOptions(
@@ -70,7 +75,7 @@ def fetch(
         start_s=start_s,
         end_s=end_s,
         granularity=granularity,
-        home=Path(Settings().home),
+        home=settings.home,
     )
     with draw_progress() as progress:
         result = asyncio.run(fetch_candles(options, clock, random.Random(), progress))

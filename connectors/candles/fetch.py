@@ -167,12 +167,16 @@ class _Fetcher:
         plans = {one: self._plan(one, result) for one in lacking}
         self._needed = sum(len(pages) for _, pages in plans.values())
         self._began_s = self._clock.monotonic()
-        self._report("", counted(self._needed, "request"))
+        days = sum(found.days - found.cached for found, _ in plans.values())
+        if self._needed:
+            missing, needed = counted(days, "missing day"), counted(self._needed, "request")
+            self._report("", f"{missing} of {len(plans)} series, {needed}")
         for series, (found, pages) in plans.items():
             result.series.append(found)
             await self._fetch(series, found, pages, result.end_s)
         result.refused = self._counters["rest_rows_refused"]
-        self._report("", f"{counted(self._made, 'request')} made", finished=True)
+        if self._needed:
+            self._report("", f"{counted(self._made, 'request')} made", finished=True)
 
     def error(self, failed: RestFailed) -> ArenaError:
         """The error of a command whose request failed."""

@@ -1,10 +1,12 @@
 """`arena candles fetch` against the simulated exchange of both venues."""
 
 import asyncio
+import json
 import os
 import random
 import signal
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -78,6 +80,19 @@ async def fetch(
 ) -> FetchResult:
     """Fetch with waits that are shorter by a factor."""
     return await fetch_candles(options, FastClock(factor), random.Random(1), progress)
+
+
+async def command(options: FetchOptions, end: str, *more: str) -> Process:
+    """`arena candles fetch` of the first product from 2026-01-01 on, in its own process."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "arena", "candles", "fetch", "--venue", options.venue.name),
+        *("--products", split_key(options.products[0]).symbol),
+        *("--from", "2026-01-01", "--to", end, "--rest-url", options.rest_url, *more),
+        env={**os.environ, "ARENA_HOME": str(options.home)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
 
 
 def series_of(options: FetchOptions) -> Series:
@@ -268,20 +283,30 @@ async def test_unreachable_venue_is_a_missing_dependency(tmp_path: Path) -> None
         await fetch(options, factor=100.0)
 
 
+async def test_output_is_json_or_nothing(tmp_path: Path) -> None:
+    """What fails on the way is logged on standard error, and the exit code says it."""
+    async with exchange("coinbase", days=1.5, history_days=0.1) as server:
+        options = options_of(server, "coinbase", tmp_path, days=1)
+        done = await command(options, "2026-01-02", "--json")
+        printed, _ = await done.communicate()
+        CandleStore(tmp_path).file(series_of(options), DAY).unlink()
+        await inject_fault(server, "rest_429", seconds=20, retry_after=3_000)
+        failed = await command(options, "2026-01-02", "--json")
+        nothing, why = await failed.communicate()
+
+    assert (0, 3) == (done.returncode, failed.returncode)
+    assert 1 == json.loads(printed)["series"][0]["fetched_days"]
+    assert b"" == nothing
+    assert b"asks for no requests before" in why.splitlines()[-1]
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 async def test_stopped_fetch_continues(tmp_path: Path, number: signal.Signals) -> None:
     """A fetch that was killed or stopped leaves whole days; the next one asks for the rest."""
     async with exchange("coinbase", days=5.02) as server:
         options = options_of(server, "coinbase", tmp_path, days=5)
         store, series = CandleStore(tmp_path), series_of(options)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "arena", "candles", "fetch", "--venue", "coinbase"),
-            *("--products", split_key(options.products[0]).symbol),
-            *("--from", "2026-01-01", "--to", "2026-01-06", "--rest-url", server.rest_url),
-            env={**os.environ, "ARENA_HOME": str(tmp_path)},
-            stderr=asyncio.subprocess.PIPE,
-        )
+        process = await command(options, "2026-01-06")
         await eventually(lambda: store.file(series, DAY + DAY_S).exists(), "two days")
         process.send_signal(number)
         _, said = await process.communicate()
