@@ -66,3 +66,8 @@ def duration_text(seconds: float) -> str:
         if seconds % UNITS_S[unit] == 0:
             return f"{seconds / UNITS_S[unit]:g}{unit}"
     return f"{seconds:g}s"
+
+
+def measured_ms(milliseconds: float) -> str:
+    """A measured duration for people: "1,204 ms"; in a backtest, which measures none, it is 0."""
+    return f"{milliseconds:,.0f} ms" if milliseconds else "unmeasured time"

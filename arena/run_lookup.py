@@ -147,7 +147,7 @@ def find_arena(
     if run_name is not None:
         counted = RECORDS_NEEDED if start_broker and run_name.startswith("last") else None
         found: tuple[Path, RunRecord] | None = find_run(settings.home, run_name, need=counted)
-        if found is not None and found[1].broker_home is not None:
+        if found is not None and (found[1].broker_home is not None or found[1].is_backtest):
             servers = given  # the variable means another broker than the run's own
     else:
         found = _newest(settings.home, servers, prefix, start_broker=start_broker)
@@ -269,6 +269,11 @@ def _running_here(home: Path) -> str | None:
 def _broker_of(
     run: RunRecord, directory: Path, servers: str | None, refusal: ArenaError | None
 ) -> Iterator[str]:
+    if run.is_backtest and not servers:
+        raise refusal or ArenaError(
+            f"run {directory.name} was a backtest, without a broker: its records are not changed",
+            remedy="commands that read take its export: arena tail TOPIC --run RUN",
+        )
     if servers or run.broker_home is None:
         yield servers or run.bootstrap
         return

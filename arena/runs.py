@@ -70,11 +70,15 @@ class ProcessRecord(BaseModel):
     since: datetime | None = None
 
 
+MEMORY = "memory"
+"""The kind of the broker of a backtest."""
+
+
 class RunRecord(BaseModel):
     """The content of run.json.
 
     Attributes:
-        command: "up", "demo" or "compete".
+        command: "up", "demo", "compete" or "backtest".
         folder: Folder to which the paths in the ARENA.toml are relative.
         bootstrap: Kafka addresses of the run.
         broker_home: Home of the broker that was started for this run, which can be started again
@@ -111,6 +115,11 @@ class RunRecord(BaseModel):
     agents: tuple[str, ...] = ()
     version: str = ""
     plugins: tuple[PluginFile, ...] = ()
+
+    @property
+    def is_backtest(self) -> bool:
+        """True if it had neither a broker nor further processes: its export is all there is."""
+        return self.broker_kind == MEMORY
 
     def is_running(self) -> bool:
         """True while its supervisor is running."""

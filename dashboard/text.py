@@ -160,9 +160,11 @@ def age(seconds: float | None) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """A latency: "7 ms", "1,204 ms", "12.3 s"."""
+    """A latency: "7 ms", "1,204 ms", "12.3 s"; "not measured" for zero, as in a backtest."""
     if value is None:
         return NO_VALUE
+    if not value:
+        return "not measured"
     return f"{value:,.0f} ms" if value < 10_000 else f"{value / 1000:,.1f} s"
 
 

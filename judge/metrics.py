@@ -52,8 +52,8 @@ WHY_NONE = {
     "usd_per_decision": "the price of a model call is unknown, or nothing was decided",
     "invalid_rate": "nothing was decided",
     "hold_share": "nothing was decided",
-    "decision_ms": "nothing was decided",
-    "model_ms": "nothing was decided",
+    "decision_ms": "nothing was decided, or no time was measured: a backtest measures none",
+    "model_ms": "nothing was decided, or no time was measured: a backtest measures none",
 }
 """Metric -> why it can be None."""
 

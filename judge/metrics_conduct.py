@@ -52,5 +52,8 @@ def net_return(equity: FloatArray, cost_usd: float | None) -> float | None:
 
 
 def mean_ms(values: Sequence[float]) -> float | None:
-    """Return the mean of durations in milliseconds; None without any."""
-    return sum(values) / len(values) if values else None
+    """Return the mean of durations in milliseconds; None without one that was measured.
+
+    In a backtest all are zero.
+    """
+    return sum(values) / len(values) if any(values) else None

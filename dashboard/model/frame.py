@@ -323,7 +323,7 @@ def _thoughts(view: ArenaView, ranking: tuple[AgentRow, ...], now: datetime) -> 
                 words=words_of(newest) if newest else "",
                 outcome=newest.outcome if newest else "",
                 tokens=usage.prompt_tokens + usage.completion_tokens if usage else 0,
-                ended_at=newest.ended_at if newest else None,
+                ended_at=newest.ended_at if newest and newest.total_ms else None,
                 deciding_s=deciding_s,
                 dead=row.dead is not None,
                 estimated=usage.estimated if usage else False,

@@ -242,7 +242,7 @@ class Thought:
         words: The text or the error.
         outcome: Outcome of the newest turn; "" before the first.
         tokens: Tokens of the newest turn.
-        ended_at: Wall time at which that turn ended, or None.
+        ended_at: Wall time at which that turn ended; None in a backtest, which measures no time.
         deciding_s: Wall seconds since the turn in progress started; None if there is none.
         dead: True if the agent is dead.
         estimated: True if the tokens are an estimate.

@@ -235,7 +235,10 @@ def _position_cells(row: PositionRow, product: str) -> list[Text]:
 def trades(
     frame: Frame, width: int, height: int, scroll: int, columns: tuple[Column, ...] = FILLS
 ) -> list[Text]:
-    """Decided orders, newest first; a rejection shows its reason instead of prices."""
+    """Decided orders, newest first; a rejection shows its reason instead of prices.
+
+    In lock-step the time is market time: the clock says when a computer came to it.
+    """
     if not frame.trades:
         turns = sum(row.turns for row in frame.ranking)
         seen = counted(frame.summary.snapshots, "snapshot")
@@ -243,7 +246,9 @@ def trades(
     header = height >= TITLES_FROM
     rows = frame.trades[scroll : scroll + height - header]
     zone = frame.now.tzinfo
-    times = [f"{row.at.astimezone(zone):%H:%M:%S}" for row in rows]
+    in_step = frame.summary.lock_step
+    moments = [(in_step and row.venue_time) or row.at.astimezone(zone) for row in rows]
+    times = [f"{moment:%H:%M:%S}" for moment in moments]
     names = _product_names([row.product_id for row in rows], width)
     cells = [
         _fill_cells(row, names[row.product_id], time) for row, time in zip(rows, times, strict=True)
@@ -276,7 +281,7 @@ def _fill_cells(row: TradeRow, product: str, time: str) -> list[Text]:
 
 
 def _latency(row: TradeRow) -> str:
-    return "-" if row.latency_ms is None else f"{row.latency_ms:,.0f}"
+    return f"{row.latency_ms:,.0f}" if row.latency_ms else "-"  # A backtest measures none.
 
 
 def _refused(row: TradeRow, line: Text, width: int) -> Text:
@@ -346,10 +351,12 @@ def _thought_lines(
 def _thought_note(thought: Thought, frame: Frame) -> Text:
     if thought.deciding_s is not None:
         return Text(f"deciding for {text.age(thought.deciding_s)}", style=FOCUS)
-    if thought.ended_at is None:
+    if not thought.outcome:
         return Text("")
-    ago = text.age((frame.now - thought.ended_at).total_seconds())
     tokens = "~" * thought.estimated + text.short_count(thought.tokens)
+    if thought.ended_at is None:
+        return Text(f"{tokens} tok", style=QUIET)
+    ago = text.age((frame.now - thought.ended_at).total_seconds())
     return Text(f"{tokens} tok  {ago} ago", style=QUIET)
 
 

@@ -213,7 +213,7 @@ def _turn(decision: TurnSummary) -> TableRow:
             plain(formats.count(decision.orders)),
             plain(formats.count(decision.prompt_tokens + decision.completion_tokens)),
             plain(formats.llm_usd(cost)),
-            plain(formats.duration(decision.total_ms / 1000)),
+            plain(formats.measured(decision.total_ms)),
             TableCell(text, under=error, css="long"),
         )
     )

@@ -61,6 +61,11 @@ def llm_usd(amount: float | None) -> str:
     return f"${amount:,.2f}" if amount >= 100 or amount == 0 else f"${amount:,.4f}"
 
 
+def measured(milliseconds: float | None) -> str:
+    """Return a measured duration; "not measured" for none and for zero, as in a backtest."""
+    return duration(milliseconds / 1000) if milliseconds else "not measured"
+
+
 def duration(seconds: float | None) -> str:
     """Return a duration in its two largest units: "1 h 12 min"."""
     if seconds is None:

@@ -158,12 +158,16 @@ def latency_table(facts: Facts) -> ReportTable:
                 plain(formats.money(one.slippage_usd, digits), one.slippage_usd),
                 plain(formats.gain(one.latency_usd, digits), one.latency_usd),
                 plain(formats.gain(bps), bps),
-                plain(formats.duration(took), took),
+                plain(_took(metrics.decision_ms, metrics.decisions), took),
                 plain(formats.number(metrics.turnover), metrics.turnover),
             )
             rows.append(TableRow(cells, _css(facts, index)))
     units = " and ".join(facts.season.currencies)
     return ReportTable(f"Trading costs, {units}", heads, tuple(rows), sortable=True)
+
+
+def _took(milliseconds: float | None, decisions: int) -> str:
+    return formats.measured(milliseconds) if decisions else formats.UNKNOWN
 
 
 def decisions_table(facts: Facts) -> ReportTable:
@@ -196,7 +200,7 @@ def decisions_table(facts: Facts) -> ReportTable:
             plain(formats.llm_usd(cost), cost),
             plain(formats.llm_usd(paid), paid),
             plain(formats.count(tokens), tokens),
-            plain(formats.duration(took), took),
+            plain(_took(metrics.model_ms, metrics.decisions), took),
             plain(formats.count(spend.replayed), spend.replayed),
             plain(formats.count(spend.failed), spend.failed),
             plain(formats.share(metrics.invalid_rate), metrics.invalid_rate),

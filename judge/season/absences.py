@@ -127,6 +127,14 @@ def _turn_lengths(
     return [int(one.total_ms / each_ms) if each_ms > 0 else 0 for one in decisions]
 
 
+def unmeasured_note(decisions: Sequence[TurnSummary]) -> str:
+    """Return a sentence about decisions that all took no time; "" if one was measured."""
+    ended = [one for one in decisions if one.outcome != "aborted"]
+    if not ended or any(one.total_ms for one in ended):
+        return ""
+    return "Latencies were not measured: no time passed in any decision, as in every backtest."
+
+
 def absence_note(name: str, left: int | None, snapshots: Sequence[SnapshotQuotes]) -> str:
     """Return a sentence about an agent that has stopped playing; "" if it still plays.
 

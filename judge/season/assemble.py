@@ -23,6 +23,7 @@ from judge.season.absences import (
     absences,
     left_index,
     present_spans,
+    unmeasured_note,
 )
 from judge.season.accounts_fold import AccountsFold
 from judge.season.arrays import price_arrays
@@ -363,9 +364,7 @@ def _notes(folds: SeasonFolds, activity: Sequence[_EntryActivity]) -> tuple[str,
     orders = (order for name in agents for order in accounts.orders[name])
     # A manual order does not answer a snapshot.
     orphans = sum(o.snapshot_id not in market.index for o in orders if o.snapshot_id)
-    deleted = folds.deleted
-    gaps = _gaps(market)
-    malformed = sum(folds.malformed.values())
+    deleted, gaps, malformed = folds.deleted, _gaps(market), sum(folds.malformed.values())
     first = min(folds.malformed_first.values(), default="")
     broken = [text for _, text in sorted(accounts.broken.items())]
     found = (
@@ -379,6 +378,7 @@ def _notes(folds: SeasonFolds, activity: Sequence[_EntryActivity]) -> tuple[str,
             and f"{deleted:,} earlier snapshots are no longer kept: the figures begin at"
             f" {market.snapshots[0].as_of:%Y-%m-%d %H:%M:%S} UTC with the accounts as they were."
         ),
+        unmeasured_note([decision for one in activity for decision in one.decisions]),
         (orphans and f"{orphans:,} orders name a snapshot that was not read."),
         (malformed and f"{malformed:,} records could not be read: {first} ..."),
         changed_plan_text(planned_lengths(accounts.plans.values(), folds.rules)),

@@ -7,6 +7,7 @@ import os
 from datetime import UTC, datetime
 
 from arena.model_prices import load_prices
+from arena.runs import MEMORY
 from arena.settings import Settings
 from operations.backtest.compose import LEFT_OUT, OPTIONAL, members_of
 from operations.backtest.run import Backtest
@@ -16,8 +17,6 @@ from operations.localbroker.broker_spec import BrokerHandle
 from operations.specs.arena_spec import ArenaSpec
 from operations.supervisor.plan import require_keys, require_prices
 
-MEMORY = "memory"
-"""The broker of a backtest, in `run.json`."""
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """Wall time of the members at the start of every backtest."""
 _MEMORY_BROKER = BrokerHandle(
@@ -64,8 +63,12 @@ def prepare(contest: Contest, setup: RunSetup, *, books: bool = False) -> Backte
     """
     require_keys(contest.spec, os.environ)
     require_prices(contest.spec, load_prices())
+    spec = contest.spec
+    if books:
+        ledger = spec.ledger.model_copy(update={"enabled": True})
+        spec = spec.model_copy(update={"ledger": ledger})
     processes = planned_processes(
-        setup.spec,
+        spec,
         setup.settings,
         setup.folder,
         dashboard=None,
@@ -75,7 +78,7 @@ def prepare(contest: Contest, setup: RunSetup, *, books: bool = False) -> Backte
         own_broker=True,
         plugins=contest.loaded.plugins,
     )
-    left_out = LEFT_OUT | (OPTIONAL - _needed(contest.spec, books=books))
+    left_out = LEFT_OUT | (OPTIONAL - _needed(spec, books=books))
     return Backtest(members_of(processes, left_out=left_out), setup.settings, start=START)
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import singledispatch
 
 from arena.currency import DEFAULT_CURRENCY, cash_digits
+from arena.durations import measured_ms
 from arena.gate_settings import gates_text
 from arena.messages import (
     AccountOpened,
@@ -172,7 +173,7 @@ def _(message: ChatReply) -> str:
     return (
         f"{message.asked_by} round {message.round} {_model(message.model, message.scripted)} "
         f"{message.outcome}: {message.error}{calls} {text}  "
-        f"{_usage(message.usage)}, {message.latency_ms:,.0f} ms"
+        f"{_usage(message.usage)}, {measured_ms(message.latency_ms)}"
     )
 
 
@@ -182,7 +183,7 @@ def _(message: LlmCall) -> str:
     return (
         f"{message.asked_by} round {message.round} {_model(message.model, message.scripted)} "
         f"{message.outcome} {message.error}  {_usage(message.usage)}, "
-        f"{message.latency_ms:,.0f} ms{tries}"
+        f"{measured_ms(message.latency_ms)}{tries}"
     )
 
 
@@ -283,7 +284,7 @@ def _(message: Turn) -> str:
     calls = sum(len(r.tool_call_ids) for r in message.rounds)
     text = message.error or message.final_text or message.memory
     return (
-        f"{message.agent} {message.outcome} in {message.total_ms:,.0f} ms: "
+        f"{message.agent} {message.outcome} in {measured_ms(message.total_ms)}: "
         f"{counted(len(message.rounds), 'round')}, {counted(calls, 'tool call')}, "
         f"{_usage(message.usage)}  {text}"
     )

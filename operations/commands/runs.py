@@ -150,8 +150,10 @@ def show_lines(run: RunInfo) -> list[str]:
         lines.append(f"{'names':<12} {', '.join(run.agents)}")
     record = run.record
     if record is not None:
-        broker = record.broker_home or record.bootstrap
-        lines.append(f"{'broker':<12} {broker}, prefix {record.prefix!r}")
+        broker = f"{record.broker_home or record.bootstrap}, prefix {record.prefix!r}"
+        if record.is_backtest:
+            broker = "none: all processes ran in one, on virtual time"
+        lines.append(f"{'broker':<12} {broker}")
         lines += [
             f"{'process':<12} {p.name}: {p.state}"
             + (f", exit code {p.exit_code}" if p.exit_code is not None else "")
@@ -243,8 +245,10 @@ def _remove(home: Path, runs: Sequence[RunInfo], *, as_json: bool) -> None:
         removed.append(run)
         if not as_json:
             print(f"deleted {_summary(run)}")
-            if run.record is not None and run.record.broker_home != directory:
-                print(f"  its topics stay in the broker: prefix {run.record.prefix!r}")
+            record = run.record
+            kept = record is not None and not record.is_backtest
+            if record is not None and kept and record.broker_home != directory:
+                print(f"  its topics stay in the broker: prefix {record.prefix!r}")
     if as_json:
         print(json.dumps({"deleted": [run.document() for run in removed]}, indent=2))
     elif not runs:

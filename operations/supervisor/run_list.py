@@ -228,7 +228,7 @@ def _state_of(run: RunRecord | None) -> RunState:
         return "running"
     if run.ended_at is None:
         return "killed"
-    return "ended" if run.processes else "not started"
+    return "ended" if run.processes or run.is_backtest else "not started"
 
 
 def _manifest_of(directory: Path) -> Manifest | None:

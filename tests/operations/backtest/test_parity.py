@@ -9,6 +9,7 @@ import csv
 import json
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -224,10 +225,12 @@ def test_kills_change_nothing_in_a_coached_contest(settings: Settings, tmp_path:
 
     def kill() -> None:
         directory, _ = contests.run_when(is_started)
-        log = directory / "logs" / "connector.log"
         for number in KILLED_AFTER:
-            wait_for(lambda at=number: log.exists() and f'"number": "{at}' in log.read_text())
-            for process in read_run(directory).processes:
+            wait_for(partial(has_published, directory, number))
+            run = read_run(directory)
+            assert run is not None
+            for process in run.processes:
+                assert process.pid is not None
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGKILL)
                     killed.append(process.name)
@@ -241,6 +244,12 @@ def test_kills_change_nothing_in_a_coached_contest(settings: Settings, tmp_path:
     assert any(isinstance(m, PromptDecided) for m in prompts)
     assert tested["account_digest"] == traded["account_digest"]
     assert versions_of(run) == versions_of(Path(traded["directory"]))
+
+
+def has_published(directory: Path, number: str) -> bool:
+    """True if a contest has published the snapshot with a number, such as "7/"."""
+    log = directory / "logs" / "connector.log"
+    return log.exists() and f'"number": "{number}' in log.read_text()
 
 
 def versions_of(run: Path) -> dict[tuple[str, str], str]:
