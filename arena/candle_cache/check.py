@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from pydantic import JsonValue
 
 from arena.candle_cache.manifest import DayEntry, encode_spans
-from arena.candle_cache.series import DAY_S, Series, day_name
+from arena.candle_cache.series import DAY_S, Series
 from arena.candle_cache.spans import Spans, missing, within
 from arena.candle_cache.store import CandleStore, DayState
 from arena.errors import UsageError
@@ -102,9 +102,8 @@ def check_series(store: CandleStore, series: Series) -> SeriesFacts:
     problems = []
     states = store.states(manifest, list(manifest.days))
     for day, entry in manifest.days.items():
-        if states[day] is DayState.MISSING:
-            again = f"fetch or import {day_name(day)} again"
-            problems.append(f"{store.file(series, day)} is missing; {again}")
+        if states[day] is DayState.MISSING and store.file(series, day).exists():
+            problems.append(f"{store.file(series, day)} is older than its manifest; fetch it again")
             continue
         try:
             lines = store.read_day(series, day, entry)

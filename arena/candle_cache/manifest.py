@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from arena.candle_cache.series import DAY_S, Series, day_name, read_day_name
-from arena.candle_cache.spans import Span, Spans, union, within
+from arena.candle_cache.spans import Span, Spans, union, within, without
 
 FORMAT: Final = 1
 SHA256_CHARS: Final = 64
@@ -133,21 +133,27 @@ def decode_manifest(content: bytes, series: Series) -> Manifest:
         named = Series(body["venue"], body["product"], body["granularity"])
         if named != series:
             raise ValueError(f"it is that of {named}")
-        days = {read_day_name(name): _decode(entry) for name, entry in body["days"].items()}
+        starts = {read_day_name(name): entry for name, entry in body["days"].items()}
+        days = {day: _decode(entry, day) for day, entry in starts.items()}
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"not a manifest: {error!r}"[:200]) from None
     return Manifest(series, {day: days[day] for day in sorted(days)})
 
 
-def _decode(entry: Mapping[str, Any]) -> DayEntry:  # Any: the JSON of a file, checked here.
+# Any: the JSON of a file, checked here.
+def _decode(entry: Mapping[str, Any], day_s: int) -> DayEntry:
     rows, sha256 = entry["rows"], str(entry["sha256"])
     if not isinstance(rows, int) or rows < 0 or len(sha256) != SHA256_CHARS:
         raise ValueError("a day without rows or SHA-256")
+    covers = union(_decode_span(span) for span in entry["covers"])
+    gaps = union(_decode_span(span) for span in entry["gaps"])
+    if within(covers, day_s, day_s + DAY_S) != covers or without(gaps, covers):
+        raise ValueError(f"{day_name(day_s)} has times of other days")
     return DayEntry(
         rows,
         sha256,
-        union(_decode_span(span) for span in entry["covers"]),
-        union(_decode_span(span) for span in entry["gaps"]),
+        covers,
+        gaps,
         str(entry["source"]),
         datetime.fromisoformat(entry["fetched_at"]),
         str(entry.get("replaces", "")),
@@ -155,5 +161,8 @@ def _decode(entry: Mapping[str, Any]) -> DayEntry:  # Any: the JSON of a file, c
 
 
 def _decode_span(span: Mapping[str, str]) -> Span:
-    first, last = (int(datetime.fromisoformat(span[key]).timestamp()) for key in ("from", "to"))
+    moments = [datetime.fromisoformat(span[key]) for key in ("from", "to")]
+    if any(moment.tzinfo is None for moment in moments):
+        raise ValueError("a time without a zone")
+    first, last = (int(moment.timestamp()) for moment in moments)
     return first, last

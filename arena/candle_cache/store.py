@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from arena.atomic_files import disk_full_named
 from arena.bounded_files import NotReadable, read_regular
 from arena.candle_cache.day_file import decode_day, encode_day
 from arena.candle_cache.manifest import DayEntry, Manifest, decode_manifest, encode_manifest
@@ -132,12 +133,16 @@ class CandleStore:
 
         Raises:
             UsageError: The file is missing, or not the one of the manifest.
+            OSError: It cannot be read.
         """
         path = self.file(series, day_s)
         try:
             found = sha256(read_regular(path, DAY_BYTES_MAX)).hexdigest()
             lines = decode_day(path) if found == entry.sha256 else None
-        except (OSError, ValueError, BrokenLog, NotReadable):
+        except FileNotFoundError:
+            again = f"fetch or import {day_name(day_s)} again"
+            raise UsageError(f"{path} is missing", remedy=again) from None
+        except (ValueError, BrokenLog, NotReadable):
             lines = None
         if lines is None or len(lines) != entry.rows:
             raise self._changed(series, day_s)
@@ -183,11 +188,16 @@ class CandleStore:
                     fetched_at=now,
                     replaces=before.sha256 if before else "",
                 )
-            drafts = {day: _draft(self.file(series, day), body) for day, body in contents.items()}
-            listed = _draft(folder / MANIFEST_FILE, encode_manifest(manifest.with_days(entries)))
-            listed.replace(folder / MANIFEST_FILE)
-            for day, draft in drafts.items():
-                draft.replace(self.file(series, day))
+            files = {self.file(series, day): content for day, content in contents.items()}
+            listed = encode_manifest(manifest.with_days(entries))
+            try:
+                drafts = {path: _draft(path, content) for path, content in files.items()}
+                _draft(folder / MANIFEST_FILE, listed).replace(folder / MANIFEST_FILE)
+                for path, draft in drafts.items():
+                    draft.replace(path)
+            except OSError:
+                _clear_drafts(folder)
+                raise
 
     def _joined(
         self, manifest: Manifest, day_s: int, new: NewDay, merge: "Merge"
@@ -212,7 +222,7 @@ class CandleStore:
             found = sha256(read_regular(path, DAY_BYTES_MAX)).hexdigest()
         except FileNotFoundError:
             return DayState.MISSING
-        except (OSError, NotReadable):
+        except NotReadable:
             return DayState.CHANGED if entry else DayState.NOT_LISTED
         if entry is None:
             return DayState.NOT_LISTED
@@ -270,7 +280,7 @@ def _clear_drafts(folder: Path) -> None:
 def _draft(path: Path, content: bytes) -> Path:
     """Write a file beside the one that it is to replace, and to the disk."""
     draft = path.with_name(f".{path.name}.draft")
-    with draft.open("wb") as file:
+    with disk_full_named(path), draft.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -1,6 +1,8 @@
 """The cache of candles: days and their manifest, changed files, killed and parallel writers."""
 
+import errno
 import multiprocessing
+import os
 import random
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,12 @@ DAY = 1_767_225_600
 """2026-01-01."""
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 SERIES = Series("coinbase", "BTC-USD")
+DAY_TEXT = (
+    b'{"format":1,"venue":"coinbase","product":"BTC-USD","granularity":"1m","days":{"2026-01-01":'
+    b'{"rows":0,"sha256":"' + b"a" * 64 + b'","covers":[{"from":"%s","to":"%s"}],"gaps":[],'
+    b'"source":"x","fetched_at":"2026-01-02T00:00:00Z"}}}'
+)
+"""A manifest whose day covers something else."""
 
 
 def lines_of(day_s: int, *, price: int = 100, without_minutes: range = range(0)) -> dict[int, str]:
@@ -184,6 +192,25 @@ def test_killed_writer_leaves_a_usable_cache(
     assert [] == list(store.folder_of(SERIES).glob(".*.draft"))
 
 
+def test_full_disk_leaves_the_cache_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the file; no draft is left, and the day can be read."""
+    store = CandleStore(tmp_path)
+    store.replace(SERIES, {DAY: whole(DAY, lines_of(DAY))}, NOW)
+    before = {p: p.read_bytes() for p in store.folder.rglob("*") if p.is_file()}
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left.*2026-01-01\.parquet"):
+        store.replace(SERIES, {DAY: whole(DAY, {})}, NOW)
+    monkeypatch.undo()
+
+    assert before == {p: p.read_bytes() for p in store.folder.rglob("*") if p.is_file()}
+
+
 def write_days(home: Path, price: int) -> None:
     """Write ten days, one after another, several times."""
     store = CandleStore(home)
@@ -221,6 +248,9 @@ def test_writers_at_once_do_not_damage_the_cache(tmp_path: Path) -> None:
         b'{"format":1,"venue":"coinbase","product":"BTC-USD","granularity":"1m","days":{"x":{}}}',
         b'{"format":1,"venue":"coinbase","product":"BTC-USD","granularity":"1m",'
         b'"days":{"2026-01-01":{"rows":-1}}}',
+        DAY_TEXT % (b"2026-01-01T00:00:00Z", b"9999-01-01T00:00:00Z"),
+        DAY_TEXT % (b"2026-01-01T00:00:00", b"2026-01-02T00:00:00"),
+        DAY_TEXT % (b"2025-12-31T00:00:00Z", b"2026-01-01T00:00:00Z"),
     ],
 )
 def test_damaged_manifest_is_refused(tmp_path: Path, content: bytes) -> None:
