@@ -32,7 +32,7 @@ class CandleFold:
         known = self._rewinds.get(product_id, -1)
         if message.rewinds > known or (message.restarts and message.rewinds == known):
             self._rewinds[product_id] = message.rewinds
-            self._products[product_id] = ProductIndicators(self._features)
+            self._products[product_id] = ProductIndicators(self._features, message.granularity_s)
         if message.rewinds >= known:
             self._products[product_id].take(message.candle)
 

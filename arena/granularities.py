@@ -1,10 +1,11 @@
 """Lengths of bars by name, such as "15m". Pure."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 from arena.errors import UsageError
 
+Granularity = Literal["1m", "5m", "15m", "1h", "1d"]
 MINUTE: Final = "1m"
 GRANULARITIES: Final[Mapping[str, int]] = {
     MINUTE: 60,
@@ -14,6 +15,16 @@ GRANULARITIES: Final[Mapping[str, int]] = {
     "1d": 86_400,
 }
 """Name of a granularity -> seconds of a bar, shortest first."""
+WINDOWS: Final[Mapping[str, tuple[tuple[str, int], ...]]] = {
+    MINUTE: (("1m", 20), ("5m", 14), ("15m", 10)),
+    "5m": (("5m", 20), ("15m", 14), ("1h", 10)),
+    "15m": (("15m", 20), ("1h", 14), ("1d", 7)),
+    "1h": (("1h", 24), ("1d", 14)),
+    "1d": (("1d", 30),),
+}
+"""Bars of a market -> the candle windows of its snapshots, newest window first: granularity and
+number of candles. It has a few more if its oldest candle would not begin with one of the next."""
+BOOK_BARS_MIN: Final = 300
 _SHOWN_MAX: Final = 80
 
 
@@ -29,6 +40,15 @@ def find_granularity(name: str) -> int:
             remedy=f"the granularities are {', '.join(GRANULARITIES)}",
         )
     return GRANULARITIES[name]
+
+
+def book_bars(bar_s: int) -> int:
+    """Number of bars of a length in seconds that the windows of a snapshot need."""
+    windows = WINDOWS[granularity_of(bar_s)]
+    lengths = [(GRANULARITIES[name], count) for name, count in windows]
+    coarser = [*(length for length, _ in lengths[1:]), lengths[-1][0]]
+    span_s = sum(length * count + up for (length, count), up in zip(lengths, coarser, strict=True))
+    return max(BOOK_BARS_MIN, span_s // bar_s)
 
 
 def granularity_of(length_s: int) -> str:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from arena.currency import DEFAULT_CURRENCY
+from arena.granularities import GRANULARITIES, MINUTE, WINDOWS
 from arena.messages import ChatMessage
 from arena.money import parse_decimal
 
@@ -109,6 +110,14 @@ class PromptMarket:
     close_lists: dict[tuple[str, str], list[Decimal]] = field(default_factory=dict)
     moods: dict[str, Decimal] = field(default_factory=dict)
     indicators: dict[tuple[str, str], dict[str, Decimal]] = field(default_factory=dict)
+
+    @property
+    def windows(self) -> tuple[str, str, str]:
+        """A short, a middle and a long window: 1m, 5m, 15m, or those of a market of longer bars."""
+        named = {window for _, window in (*self.candles, *self.close_lists)}
+        shortest = next((name for name in GRANULARITIES if name in named), MINUTE)
+        names = [name for name, _ in WINDOWS[shortest]]
+        return names[0], names[-2] if len(names) > 2 else names[0], names[-1]
 
     def indicator(self, product_id: str, window: str, name: str) -> Decimal | None:
         """The newest value of an indicator; None if it is not shown, or needs more bars."""

@@ -34,6 +34,8 @@ from connectors.cli_options import (
     LockStep,
     PricesEnd,
     ReplayedVenue,
+    ReplayFills,
+    ReplayGranularity,
     ReplaySeed,
     ReplayStart,
     SimulatedVenue,
@@ -217,6 +219,8 @@ def replay(
     start: ReplayStart = None,
     end: PricesEnd = None,
     snapshots: Snapshots = None,
+    granularity: ReplayGranularity = None,
+    fills: ReplayFills = None,
     deadline: Deadline = 60.0,
     agents_timeout: AgentsTimeout = 300.0,
     wait_for_judge: WaitForJudge = False,
@@ -230,10 +234,9 @@ def replay(
     where it stopped when it is started again, and exits after the last snapshot.
     """
     settings = _settings(bootstrap_servers, log_level)
-    if lock_step == (frames is not None):
-        raise UsageError("nothing to replay", remedy="give either --frames or --lock-step")
+    _check_replay(lock_step, frames, granularity, fills)
     files, ids = _files(prices, more)
-    chosen = parse_feature_set(features)
+    chosen = parse_feature_set(features, None if lock_step else 60)
     if frames is not None:
         texts = [*(products or ()), *ids]
         _replay_frames(settings, venue, frames, min_interval, speed, texts, context, chosen)
@@ -257,6 +260,8 @@ def replay(
         context=tuple(context or ()),
         features=chosen,
         history_minutes=historical_minutes,
+        granularity=granularity,
+        fills=fills,
     )
     _run("replay", settings, prepare_lockstep(options))
 
@@ -349,6 +354,13 @@ def _files(prices: list[Path] | None, more: list[str] | None) -> tuple[tuple[Pat
 def _utc(moment: datetime | None) -> datetime | None:
     """A time from a flag, in UTC if it has no zone."""
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+def _check_replay(lock_step: bool, frames: Path | None, *for_lock_step: str | None) -> None:
+    if lock_step == (frames is not None):
+        raise UsageError("nothing to replay", remedy="give either --frames or --lock-step")
+    if any(for_lock_step) and not lock_step:
+        raise UsageError("--granularity and --fills are for --lock-step", remedy="leave them out")
 
 
 def _replay_frames(

@@ -8,6 +8,7 @@ import typer
 
 from arena.environment import HISTORY
 from arena.indicators import MINUTES_MAX, STANDARD
+from arena.messages.market import Fills
 
 FEATURES: Final = STANDARD
 """The indicators without the flag."""
@@ -72,7 +73,7 @@ ReplayStart = Annotated[
         "--start",
         formats=START_FORMATS,
         help="Venue time (UTC) of the first snapshot, or of the first candle from the cache. "
-        "[2026-01-01, or an hour into the files]",
+        "[2026-01-01, or 60 candles into the files]",
     ),
 ]
 PricesEnd = Annotated[
@@ -86,6 +87,21 @@ PricesEnd = Annotated[
 Snapshots = Annotated[
     int | None,
     typer.Option("--snapshots", help="Number of snapshots. [all that the files give]", min=1),
+]
+ReplayGranularity = Annotated[
+    str | None,
+    typer.Option(
+        "--granularity",
+        help="Length of the market's candles: 1m, 5m, 15m, 1h or 1d. [1m, or that of the files]",
+    ),
+]
+ReplayFills = Annotated[
+    Fills | None,
+    typer.Option(
+        "--fills",
+        help="Price that orders fill at: close of the candle that ended, or open of the one that "
+        "begins. [close with candles of 1m, else open]",
+    ),
 ]
 Deadline = Annotated[
     float, typer.Option("--deadline", help="Wall seconds that an agent has for a turn.", min=0.1)

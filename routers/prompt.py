@@ -47,14 +47,14 @@ from routers.prompt_text import (
     INDICATORS,
     PRODUCTS_MAX,
     TICKER_COLUMNS,
-    WINDOWS,
     MarketText,
-    clock_text,
     cut_to,
     duration_text,
     plain_text,
     restriction_lines,
+    start_text,
     ticker_cells,
+    window_names,
 )
 
 __all__ = [
@@ -218,7 +218,7 @@ def render_market(
         lines.append(f"({more} further products are not shown: prompt limit)")
         left_out.append(counted(more, "product"))
     lines += [*indicators.lines, *context.lines]
-    sections = [_Section.of(view, name) for view in shown for name in WINDOWS]
+    sections = [_Section.of(view, name) for view in shown for name in window_names(snapshot)]
     fixed = len(heading) + sum(len(line) + 1 for line in lines)
     _leave_out_oldest(sections, chars_max - fixed)
     for section in sections:
@@ -333,14 +333,15 @@ class _Section:
     @classmethod
     def of(cls, view: ProductView, name: str) -> "_Section":
         window = view.windows.get(name) or CandleWindow(granularity_s=0)
+        length_s = window.granularity_s
         rows = [
-            f"{clock_text(c.start)},{plain_text(c.open)},{plain_text(c.high)},{plain_text(c.low)},"
-            f"{plain_text(c.close)},{plain_text(c.volume)}"
+            f"{start_text(c.start, length_s)},{plain_text(c.open)},{plain_text(c.high)},"
+            f"{plain_text(c.low)},{plain_text(c.close)},{plain_text(c.volume)}"
             for c in window.candles
         ]
         notes = [] if rows else [NO_CANDLES]
         if window.gaps:
-            times = ", ".join(map(clock_text, window.gaps[:GAPS_MAX]))
+            times = ", ".join(start_text(gap, length_s) for gap in window.gaps[:GAPS_MAX])
             more = len(window.gaps) - GAPS_MAX
             notes.append(f"gaps: {times}" + (f" and {more} more" if more > 0 else ""))
         if window.stale:

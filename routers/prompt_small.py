@@ -11,7 +11,7 @@ rows; if candles are too long, only closing prices are listed:
 One line at the end says what is left out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from arena.messages import CandleWindow, MarketSnapshot, ProductView, PromptSize
@@ -20,14 +20,14 @@ from routers.prompt_text import (
     CANDLE_COLUMNS,
     PRODUCTS_MAX,
     TICKER_COLUMNS,
-    WINDOWS,
     MarketText,
-    clock_text,
     cut_to,
     join_with_and,
     plain_text,
     restriction_lines,
+    start_text,
     ticker_cells,
+    window_names,
 )
 
 CLOSES_HEADING = "## Closes (UTC, oldest first)"
@@ -43,7 +43,7 @@ class Level:
     """A level of detail.
 
     Attributes:
-        counts: Candles per product, for the windows 15m, 5m and 1m.
+        counts: Candles per product, for the windows 15m, 5m and 1m, or those of longer bars.
         columns: The columns of the tickers.
         closes: Show only closing prices.
     """
@@ -51,6 +51,10 @@ class Level:
     counts: tuple[int, int, int]
     columns: str
     closes: bool = True
+
+    def counts_of(self, names: Sequence[str]) -> dict[str, int]:
+        """Window -> candles per product; the last counts are those of fewer windows."""
+        return dict(zip(names, self.counts[-len(names) :], strict=True))
 
 
 LEVELS: dict[PromptSize, tuple[Level, ...]] = {
@@ -110,9 +114,10 @@ def _render_level(
         cells = ticker_cells(view)
         lines.append(",".join(cells[column] for column in columns))
     lines += restriction_lines(shown)
-    if any(level.counts):
-        lines += _closes(shown, level) if level.closes else _candles(shown, level)
-        lines += _lagging_note(shown, level)
+    counts = level.counts_of(window_names(snapshot))
+    if any(counts.values()):
+        lines += _closes(shown, counts) if level.closes else _candles(shown, counts)
+        lines += _lagging_note(shown, counts)
     parts = _left_out_parts(snapshot, shown, level)
     if parts:
         lines.append(f"({size} prompt: {join_with_and(parts)} {_is_or_are(parts)} left out)")
@@ -126,38 +131,39 @@ def _is_or_are(parts: Sequence[str]) -> str:
 
 
 def _windows(
-    shown: Sequence[ProductView], level: Level
+    shown: Sequence[ProductView], counts: Mapping[str, int]
 ) -> Iterator[tuple[ProductView, str, CandleWindow, int]]:
     for view in shown:
-        for name, count in zip(WINDOWS, level.counts, strict=True):
+        for name, count in counts.items():
             window = view.windows.get(name)
             if count and window is not None and window.candles:
                 yield view, name, window, count
 
 
-def _closes(shown: Sequence[ProductView], level: Level) -> list[str]:
+def _closes(shown: Sequence[ProductView], counts: Mapping[str, int]) -> list[str]:
     lines = [CLOSES_HEADING, CLOSES_COLUMNS]
-    for view, name, window, count in _windows(shown, level):
+    for view, name, window, count in _windows(shown, counts):
         closes = ",".join(plain_text(candle.close) for candle in window.candles[-count:])
         lines.append(f"{view.product_id},{name},{closes}")
     return lines if len(lines) > 2 else []
 
 
-def _candles(shown: Sequence[ProductView], level: Level) -> list[str]:
+def _candles(shown: Sequence[ProductView], counts: Mapping[str, int]) -> list[str]:
     lines = []
-    for view, name, window, count in _windows(shown, level):
+    for view, name, window, count in _windows(shown, counts):
+        length_s = window.granularity_s
         lines += [f"## Candles {view.product_id} {name} (UTC, oldest first)", CANDLE_COLUMNS]
         lines += [
-            f"{clock_text(c.start)},{plain_text(c.open)},{plain_text(c.high)},"
+            f"{start_text(c.start, length_s)},{plain_text(c.open)},{plain_text(c.high)},"
             f"{plain_text(c.low)},{plain_text(c.close)},{plain_text(c.volume)}"
             for c in window.candles[-count:]
         ]
     return lines
 
 
-def _lagging_note(shown: Sequence[ProductView], level: Level) -> list[str]:
+def _lagging_note(shown: Sequence[ProductView], counts: Mapping[str, int]) -> list[str]:
     rendered = [
-        f"{v.product_id} {name}" for v, name, window, _ in _windows(shown, level) if window.stale
+        f"{v.product_id} {name}" for v, name, window, _ in _windows(shown, counts) if window.stale
     ]
     if not rendered:
         return []
@@ -175,18 +181,18 @@ def _left_out_parts(
         parts.append(counted(more, "product"))
     longest = {
         name: max((len(v.windows[name].candles) for v in shown if name in v.windows), default=0)
-        for name in WINDOWS
+        for name in window_names(snapshot)
     }
-    counts = dict(zip(WINDOWS, level.counts, strict=True))
-    absent = [name for name in WINDOWS if longest[name] and not counts[name]]
-    shortened = [f"{counts[n]} {n}" for n in WINDOWS if counts[n] and longest[n] > counts[n]]
+    counts = level.counts_of(window_names(snapshot))
+    absent = [name for name in counts if longest[name] and not counts[name]]
+    shortened = [f"{counts[n]} {n}" for n in counts if counts[n] and longest[n] > counts[n]]
     if absent:
         parts.append(f"{join_with_and(absent)} candles")
     if shortened:
         parts.append(
             f"all but the last {join_with_and(shortened)} {'closes' if level.closes else 'candles'}"
         )
-    elif level.closes and any(counts[name] and longest[name] for name in WINDOWS):
+    elif level.closes and any(counts[name] and longest[name] for name in counts):
         parts.append("opens, highs, lows and volumes of the candles")
     if level.columns != TICKER_COLUMNS:
         parts += ["24 h volumes", "ages"] + ([] if "price," in level.columns else ["last prices"])

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from arena.messages import ProductView
+from arena.granularities import WINDOWS, granularity_of
+from arena.messages import MarketSnapshot, ProductView
 from arena.money import decimal_text
 from arena.trading_modes import restriction
 
 PRODUCTS_MAX = 30
-WINDOWS = ("15m", "5m", "1m")
+DATED_S = 3_600
+"""The start of a candle of this length or more has its date."""
 TICKER_COLUMNS = "product_id,price,best_bid,best_ask,volume_24h,age_s,stale"
 CANDLE_COLUMNS = "start,open,high,low,close,volume"
 CONTEXT = "context"
@@ -71,6 +73,19 @@ def restriction_lines(shown: Sequence[ProductView]) -> list[str]:
         f"({join_with_and(found)} {'is' if len(found) == 1 else 'are'} {text})"
         for text, found in names.items()
     ]
+
+
+def window_names(snapshot: MarketSnapshot) -> tuple[str, ...]:
+    """The candle windows of a snapshot, longest candles first: 15m, 5m, 1m with minutes."""
+    return tuple(name for name, _ in reversed(WINDOWS[granularity_of(snapshot.bar_s)]))
+
+
+def start_text(instant: datetime, granularity_s: int) -> str:
+    """The start of a candle: "09:30", or "11-21 09:00" if it is an hour or longer."""
+    clock = clock_text(instant)
+    if granularity_s < DATED_S:
+        return clock
+    return f"{instant.month:02d}-{instant.day:02d} {clock}"
 
 
 def clock_text(instant: datetime) -> str:

@@ -31,7 +31,7 @@ REMEMBERED_MAX: Final = 256
 
 
 class _Minute(NamedTuple):
-    """One record: its offset, and what it says."""
+    """One record: its offset, and what it says; in a market of longer bars, of one of these."""
 
     offset: int
     rewinds: int
@@ -40,7 +40,8 @@ class _Minute(NamedTuple):
 
 
 def _minute(offset: int, message: ClosedCandle) -> _Minute:
-    return _Minute(offset, message.rewinds, message.restarts, bar_of(message.candle))
+    bar = bar_of(message.candle, message.granularity_s)
+    return _Minute(offset, message.rewinds, message.restarts, bar)
 
 
 class UnknownProduct(UsageError):
@@ -54,6 +55,7 @@ class CandleStore:
         """Create an empty store."""
         self._minutes: dict[str, list[_Minute]] = {}
         self._partitions: dict[str, int] = {}
+        self._bar_s = MINUTE_S
         self._windows: dict[Hashable, IndicatorWindow] = {}
 
     def add(self, partition: int, offset: int, message: ClosedCandle) -> None:
@@ -110,8 +112,14 @@ class CandleStore:
         """The known products, sorted."""
         return sorted(self._minutes)
 
+    @property
+    def bar_s(self) -> int:
+        """Length of the market's candles in seconds."""
+        return self._bar_s
+
     def _of(self, partition: int, message: ClosedCandle) -> list[_Minute]:
         self._partitions[message.product_id] = partition
+        self._bar_s = message.granularity_s
         return self._minutes.setdefault(message.product_id, [])
 
 
@@ -128,8 +136,13 @@ class CandleView:
         self._store = store
         self._offsets = dict(offsets)
 
+    @property
+    def bar_s(self) -> int:
+        """Length of the candles in seconds: a minute, unless a replay has longer bars."""
+        return self._store.bar_s
+
     def products(self) -> tuple[str, ...]:
-        """Products that have minutes, sorted."""
+        """Products that have candles, sorted."""
         known = self._store.products()
         return tuple(p for p in known if self._store.records(p, self._offsets))
 
@@ -156,6 +169,11 @@ class CandleView:
     def indicators(self, product_id: str, granularity: str, spec: IndicatorSpec) -> IndicatorWindow:
         """The values of an indicator after the newest closed bar, as a snapshot has them.
 
+        Args:
+            product_id: The product.
+            granularity: Not shorter than the market's candles.
+            spec: The indicator.
+
         Raises:
             UnknownProduct: The product has no candles.
         """
@@ -164,7 +182,7 @@ class CandleView:
         key = (product_id, granularity, spec.text, newest.offset, len(records))
 
         def compute() -> IndicatorWindow:
-            folded = ProductIndicators(FeatureSet({granularity: (spec,)}))
+            folded = ProductIndicators(FeatureSet({granularity: (spec,)}), self.bar_s)
             for bar in records:
                 folded.take_bar(bar)
             return folded.windows()[granularity]
@@ -172,9 +190,9 @@ class CandleView:
         return self._store.remembered(key, compute)
 
     def minutes(self, product_id: str) -> list[Bar]:
-        """The newest minutes of a product, oldest first; corrected ones as they are now.
+        """The newest candles of a product, oldest first; corrected ones as they are now.
 
-        Prices are floats in quote units, volumes are in base units; minutes without a trade are
+        Prices are floats in quote units, volumes are in base units; those without a trade are
         missing.
 
         Raises:
@@ -184,6 +202,6 @@ class CandleView:
         newest_s = 0
         for bar in self.records(product_id):
             newest_s = max(newest_s, bar.start_s)
-            if bar.start_s >= newest_s - CORRECTED_MINUTES * MINUTE_S:
+            if bar.start_s >= newest_s - CORRECTED_MINUTES * self.bar_s:
                 found[bar.start_s] = bar
         return [found[start_s] for start_s in sorted(found)]

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from arena.errors import UsageError
-from arena.granularities import GRANULARITIES, find_granularity
+from arena.granularities import GRANULARITIES, find_granularity, granularity_of
 from arena.indicators import (
     CATALOGUE,
     IndicatorSpec,
@@ -35,12 +35,14 @@ def computed(
     try:
         records = view.records(product_id)
         code = "unknown_granularity"
+        granularity = granularity or granularity_of(view.bar_s)
         step_s = find_granularity(granularity)
+        _require_bars(view, granularity, step_s)
         code = "unknown_metric"
         found = find_metric(_name_of(metric))
         code = "bad_length"
         spec = _spec(found, metric, length)
-        _require_kept(spec, granularity, step_s)
+        _require_kept(spec, granularity, step_s, view.bar_s)
     except UsageError as error:
         return Answer(f"{COMPUTE}: {error.args[0]}; {error.remedy}.", error=code)
     window = view.indicators(product_id, granularity, spec)
@@ -69,14 +71,15 @@ def listed_metrics(
         except UsageError as error:
             return Answer(f"{LIST}: {error.args[0]}; {error.remedy}.", error="unknown_product")
         first, last = (_text(bar.start_s) for bar in (minutes[0], minutes[-1]))
-        kept = {"product_id": product_id, "minutes": len(minutes), "first": first, "last": last}
-        lines.append(f"{product_id}: {len(minutes)} minutes, {first} to {last} UTC.")
+        unit = "minutes" if view.bar_s == MINUTE_S else "bars"
+        kept = {"product_id": product_id, unit: len(minutes), "first": first, "last": last}
+        lines.append(f"{product_id}: {len(minutes)} {unit}, {first} to {last} UTC.")
     for name, values in shown.items():
         lines.append(f"In the snapshot, {name}: {', '.join(values) or 'none'}.")
-    lines.append(f"Granularities: {', '.join(GRANULARITIES)}.")
+    lines.append(f"Granularities: {', '.join(_granularities(view))}.")
     value: dict[str, JsonValue] = {
         "metrics": [_described(metric) for metric in CATALOGUE.values()],
-        "granularities": list(GRANULARITIES),
+        "granularities": list[JsonValue](_granularities(view)),
         "in_snapshot": {name: list(values) for name, values in shown.items()},
         "candles": kept or None,
     }
@@ -112,12 +115,28 @@ def _spec(metric: Metric, text: str, length: int | None) -> IndicatorSpec:
     return spec_of(metric.name, [Decimal(length), *others])
 
 
-def _require_kept(spec: IndicatorSpec, granularity: str, step_s: int) -> None:
-    minutes = spec.bars * step_s // MINUTE_S
-    if minutes > RECORDS_SEEN:
+def _require_bars(view: CandleView, granularity: str, step_s: int) -> None:
+    if step_s < view.bar_s:
         raise UsageError(
-            f"{spec.text} needs {spec.bars} bars of {granularity}: {minutes:,} minutes of candles",
-            remedy=f"use a shorter length or granularity; {RECORDS_SEEN:,} minutes are kept",
+            f"no bars of {granularity}: the market has bars of {granularity_of(view.bar_s)}",
+            remedy=f"the granularities are {', '.join(_granularities(view))}",
+        )
+
+
+def _granularities(view: CandleView) -> list[str]:
+    """The granularities that can be made of the market's candles."""
+    return [name for name, step_s in GRANULARITIES.items() if step_s >= view.bar_s]
+
+
+def _require_kept(spec: IndicatorSpec, granularity: str, step_s: int, bar_s: int) -> None:
+    count, unit = spec.bars * step_s // bar_s, "minutes"
+    if bar_s != MINUTE_S:
+        unit = f"bars of {granularity_of(bar_s)}"
+    if count > RECORDS_SEEN:
+        raise UsageError(
+            f"{spec.text} needs {spec.bars} bars of {granularity}: {count:,} {unit}"
+            + (" of candles" if bar_s == MINUTE_S else ""),
+            remedy=f"use a shorter length or granularity; {RECORDS_SEEN:,} {unit} are kept",
         )
 
 

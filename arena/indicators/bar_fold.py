@@ -1,4 +1,4 @@
-"""Makes bars of one granularity from minutes, and folds them into indicators. Pure."""
+"""Makes bars of one granularity from shorter ones, and folds them into indicators. Pure."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,20 +16,22 @@ PUBLISHED: Final = "%.12g"
 
 
 class BarFold(Copyable):
-    """The indicators of one granularity, fed with minutes in ascending order.
+    """The indicators of one granularity, fed with the market's bars, minutes, in ascending order.
 
     A bar is made of the minutes of its bucket, at least one, and is closed once its last minute, or
     a later one, was taken. A bucket without minutes is a gap: the indicators start again with the
     first minute after it. A bucket that began before the first minute is left out: its first part
-    is unknown.
+    is unknown. In a market of longer bars these take the place of the minutes.
 
     Args:
         granularity: Name of the granularity, such as "15m".
         specs: The indicators.
+        base_s: Length of the market's bars in seconds.
     """
 
     __slots__ = (
         "_bars",
+        "_base_s",
         "_first_s",
         "_gap_s",
         "_indicators",
@@ -43,8 +45,11 @@ class BarFold(Copyable):
         "_window",
     )
 
-    def __init__(self, granularity: str, specs: Sequence[IndicatorSpec]) -> None:
+    def __init__(
+        self, granularity: str, specs: Sequence[IndicatorSpec], base_s: int = MINUTE_S
+    ) -> None:
         """Create the fold; it has no bars yet."""
+        self._base_s = base_s
         self._step_s = GRANULARITIES[granularity]
         self._specs = tuple(specs)
         self._names = tuple(name for spec in specs for name in spec.names)
@@ -78,7 +83,7 @@ class BarFold(Copyable):
             self._close_open()
             self._restart_after_gap(start_s)
             self._open_s, self._open = start_s, (minute,)
-        if minute_s == start_s + step_s - MINUTE_S:
+        if minute_s == start_s + step_s - self._base_s:
             self._close_open()
 
     def _close_open(self) -> None:

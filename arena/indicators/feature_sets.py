@@ -1,24 +1,27 @@
 """Feature sets: which indicators a snapshot has, as texts such as `standard,rsi_7@1m`. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from arena.errors import UsageError
-from arena.granularities import GRANULARITIES, find_granularity
+from arena.granularities import (
+    GRANULARITIES,
+    WINDOWS,
+    find_granularity,
+    granularity_of,
+)
 from arena.indicators.bars import MINUTE_S
 from arena.indicators.catalogue import CATALOGUE
 from arena.indicators.specs import IndicatorSpec, parse_spec
 from arena.unknown_names import closest_first, listed
 
 MINUTES_MAX: Final = 3 * 24 * 60
-"""Most minutes of candles that a set may need until it is warm."""
+"""Most minutes of candles, or longer bars of the market, that a set may need until it is warm."""
 INDICATORS_MAX: Final = 100
 """Most indicators of a set, over all granularities."""
 VALUES_MAX: Final = 150
 """Most values of a set: so a snapshot of 60 products with full context stays below 1 MB."""
-DEFAULT_GRANULARITIES: Final = ("1m", "5m", "15m")
-"""Granularities of an indicator without one."""
 STANDARD: Final = "standard"
 NONE: Final = "none"
 
@@ -54,9 +57,34 @@ class FeatureSet:
     Attributes:
         specs: Granularity -> its indicators, in the order in which a snapshot has them; without
             granularities that have none.
+        items: The items of its text; a market of longer bars may need others of them.
     """
 
     specs: Mapping[str, tuple[IndicatorSpec, ...]]
+    items: tuple[str, ...] = field(default=(), compare=False, repr=False)
+
+    def for_bars(self, bar_s: int) -> "FeatureSet":
+        """The set in a market of bars of a length in seconds.
+
+        Raises:
+            UsageError: It names a granularity that is shorter than the bars, or is too large.
+        """
+        return self if not self.items else _set_of(self.items, bar_s)
+
+    def left_out_text(self, bar_s: int) -> str:
+        """A sentence about what its presets leave out in a market of such bars; "" for nothing."""
+        presets = [one for one in self.items if one in PRESETS]
+        names = {name for one in presets for name in PRESETS[one]}
+        out = [name for name in GRANULARITIES if name in names and GRANULARITIES[name] < bar_s]
+        if not out:
+            return ""
+        kept = ", ".join(self.for_bars(bar_s).specs) or "none"
+        base = granularity_of(bar_s)
+        return (
+            f"Bars of {base} have no indicators of {', '.join(out)}: the preset "
+            f"{', '.join(presets)} leaves them out. Indicators in the snapshots: {kept}. "
+            f"Others are named such as rsi_14@{base}."
+        )
 
     @property
     def text(self) -> str:
@@ -106,11 +134,14 @@ NO_FEATURES: Final = FeatureSet({})
 """The empty set."""
 
 
-def parse_feature_set(text: str) -> FeatureSet:
+def parse_feature_set(text: str, bar_s: int | None = MINUTE_S) -> FeatureSet:
     """The set of a text: presets and indicators, separated by commas; repetitions count once.
 
     Args:
-        text: Such as "standard,rsi_7@1m"; an indicator without a granularity is for 1m, 5m, 15m.
+        text: Such as "standard,rsi_7@1m"; an indicator without a granularity is for those of the
+            candle windows: 1m, 5m and 15m in a market of minutes.
+        bar_s: Length of the market's bars in seconds; None if it is not known yet: then the set is
+            that of minutes, of any length, and `for_bars` follows.
 
     Raises:
         UsageError: An item is unknown, or the set is too large.
@@ -121,17 +152,24 @@ def parse_feature_set(text: str) -> FeatureSet:
         raise UsageError(
             "the feature set is empty", remedy=f"write {NONE!r}, or presets: {listed(PRESETS)}"
         )
+    return _set_of(items, MINUTE_S if bar_s is None else bar_s, any_length=bar_s is None)
+
+
+def _set_of(items: Sequence[str], bar_s: int, *, any_length: bool = False) -> FeatureSet:
     found: dict[str, dict[IndicatorSpec, None]] = {name: {} for name in GRANULARITIES}
     for item in items:
-        for granularity, spec in _item(item):
+        for granularity, spec in _item(item, bar_s):
             found[granularity][spec] = None
-    chosen = FeatureSet({name: tuple(specs) for name, specs in found.items() if specs})
+    specs = {name: tuple(specs) for name, specs in found.items() if specs}
+    chosen = FeatureSet(specs, tuple(items))
     _check_size(chosen)
+    if not any_length:
+        _check_length(chosen, bar_s)
     return chosen
 
 
-def _item(item: str) -> list[tuple[str, IndicatorSpec]]:
-    """The indicators of one item with their granularities."""
+def _item(item: str, bar_s: int) -> list[tuple[str, IndicatorSpec]]:
+    """The indicators of one item with their granularities, in a market of such bars."""
     name, at, granularity = item.partition("@")
     if name in PRESETS:
         if at:
@@ -140,11 +178,16 @@ def _item(item: str) -> list[tuple[str, IndicatorSpec]]:
                 remedy=f"write {name!r}",
             )
         preset = PRESETS[name].items()
-        return [(key, parse_spec(one)) for key, text in preset for one in text.split()]
-    spec = _spec(name)
+        there = [(key, text) for key, text in preset if GRANULARITIES[key] >= bar_s]
+        return [(key, parse_spec(one)) for key, text in there for one in text.split()]
+    spec, base = _spec(name), granularity_of(bar_s)
     if not at:
-        return [(key, spec) for key in DEFAULT_GRANULARITIES]
-    find_granularity(granularity)
+        return [(key, spec) for key, _ in WINDOWS[base]]
+    if find_granularity(granularity) < bar_s:
+        raise UsageError(
+            f"{item} needs bars of {granularity}, the market has bars of {base}",
+            remedy=f"ask for {spec.text}@{base} or a longer granularity, or take shorter bars",
+        )
     return [(granularity, spec)]
 
 
@@ -174,13 +217,16 @@ def _check_size(chosen: FeatureSet) -> None:
             f"the feature set has {values} values",
             remedy=f"use at most {VALUES_MAX}; macd, bollinger and adx have three each",
         )
+
+
+def _check_length(chosen: FeatureSet, bar_s: int) -> None:
+    unit = "minutes of candles" if bar_s == MINUTE_S else f"bars of {granularity_of(bar_s)}"
+    most = f"{MINUTES_MAX} minutes (3 days)" if bar_s == MINUTE_S else f"{MINUTES_MAX} {unit}"
     for name, specs in chosen.specs.items():
         for one in specs:
-            minutes = one.bars * GRANULARITIES[name] // MINUTE_S
-            if minutes > MINUTES_MAX:
+            count = one.bars * GRANULARITIES[name] // bar_s
+            if count > MINUTES_MAX:
                 raise UsageError(
-                    f"{one.text}@{name} needs {one.bars} bars of {name}: {minutes} minutes of "
-                    "candles",
-                    remedy=f"use a shorter length or granularity; the most are {MINUTES_MAX} "
-                    "minutes (3 days)",
+                    f"{one.text}@{name} needs {one.bars} bars of {name}: {count} {unit}",
+                    remedy=f"use a shorter length or granularity; the most are {most}",
                 )

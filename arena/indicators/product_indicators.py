@@ -1,4 +1,7 @@
-"""The indicators of one product: a fold of its minute candles, in the order of the log. Pure."""
+"""The indicators of one product: a fold of its candles, in the order of the log. Pure.
+
+Candles are those of minutes; in a market of longer bars these take their place.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +15,6 @@ from arena.messages.market import IndicatorWindow
 
 CORRECTED_MINUTES: Final = 8
 """A record for a minute at most this much older than the newest one is folded again."""
-CORRECTED_S: Final = CORRECTED_MINUTES * MINUTE_S
 SAVED_EVERY: Final = 64
 """Minutes after which the state is saved again; a correction folds at most about twice as many."""
 
@@ -63,15 +65,18 @@ class ProductIndicators:
     kept, with a saved state from before them: a correction folds them again from there.
 
     Args:
-        feature_set: The indicators.
+        feature_set: The indicators; none of a granularity shorter than `bar_s`.
+        bar_s: Length of the candles in seconds.
     """
 
-    __slots__ = ("_live", "_newest_s", "_next", "_pending", "_saved")
+    __slots__ = ("_bar_s", "_corrected_s", "_live", "_newest_s", "_next", "_pending", "_saved")
 
-    def __init__(self, feature_set: FeatureSet) -> None:
+    def __init__(self, feature_set: FeatureSet, bar_s: int = MINUTE_S) -> None:
         """Create the indicators; they have no candles yet."""
-        self._live = _folds(feature_set)
-        self._saved = _Saved(-1, _folds(feature_set))
+        self._bar_s = bar_s
+        self._corrected_s = CORRECTED_MINUTES * bar_s
+        self._live = _folds(feature_set, bar_s)
+        self._saved = _Saved(-1, _folds(feature_set, bar_s))
         # A later state; it becomes `_saved` once none of its minutes can be corrected.
         self._next: _Saved | None = None
         self._pending: dict[int, Bar] = {}  # the minutes after `_saved`
@@ -88,9 +93,9 @@ class ProductIndicators:
             True if the candle was used.
 
         Raises:
-            ValueError: The candle does not start at a full minute.
+            ValueError: The candle does not start at a full minute, or bar.
         """
-        return self.take_bar(bar_of(candle))
+        return self.take_bar(bar_of(candle, self._bar_s))
 
     def take_bar(self, minute: Bar) -> bool:
         """Take the next record of the log as `take` does, from its floats."""
@@ -103,7 +108,7 @@ class ProductIndicators:
                 fold.take(minute)
             self._save(start_s)
             return True
-        if start_s < newest_s - CORRECTED_S or self._pending.get(start_s) == minute:
+        if start_s < newest_s - self._corrected_s or self._pending.get(start_s) == minute:
             return False
         self._pending[start_s] = minute
         self._fold_again(start_s)
@@ -116,7 +121,7 @@ class ProductIndicators:
     def _save(self, newest_s: int) -> None:
         """Save the state now and then, and drop the minutes that cannot be corrected any more."""
         later = self._next
-        if later is not None and later.newest_s < newest_s - CORRECTED_S:
+        if later is not None and later.newest_s < newest_s - self._corrected_s:
             self._saved, self._next = later, None
             self._pending = {s: bar for s, bar in self._pending.items() if s > later.newest_s}
         if self._next is None and len(self._pending) >= SAVED_EVERY:
@@ -134,23 +139,28 @@ class ProductIndicators:
                     fold.take(self._pending[minute_s])
 
 
-def _folds(feature_set: FeatureSet) -> Folds:
-    return {name: BarFold(name, specs) for name, specs in feature_set.specs.items()}
+def _folds(feature_set: FeatureSet, bar_s: int) -> Folds:
+    return {name: BarFold(name, specs, bar_s) for name, specs in feature_set.specs.items()}
 
 
 def _copies(folds: Folds) -> Folds:
     return {name: fold.copy() for name, fold in folds.items()}
 
 
-def bar_of(candle: MinuteCandle) -> Bar:
+def bar_of(candle: MinuteCandle, bar_s: int = MINUTE_S) -> Bar:
     """A candle as a bar of floats.
 
+    Args:
+        candle: The candle.
+        bar_s: Its length in seconds.
+
     Raises:
-        ValueError: The candle does not start at a full minute.
+        ValueError: The candle does not start at a full minute, or bar.
     """
     start_s = int(candle.start.timestamp())
-    if start_s % MINUTE_S or candle.start.microsecond:
-        raise ValueError(f"a minute candle starts at a full minute, got {candle.start}")
+    if start_s % bar_s or candle.start.microsecond:
+        what = "full minute" if bar_s == MINUTE_S else f"multiple of its {bar_s} s"
+        raise ValueError(f"a candle starts at a {what}, got {candle.start}")
     return Bar(
         start_s,
         float(candle.open),

@@ -10,10 +10,19 @@ from arena.money import WireDecimal
 from arena.trading_modes import ONLINE
 
 Side = Literal["buy", "sell"]
+Fills = Literal["open", "close"]
 
 
 def _is_false(value: object) -> bool:
     return value is False
+
+
+def _is_minute(value: object) -> bool:
+    return value == 60
+
+
+def _is_close(value: object) -> bool:
+    return value == "close"
 
 
 def _is_online(value: object) -> bool:
@@ -97,6 +106,7 @@ class ClosedCandle(Message):
     A venue may correct its newest minutes: the newest record of a minute counts.
 
     Attributes:
+        granularity_s: Length of the candle in seconds: a minute, unless a replay has longer bars.
         restarts: True if a new series of the product begins with this record: the records before it
             do not count any more.
         rewinds: How often the venue's time had gone back by more than an interval; candles of
@@ -106,6 +116,7 @@ class ClosedCandle(Message):
     venue: str
     product_id: str
     candle: Candle
+    granularity_s: int = Field(default=60, exclude_if=_is_minute)
     rewinds: int = Field(default=0, exclude_if=is_empty)
     restarts: bool = Field(default=False, exclude_if=_is_false)
 
@@ -150,7 +161,8 @@ class ProductView(MessagePart):
         ticker: The last ticker, or None before the first.
         age_ms: Milliseconds since this product's feed was last confirmed; None if it never was.
         stale: True if the price is too old to trade on.
-        windows: "15m", "5m", "1m" -> closed candles, not overlapping, in venue time.
+        windows: "15m", "5m", "1m" -> closed candles, not overlapping, in venue time; with longer
+            bars those of `arena.granularities.WINDOWS`, longest first.
         indicators: Granularity, such as "15m" -> the indicators of the feature set; without
             granularities that have none.
         status, modes: From the newest `Product` before the snapshot's `ticker_offsets`.
@@ -173,6 +185,9 @@ class MarketSnapshot(Message):
         snapshot_id: `arena.ids.snapshot_id(venue, as_of, products, rewinds)`.
         as_of: Venue time; later than in the snapshot before, unless `rewinds` has grown.
         interval_s: Venue seconds between snapshots.
+        bar_s: Length of the market's candles in seconds.
+        fills: Which price the tickers have if the market is a replay of candles: "close", the last
+            trade of the bar that ended, or "open", the first one of the bar that begins.
         simulated: True for the simulated exchange or a recording.
         recorded: True if the prices are from a real market in the past: a model may have read
             about them.
@@ -196,6 +211,8 @@ class MarketSnapshot(Message):
     venue: str
     as_of: Utc
     interval_s: float
+    bar_s: int = Field(default=60, exclude_if=_is_minute)
+    fills: Fills = Field(default="close", exclude_if=_is_close)
     simulated: bool = False
     recorded: bool = Field(default=False, exclude_if=_is_false)
     source: str = Field(default="", exclude_if=is_empty)

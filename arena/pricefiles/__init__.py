@@ -5,7 +5,8 @@ times          Unix time in any unit, or ISO text, as nanoseconds     pure
 columns        the role of each column, by its name or its values     pure
 formats        the list of formats for people                         pure
 volumes        the column with the volume in base units               pure
-candle_length  where minutes are followed by longer candles           pure
+candle_length  the length of the candles, and longer ones among them  pure
+bars           the one length of the candles of a market             pure
 numbers        the numbers in cells                                   pure
 rows           the checks of every row, and the rows                  pure
 json_names     column names and product in a JSON file                pure

@@ -164,15 +164,14 @@ def bare_shape(sample: Sequence[Sequence[str]]) -> Shape:
     return fitting[0]
 
 
-def step_text(stamps_ns: Sequence[int]) -> str:
-    """The length of candles with these starts, such as "1 hour"; "" for minutes."""
+def step_of(stamps_ns: Sequence[int]) -> int:
+    """The length of candles with these starts, in nanoseconds; a minute if that is unclear."""
     steps = {abs(after - before) for before, after in pairwise(stamps_ns)} - {0}
     if not steps:
-        return ""
+        return times.MINUTE_NS
     if min(steps) < times.MINUTE_NS:
-        return length_text(min(steps))
-    common = gcd(*steps)
-    return length_text(common) if common > times.MINUTE_NS else ""
+        return min(steps)
+    return max(gcd(*steps), times.MINUTE_NS)
 
 
 def length_text(length_ns: int) -> str:

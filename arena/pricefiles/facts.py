@@ -8,12 +8,14 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from arena.granularities import GRANULARITIES, MINUTE, granularity_of
 from arena.plural import counted
 from arena.pricefiles.times import time_text
 from arena.visible_text import one_line
 
 DIGEST_CHARS_SHOWN: Final = 16
 FILES_NAMED_MAX: Final = 3
+MINUTE_S: Final = GRANULARITIES[MINUTE]
 SOURCE_CHARS_MAX: Final = 200
 
 
@@ -27,18 +29,19 @@ class PriceFacts:
         product_id: Product of the prices.
         format: Name of the format.
         venue: Venue of the prices, or "".
-        minutes: Number of minutes.
-        missing: Number of missing minutes between the first and the last.
-        quiet: Number of minutes with quotes and without a trade.
+        bars: Number of bars.
+        missing: Number of missing bars between the first and the last.
+        quiet: Number of bars with quotes and without a trade.
         empty: Number of rows without a price.
         merged: Number of rows that repeated others.
-        first_s: Start of the first minute, Unix seconds.
-        last_s: End of the last minute, Unix seconds.
+        first_s: Start of the first bar, Unix seconds.
+        last_s: End of the last bar, Unix seconds.
         price_digits: Digits after the point of the finest price.
         digest: SHA-256 of the rows, in hex.
         low: The lowest price, quotes included.
         high: The highest price, quotes included.
         day_volume: The largest volume of 24 hours, in base units; 0 if it cannot reach 18 digits.
+        bar_s: Length of the bars in seconds.
         left_out: Why the product is not traded, or "".
     """
 
@@ -47,7 +50,7 @@ class PriceFacts:
     product_id: str
     format: str
     venue: str
-    minutes: int
+    bars: int
     missing: int
     quiet: int
     empty: int
@@ -59,6 +62,7 @@ class PriceFacts:
     low: Decimal
     high: Decimal
     day_volume: Decimal = Decimal(0)
+    bar_s: int = MINUTE_S
     left_out: str = ""
 
     @property
@@ -76,12 +80,19 @@ class PriceFacts:
         span = f"{time_text(self.first_s)} to {time_text(self.last_s)}"
         parts = [
             f"{self.product_id}  {one_line(self.source, SOURCE_CHARS_MAX)}",
-            f"{counted(self.minutes, 'minute')} {span}",
+            f"{self.count_text} {span}",
             f"{self.missing:,} missing" if self.missing else "no gaps",
         ]
         parts += [f"{self.merged:,} repeated rows"] if self.merged else []
         parts += [f"{self.quiet:,} with quotes only"] if self.quiet else []
         return f"{', '.join(parts)}; rows {self.digest[:DIGEST_CHARS_SHOWN]}"
+
+    @property
+    def count_text(self) -> str:
+        """The number of bars: "40 minutes", "40 bars of 1h"."""
+        if self.bar_s == MINUTE_S:
+            return counted(self.bars, "minute")
+        return f"{counted(self.bars, 'bar')} of {granularity_of(self.bar_s)}"
 
     def as_json(self) -> dict[str, JsonValue]:
         """The output of `arena candles check --json`."""
@@ -91,7 +102,9 @@ class PriceFacts:
             "product": self.product_id,
             "format": self.format,
             "venue": self.venue,
-            "minutes": self.minutes,
+            "granularity": granularity_of(self.bar_s),
+            "bars": self.bars,
+            "minutes": self.bars * self.bar_s // MINUTE_S,
             "missing": self.missing,
             "quiet": self.quiet,
             "empty_rows": self.empty,

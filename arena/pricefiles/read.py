@@ -17,6 +17,7 @@ from typing import Final
 from arena.bounded_files import limits_factor
 from arena.errors import ArenaError, BrokenLog, UsageError
 from arena.pricefiles.arrow_lines import feather_lines, parquet_lines
+from arena.pricefiles.candle_length import LENGTHS, LENGTHS_NEEDED
 from arena.pricefiles.columns import (
     LISTED,
     SAMPLE_ROWS,
@@ -24,9 +25,10 @@ from arena.pricefiles.columns import (
     bare_shape,
     is_header,
     is_row,
+    length_text,
     named_shape,
     shown,
-    step_text,
+    step_of,
 )
 from arena.pricefiles.csv_lines import Line, NotUtf8, csv_lines
 from arena.pricefiles.facts import PriceFacts
@@ -41,9 +43,9 @@ from arena.pricefiles.names import (
     product_of,
 )
 from arena.pricefiles.numbers import number_of
-from arena.pricefiles.rows import MINUTE_S, MINUTES_NEEDED, PriceRows, RowChecker
+from arena.pricefiles.rows import PriceRows, RowChecker
 from arena.pricefiles.span import pair_files
-from arena.pricefiles.times import is_shortened, is_time, unix_ns
+from arena.pricefiles.times import SECOND_NS, is_shortened, is_time, unix_ns
 from arena.pricefiles.unpacked import OpenedFile, open_packed
 from arena.pricefiles.volumes import plain_name
 
@@ -52,6 +54,7 @@ COMMENT_LINES_MAX: Final = 5
 COLUMNS_MIN: Final = 5
 """A line with this many cells that is neither a header nor a row is not a comment."""
 PROGRESS_ROWS: Final = 1 << 16
+KNOWN_NS: Final = frozenset(length_s * SECOND_NS for length_s in LENGTHS)
 
 OnProgress = Callable[[Path, int], None]
 """Called every `PROGRESS_ROWS` rows with the file and the number of rows so far."""
@@ -66,7 +69,7 @@ class PriceFile:
         product_id: The product of its prices.
         format: The recognised format.
         venue: Venue of the prices, if the file's name or format shows it; else "".
-        rows: The minutes, oldest first.
+        rows: The bars, oldest first.
         low: The lowest price.
         high: The highest price.
         merged: Number of rows that repeated another.
@@ -87,13 +90,18 @@ class PriceFile:
 
     @property
     def first_s(self) -> int:
-        """Start of the first minute, Unix seconds."""
+        """Start of the first bar, Unix seconds."""
         return self.rows.first_s
 
     @property
     def last_s(self) -> int:
-        """End of the last minute, Unix seconds."""
-        return self.rows.last_s + MINUTE_S
+        """End of the last bar, Unix seconds."""
+        return self.rows.last_s + self.bar_s
+
+    @property
+    def bar_s(self) -> int:
+        """Length of the bars in seconds."""
+        return self.rows.bar_s
 
     @property
     def facts(self) -> PriceFacts:
@@ -104,7 +112,8 @@ class PriceFile:
             product_id=self.product_id,
             format=self.format.name,
             venue=self.venue,
-            minutes=len(self.rows),
+            bar_s=self.bar_s,
+            bars=len(self.rows),
             missing=self.rows.missing,
             quiet=self.rows.quiet,
             empty=self.empty,
@@ -220,7 +229,7 @@ def _read(
         number[0] = 0
         raise ValueError("it has no candles")
     shape = _shape(names, product_id, sample, hint, number)
-    _require_minutes(shape, [cells for _, cells in sample])
+    _require_known_length(shape, [cells for _, cells in sample])
     checker = RowChecker(shape, product_id)
     limit = ROWS_MAX * limits_factor()
     for count, (at, cells) in enumerate(chain(sample, rows), 1):
@@ -312,8 +321,8 @@ def _shape(
     return bare_shape(rows)
 
 
-def _require_minutes(shape: Shape, sample: Sequence[Sequence[str]]) -> None:
-    """Check that the first rows are a minute apart; the error names their real distance."""
+def _require_known_length(shape: Shape, sample: Sequence[Sequence[str]]) -> None:
+    """Check that the first rows are candles of a length that a market can have."""
     stamps = deque[int]()
     for cells in sample:
         if len(cells) <= shape.time or shape.clock is not None:
@@ -322,8 +331,8 @@ def _require_minutes(shape: Shape, sample: Sequence[Sequence[str]]) -> None:
             return
         if is_time(cells[shape.time]):
             stamps.append(unix_ns(cells[shape.time]))
-    if len(stamps) > 2 and (words := step_text(stamps)):
-        raise ValueError(f"it has candles of {words}; {MINUTES_NEEDED}")
+    if len(stamps) > 2 and (length_ns := step_of(stamps)) not in KNOWN_NS:
+        raise ValueError(f"it has candles of {length_text(length_ns)}; {LENGTHS_NEEDED}")
 
 
 def _venue_of(hint: str) -> str:

@@ -6,31 +6,26 @@ rows for the same minute are merged if they are equal.
 
 import re
 from array import array
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from functools import cached_property
 from hashlib import sha256
 from itertools import islice, pairwise
-from math import gcd
 from typing import Final
 
 from arena.money import PRICE_DIGITS, decimal_text
-from arena.pricefiles.candle_length import coarser_at
-from arena.pricefiles.columns import OHLC, Shape, length_text, shown
+from arena.pricefiles.candle_length import candle_length, coarser_at, words_of
+from arena.pricefiles.columns import OHLC, Shape, shown
 from arena.pricefiles.day_volume import largest_day_volume
 from arena.pricefiles.names import contradicts, contradicts_weakly, pair_of
 from arena.pricefiles.numbers import number_of
-from arena.pricefiles.times import MINUTE_NS, SECOND_NS, is_shortened, time_text, unix_ns
+from arena.pricefiles.times import MINUTE_NS, is_shortened, time_text, unix_ns
 
 MINUTE_S: Final = 60
-MINUTES_NEEDED: Final = "candles of 1 minute are needed"
 QUOTED_DIGITS: Final = Decimal("1E-8")
 """Rounding of a volume that was divided by a price."""
 EMPTY: Final = frozenset({"", "nan", "none", "null", "na", "n/a", "<na>", "nat"})
-COMMON_ROWS_MIN: Final = 10
-"""Number of rows from which the most common distance decides the length of the candles."""
 
 _EXACT = Context(prec=60)
 _PLAIN = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
@@ -43,13 +38,13 @@ Trades = tuple[Decimal, Decimal, Decimal, Decimal, Decimal]
 
 @dataclass(frozen=True, slots=True)
 class PriceRow:
-    """One minute.
+    """One bar.
 
     Attributes:
-        ts: Start of the minute, Unix seconds.
+        ts: Start of the bar, Unix seconds.
         trades: Open, high, low, close and volume, or None without a trade.
-        bid: Best bid at the end of the minute, or None.
-        ask: Best ask at the end of the minute, or None.
+        bid: Best bid at the end of the bar, or None.
+        ask: Best ask at the end of the bar, or None.
     """
 
     ts: int
@@ -59,16 +54,21 @@ class PriceRow:
 
 
 class PriceRows(Mapping[int, PriceRow]):
-    """The minutes of a file by start, Unix seconds; oldest first.
+    """The bars of a file by start, Unix seconds; oldest first.
 
-    A row is stored as text and parsed on access: a year takes 100 MB instead of 500.
+    A row is stored as text and parsed on access: a year of minutes takes 100 MB instead of 500.
 
     Args:
         lines: Start -> open, high, low, close, volume, bid and ask, as in the file.
+        bar_s: Length of the bars in seconds.
+
+    Attributes:
+        bar_s: Length of the bars in seconds.
     """
 
-    def __init__(self, lines: dict[int, str]) -> None:
-        """Sort the minutes."""
+    def __init__(self, lines: dict[int, str], bar_s: int = MINUTE_S) -> None:
+        """Sort the bars."""
+        self.bar_s = bar_s
         ordered = list(lines)
         if any(after < before for before, after in pairwise(ordered)):
             lines = {ts: lines[ts] for ts in sorted(ordered)}
@@ -76,7 +76,7 @@ class PriceRows(Mapping[int, PriceRow]):
         self._last: PriceRow | None = None
 
     def __getitem__(self, ts: int) -> PriceRow:
-        """The row of a minute."""
+        """The row of a bar."""
         if self._last is None or self._last.ts != ts:
             cells = [Decimal(cell) if cell else None for cell in self._lines[ts].split(",")]
             a, b, c, d, volume, bid, ask = cells
@@ -87,25 +87,25 @@ class PriceRows(Mapping[int, PriceRow]):
         return self._last
 
     def __contains__(self, ts: object) -> bool:
-        """True for a minute that the file has."""
+        """True for a bar that the file has."""
         return ts in self._lines
 
     def __iter__(self) -> Iterator[int]:
-        """The starts of the minutes, oldest first."""
+        """The starts of the bars, oldest first."""
         return iter(self._lines)
 
     def __len__(self) -> int:
-        """Number of minutes."""
+        """Number of bars."""
         return len(self._lines)
 
     @cached_property
     def first_s(self) -> int:
-        """Start of the oldest minute."""
+        """Start of the oldest bar."""
         return next(iter(self._lines))
 
     @cached_property
     def last_s(self) -> int:
-        """Start of the newest minute."""
+        """Start of the newest bar."""
         return next(reversed(self._lines))
 
     @cached_property
@@ -139,18 +139,18 @@ class PriceRows(Mapping[int, PriceRow]):
 
     @cached_property
     def quiet(self) -> int:
-        """Number of minutes with quotes and without a trade."""
+        """Number of bars with quotes and without a trade."""
         return sum(line.startswith(",") for line in self._lines.values())
 
     @property
     def missing(self) -> int:
-        """Number of missing minutes between the first and the last."""
-        return (self.last_s - self.first_s) // MINUTE_S + 1 - len(self)
+        """Number of missing bars between the first and the last."""
+        return (self.last_s - self.first_s) // self.bar_s + 1 - len(self)
 
     def until(self, end_s: int) -> "PriceRows | None":
-        """The minutes that end by a time in Unix seconds; None if there are none."""
-        kept = {ts: line for ts, line in self._lines.items() if ts + MINUTE_S <= end_s}
-        return PriceRows(kept) if kept else None
+        """The bars that end by a time in Unix seconds; None if there are none."""
+        kept = {ts: line for ts, line in self._lines.items() if ts + self.bar_s <= end_s}
+        return PriceRows(kept, self.bar_s) if kept else None
 
 
 class RowChecker:
@@ -198,8 +198,8 @@ class RowChecker:
         if rest:
             _require_not_shortened(stamp)
             raise ValueError(
-                f"time {stamp.strip()} does not start a minute; {MINUTES_NEEDED}, "
-                "each with its start"
+                f"time {stamp.strip()} does not start a minute; candles of whole minutes are "
+                "needed, each with its start"
             )
         if shape.symbols or shape.words:
             self._check_symbols(cells)
@@ -229,26 +229,19 @@ class RowChecker:
         if not self._lines:
             raise ValueError("it has no candles")
         rows = PriceRows(self._lines)
-        steps = [after - before for before, after in pairwise(rows)]
-        length_s = gcd(*steps) if steps else MINUTE_S
-        usual_s, times = Counter(steps).most_common(1)[0] if steps else (MINUTE_S, 0)
-        if length_s == MINUTE_S and len(steps) >= COMMON_ROWS_MIN and 2 * times > len(steps):
-            length_s = usual_s
-        if length_s > MINUTE_S:
-            raise ValueError(
-                f"it has candles of {length_text(length_s * SECOND_NS)}; {MINUTES_NEEDED}"
-            )
-        self._require_one_length(list(rows))
+        starts = list(rows)
+        rows.bar_s = candle_length(starts)
+        self._require_one_length(starts, rows.bar_s)
         return rows
 
-    def _require_one_length(self, starts: Sequence[int]) -> None:
-        """Check that minutes are not followed by longer candles."""
-        if (found := coarser_at(starts)) is None:
+    def _require_one_length(self, starts: Sequence[int], bar_s: int) -> None:
+        """Check that candles are not followed by longer ones."""
+        if (found := coarser_at(starts, bar_s)) is None:
             return
-        ts, words = starts[found[0]], length_text(found[1] * SECOND_NS)
+        ts, words = starts[found[0]], words_of(found[1])
         raise ValueError(
             f"from row {self._number_of(ts)} on ({time_text(ts)}) it has candles of {words}; "
-            f"{MINUTES_NEEDED} in the whole file"
+            f"candles of {words_of(bar_s)} are needed in the whole file"
         )
 
     def _whole(self, cells: Sequence[str]) -> Sequence[str]:

@@ -8,17 +8,20 @@ from typing import Final
 
 from arena.errors import UsageError
 from arena.plural import counted
+from arena.pricefiles.candle_length import words_of
 from arena.pricefiles.names import find_product
 from arena.pricefiles.rows import MINUTE_S
 from arena.pricefiles.times import time_text
 
 EXCHANGE_HISTORY_S: Final = 5 * 3_600
 """Candles before the start of a simulated exchange, in seconds."""
-REPLAY_HISTORY_S: Final = 3_600
-"""Candles before the first snapshot of a replay, in seconds."""
+REPLAY_HISTORY_BARS: Final = 60
+"""Candles before the first snapshot of a replay."""
+REPLAY_HISTORY_S: Final = REPLAY_HISTORY_BARS * MINUTE_S
+"""The same of a market of minutes, in seconds."""
 FILES_SHOWN_MAX: Final = 5
 STEP_S: Final = 5
-"""Step of market time: the interval of Coinbase's `ticker_batch`."""
+"""Step of the time of a market of minutes: the interval of Coinbase's `ticker_batch`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ def span_of(
     history_s: int,
     wanted_s: int = 0,
     length_s: int | None = None,
+    bar_s: int = MINUTE_S,
 ) -> MarketSpan:
     """Compute start and end of a market of price files.
 
@@ -89,6 +93,7 @@ def span_of(
         wanted_s: Seconds of candles that indicators need: without a requested start it is so late
             that they fit before it, as far as `length_s` still fits after it.
         length_s: Seconds from the start to the last snapshot; None for a market without an end.
+        bar_s: Length of the candles; a start is rounded down to a multiple of it.
 
     Raises:
         UsageError: The start is outside the files.
@@ -96,13 +101,13 @@ def span_of(
     first_s = min(first for first, _ in ends)
     last_s = max(last for _, last in ends)
     middle_s = (last_s - first_s) // 2
-    start_s = first_s + min(history_s, middle_s - middle_s % MINUTE_S)
+    start_s = first_s + min(history_s, middle_s - middle_s % bar_s)
     if length_s is not None:
         latest_s = last_s - length_s
-        start_s = max(start_s, min(first_s + wanted_s, latest_s - latest_s % MINUTE_S))
+        start_s = max(start_s, min(first_s + wanted_s, latest_s - latest_s % bar_s))
     if start is not None:
         asked_s = int(start.timestamp())
-        start_s = asked_s - asked_s % MINUTE_S
+        start_s = asked_s - asked_s % bar_s
     if not first_s <= start_s < last_s:
         raise UsageError(
             f"the start {time_text(start_s)} is outside the prices",
@@ -133,12 +138,23 @@ def snapshots_of(span: MarketSpan, interval_s: int, wanted: int | None) -> int:
     return available if wanted is None else wanted
 
 
-def interval_of(interval_s: float) -> int:
-    """Check that the interval of snapshots is a multiple of the step, and return it in seconds.
+def interval_of(interval_s: float, bar_s: int = MINUTE_S) -> int:
+    """Check the interval of the snapshots of a replay, and return it in seconds.
+
+    Args:
+        interval_s: A multiple of `STEP_S` in a market of minutes, else of its bars.
+        bar_s: Length of the market's bars in seconds.
 
     Raises:
         UsageError: It is not a multiple.
     """
+    if bar_s != MINUTE_S and (interval_s < bar_s or interval_s % bar_s):
+        raise UsageError(
+            f"the market has candles of {words_of(bar_s)}; candles of 1 minute are needed for an "
+            f"interval of {interval_s:g} s",
+            remedy=f"set interval_s (--min-interval) to {bar_s} or a multiple of it, or take "
+            "shorter candles",
+        )
     if interval_s < STEP_S or interval_s % STEP_S:
         raise UsageError(
             f"an interval of {interval_s:g} s is not a multiple of {STEP_S} s",

@@ -45,7 +45,7 @@ ARGUMENT_CHARS_MAX = 24
 ARGUMENTS_MAX = 4
 FREE_CHARS_MAX = 1_200
 """Characters of a request that is not about trading: they fit at one token per character."""
-WINDOWS = (("5m", 2, "in 5 minutes"), ("15m", 5, "in an hour"))
+MOVES = (("5m", 2, "in 5 minutes"), ("15m", 5, "in an hour"))
 """Window of the candles, number of closes that span the move, text for the period."""
 
 Step = Literal["look", "decide", "close", "call", "free"]
@@ -214,7 +214,11 @@ def _strategy_line(request: ChatRequest) -> str:
 
 def _product_line(market: PromptMarket, quote: PromptQuote) -> str:
     moves = []
-    for window, closes_count, words in WINDOWS:
+    _, middle, slow = market.windows
+    named = MOVES
+    if (middle, slow) != (MOVES[0][0], MOVES[1][0]):
+        named = ((middle, 2, f"in {middle}"), (slow, 5, f"in 4 times {slow}"))
+    for window, closes_count, words in named:
         closes = market.closes(quote.product_id, window, closes_count)
         if len(closes) == closes_count:
             moves.append(f"{_move(quote.price / closes[0] - 1)} {words}")

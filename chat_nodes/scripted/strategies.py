@@ -28,11 +28,11 @@ MOMENTUM_BARS = 12
 MOMENTUM_EXITS = (("stop_loss_pct", "2"), ("take_profit_pct", "6"))
 """The exits of every entry, as in the strategy's prompt."""
 TURN_BARS = 3
-"""A trend ends after this many falling 5-minute closes in a row."""
+"""A trend ends after this many falling closes of the middle window in a row."""
 MOMENTUM_ADX_MIN = Decimal(20)
-"""Below this ADX (14 bars of 5 minutes) a market does not trend, by Wilder's rule of thumb."""
+"""Below this ADX (14 bars of the middle window) nothing trends, by Wilder's rule of thumb."""
 SCALPER_RSI_MAX = Decimal(50)
-"""A dip is a dip only while the RSI (14 bars of a minute) is below its middle."""
+"""A dip is a dip only while the RSI (14 of the shortest bars) is below its middle."""
 SCALPER_SHARE = Decimal("0.05")
 SCALPER_INVESTED_MAX = Decimal("0.50")
 SCALPER_BARS = 10
@@ -89,20 +89,23 @@ def momentum(context: DecisionContext) -> StrategyDecision:
         return StrategyDecision(sells, f"the trend of {', '.join(broken)} broke: out")
     rising = [q for q in live if _rises(context.market, q) and _trends(context.market, q)]
     best = max(rising, key=lambda q: _strength(context.market, q), default=None)
+    fast, middle, slow = context.market.windows
     if best is None:
-        return StrategyDecision((), "no product rises on 15m, 5m and 1m: waiting")
+        names = " and ".join(", ".join(dict.fromkeys((slow, middle, fast))).rsplit(", ", 1))
+        return StrategyDecision((), f"no product rises on {names}: waiting")
     gain, name = context.gain(best), best.product_id
     strength = _percent(_strength(context.market, best))
     if gain is None and len(context.positions) >= MOMENTUM_PRODUCTS_MAX:
         return StrategyDecision((), f"{name} rises, but two positions are enough")
     if gain is not None and (gain <= 0 or context.share(best) >= MOMENTUM_SHARE_MAX):
-        return StrategyDecision((), f"{name} is {strength} over its 5m mean: letting it run")
+        return StrategyDecision((), f"{name} is {strength} over its {middle} mean: letting it run")
     orders = context.buy(best, _equity(context, best) * MOMENTUM_SHARE, MOMENTUM_EXITS)
     if not orders:
         return StrategyDecision(
-            (), f"{name} rises, {strength} over its 5m mean, but no cash is left"
+            (), f"{name} rises, {strength} over its {middle} mean, but no cash is left"
         )
-    return StrategyDecision(orders, f"{name} is {strength} over its 5m mean and up on 15m: buying")
+    reason = f"{name} is {strength} over its {middle} mean and up on {slow}: buying"
+    return StrategyDecision(orders, reason)
 
 
 @scripted_strategy("brainrot")
@@ -132,6 +135,7 @@ def scalper(context: DecisionContext) -> StrategyDecision:
     """
     orders: list[PlannedOrder] = []
     reasons: list[str] = []
+    fast = context.market.windows[0]
     for quote in context.market.live():
         name, gain = quote.product_id, context.gain(quote)
         if gain is not None and (why := _scalp_exit(context, quote, gain)):
@@ -149,9 +153,9 @@ def scalper(context: DecisionContext) -> StrategyDecision:
         cash = _equity(context, quote) * SCALPER_SHARE
         if bought := context.buy(quote, cash, _scalp_exits(context)):
             orders += bought
-            reasons.append(f"{name} is {_percent(dip)} under its 1m mean: a small buy")
+            reasons.append(f"{name} is {_percent(dip)} under its {fast} mean: a small buy")
     if not orders:
-        return StrategyDecision((), "no dip under the 1m mean and nothing due: standing by")
+        return StrategyDecision((), f"no dip under the {fast} mean and nothing due: standing by")
     return StrategyDecision(tuple(orders[:ORDERS_MAX]), "; ".join(reasons[:ORDERS_MAX]))
 
 
@@ -280,50 +284,50 @@ def _mean(values: Sequence[Decimal]) -> Decimal:
 
 
 def _strength(market: PromptMarket, quote: PromptQuote) -> Decimal:
-    """The price above its 5-minute mean, as a fraction; zero without candles."""
-    closes = market.closes(quote.product_id, "5m", MOMENTUM_BARS)
+    """The price above the mean of its middle window, as a fraction; zero without candles."""
+    closes = market.closes(quote.product_id, market.windows[1], MOMENTUM_BARS)
     return quote.price / _mean(closes) - 1 if closes else Decimal(0)
 
 
 def _rises(market: PromptMarket, quote: PromptQuote) -> bool:
-    """True if the price is above its 5-minute mean and the oldest 15- and 1-minute closes."""
-    slow = market.closes(quote.product_id, "15m", 4)
-    fast = market.closes(quote.product_id, "1m", 5)
+    """True if the price is above that mean and the oldest closes of the other windows."""
+    slow = market.closes(quote.product_id, market.windows[2], 4)
+    fast = market.closes(quote.product_id, market.windows[0], 5)
     if not slow or not fast or _strength(market, quote) <= 0:
         return False
     return quote.price > slow[0] and quote.price > fast[0]
 
 
 def _breaks(market: PromptMarket, quote: PromptQuote) -> bool:
-    """True if three 5-minute closes fell in a row, or the price is below the 15-minute closes."""
-    closes = market.closes(quote.product_id, "5m", TURN_BARS + 1)
+    """True if three closes of the middle window fell in a row, or the price is below the slow."""
+    closes = market.closes(quote.product_id, market.windows[1], TURN_BARS + 1)
     falling = all(later < earlier for earlier, later in pairwise(closes))
     if len(closes) > TURN_BARS and falling:
         return True
-    slow = market.closes(quote.product_id, "15m", 2)
+    slow = market.closes(quote.product_id, market.windows[2], 2)
     return bool(slow) and quote.price < min(slow)
 
 
 def _trends(market: PromptMarket, quote: PromptQuote) -> bool:
     """False if the prompt shows an ADX below `MOMENTUM_ADX_MIN`."""
-    adx = market.indicator(quote.product_id, "5m", "adx_14")
+    adx = market.indicator(quote.product_id, market.windows[1], "adx_14")
     return adx is None or adx >= MOMENTUM_ADX_MIN
 
 
 def _oversold(market: PromptMarket, quote: PromptQuote) -> bool:
     """False if the prompt shows an RSI in its upper half."""
-    rsi = market.indicator(quote.product_id, "1m", "rsi_14")
+    rsi = market.indicator(quote.product_id, market.windows[0], "rsi_14")
     return rsi is None or rsi < SCALPER_RSI_MAX
 
 
 def _below_mean(market: PromptMarket, quote: PromptQuote) -> Decimal:
-    closes = market.closes(quote.product_id, "1m", SCALPER_BARS)
+    closes = market.closes(quote.product_id, market.windows[0], SCALPER_BARS)
     return 1 - quote.price / _mean(closes) if closes else Decimal(0)
 
 
 def _heat(market: PromptMarket, quote: PromptQuote) -> tuple[bool, Decimal]:
-    """Sort key: rising or hyped before falling or hated, then the range of the 1-minute closes."""
-    closes = market.closes(quote.product_id, "1m", BRAINROT_BARS)
+    """Sort key: rising or hyped before falling or hated, then the range of the shortest closes."""
+    closes = market.closes(quote.product_id, market.windows[0], BRAINROT_BARS)
     if not closes:
         return False, Decimal(0)
     mood = market.moods.get(quote.product_id, Decimal(0))

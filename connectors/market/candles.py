@@ -8,6 +8,9 @@ closed; the newest three are fetched again with each poll, because the venue may
 Windows neither overlap nor leave holes; each starts where a bucket of the longer one ends:
 
     15m: from 4 h ago     5m: from 90 min ago     1m: the last 20 minutes     (rounded down)
+
+A replay may have longer bars: they take the place of the minutes, and the windows are others
+(`arena.granularities.WINDOWS`).
 """
 
 from bisect import bisect_left
@@ -17,6 +20,7 @@ from decimal import Decimal
 from heapq import nsmallest
 from typing import Final
 
+from arena.granularities import BOOK_BARS_MIN, GRANULARITIES, WINDOWS, granularity_of
 from arena.messages import Candle, CandleWindow
 from connectors.market.json_bodies import YEARS
 
@@ -25,12 +29,10 @@ INTERVALS_MAX: Final = 299
 """Most candles of one request: Coinbase gives at most 300."""
 REFETCHED: Final = 3
 """Newest buckets that each poll fetches again."""
-BOOK_MINUTES_MAX: Final = 300
+BOOK_MINUTES_MAX: Final = BOOK_BARS_MIN
 """Most minutes in a book, unless indicators or the operator need more."""
 TAIL_RETRY_S: Final = 20
 """Venue seconds from a poll that lacked its newest bucket to one more poll."""
-WINDOWS: Final = (("1m", 60, 20 * 60), ("5m", 300, 70 * 60), ("15m", 900, 150 * 60))
-"""Name, bucket and length in seconds, newest window first."""
 
 
 def floor_s(moment: datetime, granularity_s: int) -> int:
@@ -59,14 +61,16 @@ class CandleBook:
 
     Args:
         minutes_max: Most minutes that are kept, and that the first request covers.
+        bar_s: Length of the bars in seconds, if they are not minutes.
 
     Attributes:
         known_until_s: Buckets that start before this have been requested; Unix seconds, or None
             before the first poll.
     """
 
-    def __init__(self, minutes_max: int = BOOK_MINUTES_MAX) -> None:
+    def __init__(self, minutes_max: int = BOOK_MINUTES_MAX, bar_s: int = MINUTE_S) -> None:
         """Create an empty book; its first request covers the whole history."""
+        self._bar_s = bar_s
         self._minutes_max = minutes_max
         self._minutes: dict[int, Candle] = {}
         self._changed: set[int] = set()
@@ -138,7 +142,7 @@ class CandleBook:
 
     def take_changed(self, now: datetime) -> list[Candle]:
         """The minutes closed by `now` (venue time) that are new or changed since the last call."""
-        end = floor_s(now, MINUTE_S)
+        end = floor_s(now, self._bar_s)
         starts = sorted(s for s in self._changed if s < end)
         self._changed.difference_update(starts)
         return [self._minutes[s] for s in starts if s in self._minutes]
@@ -154,14 +158,16 @@ class CandleBook:
         return self.take_changed(now)
 
     def windows(self, now: datetime) -> dict[str, CandleWindow]:
-        """The windows that end with the last closed minute before `now` (venue time)."""
-        end = floor_s(now, MINUTE_S)
-        starts = window_starts(end)
-        ends = {"1m": end, "5m": starts["1m"], "15m": starts["5m"]}
+        """The windows that end with the last closed bar before `now`, longest candles first.
+
+        Args:
+            now: Venue time.
+        """
         minutes = sorted(self._minutes)
+        spans = window_spans(floor_s(now, self._bar_s), self._bar_s)
         return {
-            name: self._window(minutes, granularity, starts[name], ends[name])
-            for name, granularity, _ in reversed(WINDOWS)
+            name: self._window(minutes, GRANULARITIES[name], start, end)
+            for name, (start, end) in reversed(spans.items())
         }
 
     def _window(
@@ -202,14 +208,22 @@ def pages(start_s: int, end_s: int) -> list[tuple[int, int]]:
     ]
 
 
-def window_starts(end_s: int) -> dict[str, int]:
-    """Start of each window in Unix seconds, for windows that end at a full minute `end_s`."""
-    starts: dict[str, int] = {}
-    coarser = {60: 300, 300: 900, 900: 900}
-    for name, granularity, length in WINDOWS:
-        start = end_s - length
-        end_s = starts[name] = start - start % coarser[granularity]
-    return starts
+def window_spans(end_s: int, bar_s: int = MINUTE_S) -> dict[str, tuple[int, int]]:
+    """Start and end of each window in Unix seconds, newest first.
+
+    Args:
+        end_s: End of the newest bar.
+        bar_s: Length of the market's bars in seconds.
+    """
+    spans: dict[str, tuple[int, int]] = {}
+    windows = WINDOWS[granularity_of(bar_s)]
+    for place, (name, count) in enumerate(windows):
+        length_s = GRANULARITIES[name]
+        start = end_s - count * length_s
+        start -= start % GRANULARITIES[windows[min(place + 1, len(windows) - 1)][0]]
+        spans[name] = start, end_s
+        end_s = start
+    return spans
 
 
 def combine(start_s: int, bars: Sequence[Candle]) -> Candle:

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arena.granularities import book_bars
 from arena.indicators.feature_sets import STANDARD, FeatureSet, parse_feature_set
 from arena.products import venue_of
-from connectors.market.candles import BOOK_MINUTES_MAX
+from connectors.market.candles import BOOK_MINUTES_MAX, MINUTE_S
 
 if TYPE_CHECKING:
     from connectors.market.venue import Venue
@@ -20,6 +21,20 @@ def history_minutes(features: FeatureSet, asked: int | None) -> int:
         asked: The least number, or None.
     """
     return max(BOOK_MINUTES_MAX, features.minutes_at_any_time, asked or 0)
+
+
+def history_bars(features: FeatureSet, asked: int | None, bar_s: int) -> int:
+    """Bars of a length in seconds that a replay uses, and keeps, for each product.
+
+    Args:
+        features: Indicators, which must be warm.
+        asked: The least number of minutes, or None.
+        bar_s: Length of the bars in seconds.
+    """
+    if bar_s == MINUTE_S:
+        return history_minutes(features, asked)
+    minutes = max(features.minutes_at_any_time, asked or 0)
+    return max(book_bars(bar_s), -(-minutes * MINUTE_S // bar_s))
 
 
 @dataclass(frozen=True, slots=True)

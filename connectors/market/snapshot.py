@@ -7,10 +7,10 @@ from typing import Final, Protocol
 
 from arena.context.visible import NO_CONTEXT, VisibleContext
 from arena.ids import snapshot_id
-from arena.messages import IndicatorWindow, MarketSnapshot, Product, ProductView, Ticker
+from arena.messages import Fills, IndicatorWindow, MarketSnapshot, Product, ProductView, Ticker
 from arena.products import split_key
 from arena.trading_modes import ONLINE
-from connectors.market.candles import CandleBook
+from connectors.market.candles import MINUTE_S, CandleBook
 from connectors.market.earlier_views import EarlierViews
 from connectors.market.feed import Feed
 
@@ -27,12 +27,16 @@ class Origin:
         recorded: True if the prices are those of a real market in the past.
         speed: Venue seconds per wall second.
         source: Description of where recorded prices come from; "" if unknown.
+        bar_s: Length of the market's candles in seconds.
+        fills: Which price the tickers of a replay have; see `MarketSnapshot`.
     """
 
     simulated: bool = False
     speed: float = 1.0
     recorded: bool = False
     source: str = ""
+    bar_s: int = MINUTE_S
+    fills: Fills = "close"
 
 
 def merged_origin(origins: Sequence[Origin]) -> Origin:
@@ -217,6 +221,8 @@ def compose(
         venue=venue,
         as_of=as_of,
         interval_s=interval_s,
+        bar_s=origin.bar_s,
+        fills=origin.fills,
         simulated=origin.simulated,
         recorded=origin.recorded,
         source=origin.source,

@@ -1,13 +1,25 @@
-"""The interface of every price source: one tick per product and step of venue time."""
+"""The interface of every price source: one tick per product and step of venue time.
+
+A bar is played in `STEPS` steps, whatever its length: five seconds in a market of minutes.
+"""
 
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal, Protocol
 
+from arena.granularities import GRANULARITIES, MINUTE
 from connectors.simulator.listing import ListedProduct
 
-STEP_S: Final = 5
-"""Venue seconds per step: the cadence of `ticker_batch`."""
+MINUTE_S: Final = GRANULARITIES[MINUTE]
+STEPS: Final = 12
+"""Steps of a bar."""
+STEP_S: Final = MINUTE_S // STEPS
+"""Venue seconds per step in a market of minutes: the cadence of `ticker_batch`."""
+
+
+def step_of_bar(bar_s: int) -> int:
+    """Venue seconds per step in a market of bars of a length in seconds."""
+    return bar_s // STEPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +54,24 @@ class PricePath(Protocol):
         """The tick of the step that starts at a venue time; None before the first price.
 
         Args:
-            at_s: Unix seconds, a multiple of `STEP_S`, increasing from call to call.
+            at_s: Unix seconds, a multiple of the step, increasing from call to call.
         """
         ...
 
-    def has_minute(self, at_s: int) -> bool:
-        """True if the source has prices for the minute that contains a venue time."""
+    def open_tick(self, at_s: int) -> Tick | None:
+        """The quotes, and the price if it trades, with which the bar at a venue time begins.
+
+        Nothing in it depends on what happens later in the bar; the trade's size is 0, because it
+        counts when the step is played.
+
+        Args:
+            at_s: Unix seconds, a multiple of the bar's length: the time of the next step.
+
+        Returns:
+            None if the source has no price for the start of the bar.
+        """
+        ...
+
+    def has_bar(self, at_s: int) -> bool:
+        """True if the source has prices for the bar that contains a venue time."""
         ...

@@ -1,4 +1,4 @@
-"""Recorded candles as a price path: each minute goes through open, low, high and close.
+"""Recorded candles as a price path: each bar goes through open, low, high and close.
 
 `arena.pricefiles` reads the file. The candles that the market folds from the price path equal the
 rows of the file, digit by digit.
@@ -10,14 +10,13 @@ from decimal import Context, Decimal
 from itertools import pairwise
 from typing import Final
 
+from arena.fill_assumption import HALF_SPREAD_BPS
 from arena.pricefiles.read import PriceFile
-from arena.pricefiles.rows import MINUTE_S, PriceRow
+from arena.pricefiles.rows import PriceRow
 from arena.products import COINS
 from connectors.simulator.listing import ListedProduct, listed_product
-from connectors.simulator.price_path import STEP_S, Tick, Trade
+from connectors.simulator.price_path import MINUTE_S, STEPS, Tick, Trade, step_of_bar
 
-STEPS: Final = MINUTE_S // STEP_S
-HALF_SPREAD_BPS: Final = 1
 LOW_STEP: Final = 4
 HIGH_STEP: Final = 8
 COIN_FUNDS_MIN: Final = Decimal("0.00001")
@@ -33,27 +32,34 @@ class RecordedPricePath:
 
     Args:
         product: The product; its increments must be fine enough for the file's prices.
-        rows: Start of the minute in Unix seconds -> row.
+        rows: Start of the bar in Unix seconds -> row.
+        bar_s: Length of the bars in seconds.
 
     Attributes:
-        first_s: Unix seconds of the start of the first minute.
-        last_s: Unix seconds of the end of the last minute.
+        first_s: Unix seconds of the start of the first bar.
+        last_s: Unix seconds of the end of the last bar.
     """
 
-    def __init__(self, product: ListedProduct, rows: Mapping[int, PriceRow]) -> None:
+    def __init__(
+        self, product: ListedProduct, rows: Mapping[int, PriceRow], bar_s: int = MINUTE_S
+    ) -> None:
         """Create the price path, before its first row."""
         self.product = product
         self.rows = rows
         self.first_s = min(rows)
-        self.last_s = max(rows) + MINUTE_S
+        self.last_s = max(rows) + bar_s
+        self._bar_s = bar_s
+        self._step_s = step_of_bar(bar_s)
         self._last: Tick | None = None
+        self._last_row: PriceRow | None = None
 
     def step(self, at_s: int) -> Tick | None:
         """The tick at a venue time; the last quotes if the file has no row there."""
-        row = self.rows.get(at_s - at_s % MINUTE_S)
-        index = at_s % MINUTE_S // STEP_S
+        row = self.rows.get(at_s - at_s % self._bar_s)
+        index = at_s % self._bar_s // self._step_s
         if row is None:
             return None if self._last is None else replace(self._last, trade=None)
+        self._last_row = row
         price = _walk(row, index, self.product.quote_increment)
         if price is None and (row.bid is None or row.ask is None):
             return self._last
@@ -66,18 +72,45 @@ class RecordedPricePath:
         self._last = Tick(bid, ask, QUOTED_SIZE, QUOTED_SIZE, trade)
         return self._last
 
-    def has_minute(self, at_s: int) -> bool:
-        """True if the file has a row for the minute."""
-        return at_s - at_s % MINUTE_S in self.rows
+    def open_tick(self, at_s: int) -> Tick | None:
+        """The open of the row that starts at a venue time, with the spread of the row before it.
+
+        The row's own quotes are those of its end, so they are not used.
+        """
+        row = self.rows.get(at_s)
+        if row is None or row.trades is None:
+            return None
+        price, before = row.trades[0], self._last_row
+        if before is None or before.bid is None or before.ask is None:
+            bid, ask = self._assumed_quotes(price)
+        else:
+            mid = _EXACT.divide(before.bid + before.ask, Decimal(2))
+            reference = before.trades[3] if before.trades else mid
+            moved = _floor(price - reference, self.product.quote_increment)
+            bid, ask = self._shifted(before.bid, before.ask, moved)
+        trade = Trade(price, Decimal(0), "buy" if price >= ask else "sell")
+        return Tick(bid, ask, QUOTED_SIZE, QUOTED_SIZE, trade)
+
+    def has_bar(self, at_s: int) -> bool:
+        """True if the file has a row for the bar."""
+        return at_s - at_s % self._bar_s in self.rows
 
     def _quotes(self, row: PriceRow, price: Decimal | None) -> tuple[Decimal, Decimal]:
         """The row's closing quotes, shifted by the distance of this step's price from the close."""
-        step = self.product.quote_increment
         if row.bid is not None and row.ask is not None:
             moved = price - row.trades[3] if price is not None and row.trades else Decimal(0)
-            bid = max(step, row.bid + moved)
-            return bid, max(bid + step, row.ask + moved)
+            return self._shifted(row.bid, row.ask, moved)
         assert price is not None, "a row has quotes or trades"
+        return self._assumed_quotes(price)
+
+    def _shifted(self, bid: Decimal, ask: Decimal, moved: Decimal) -> tuple[Decimal, Decimal]:
+        step = self.product.quote_increment
+        bid = max(step, bid + moved)
+        return bid, max(bid + step, ask + moved)
+
+    def _assumed_quotes(self, price: Decimal) -> tuple[Decimal, Decimal]:
+        """Quotes around a price, at least a price step apart."""
+        step = self.product.quote_increment
         half = _floor(_EXACT.divide(price * HALF_SPREAD_BPS, Decimal(10_000)), step)
         bid = max(step, price - half)
         return bid, max(bid + step, price + half)
@@ -95,11 +128,11 @@ def price_path_of(file: PriceFile, product_id: str = "") -> RecordedPricePath:
     fitted = replace(product, quote_increment=min(product.quote_increment, finest))
     if product.quote_currency in COINS:
         fitted = replace(fitted, min_market_funds=COIN_FUNDS_MIN)
-    return RecordedPricePath(fitted, file.rows)
+    return RecordedPricePath(fitted, file.rows, file.bar_s)
 
 
 def _walk(row: PriceRow, index: int, step: Decimal) -> Decimal | None:
-    """The trade price at a step of the minute; it reaches open, both extremes and close exactly."""
+    """The trade price at a step of the bar; it reaches open, both extremes and close exactly."""
     if row.trades is None:
         return None
     open_, high, low, close, _ = row.trades
@@ -120,6 +153,6 @@ def _floor(number: Decimal, step: Decimal) -> Decimal:
 
 
 def _share(volume: Decimal, index: int) -> Decimal:
-    """A twelfth of the minute's volume in whole 10^-8; the last step gets the rest."""
+    """A twelfth of the bar's volume in whole 10^-8; the last step gets the rest."""
     part = (volume / STEPS).quantize(Decimal("1E-8"))
     return part if index < STEPS - 1 else volume - part * (STEPS - 1)

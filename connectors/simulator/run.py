@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,9 +12,11 @@ from typing import Final
 from arena import logs
 from arena.candle_cache.range import PriceRange, ends_of, first_snapshot, read_prices
 from arena.clock import Clock
+from arena.granularities import MINUTE
+from arena.indicators.feature_sets import NO_FEATURES, FeatureSet
+from arena.pricefiles.bars import bar_of_files, require_minutes
 from arena.pricefiles.facts import sources_text
 from arena.pricefiles.read import PriceFile
-from arena.pricefiles.rows import MINUTE_S
 from arena.pricefiles.span import EXCHANGE_HISTORY_S, span_of
 from arena.products import DEFAULT_VENUE, split_key
 from arena.tasks import run_until_all_end
@@ -22,9 +24,10 @@ from connectors.simulator.binance.protocol import BinanceProtocol
 from connectors.simulator.coinbase.protocol import CoinbaseProtocol
 from connectors.simulator.faults import VenueFault, check_fault
 from connectors.simulator.listing import listed_product
+from connectors.simulator.price_path import MINUTE_S
 from connectors.simulator.recorded_prices import price_path_of
 from connectors.simulator.server import ExchangeServer
-from connectors.simulator.simulated_market import MINUTES_MAX, SimulatedMarket
+from connectors.simulator.simulated_market import BARS_MAX, SimulatedMarket
 from connectors.simulator.simulator_state import (
     AHEAD_S,
     KEEP_EVERY_S,
@@ -65,11 +68,15 @@ class ExchangeOptions:
         state: File that keeps venue time, so that a restarted market continues; None for no file.
         faults: Faults that are scheduled.
         history_s: Venue seconds that are played before the start.
-        wanted_s: Venue seconds of files before the start if `length_s` then still fits; see
-            `arena.pricefiles.span.span_of`.
+        features: Indicators that must be warm at the start; with files only if `length_s` then
+            still fits (`arena.pricefiles.span.span_of`).
         length_s: Venue seconds from the start to the last snapshot; None if there is none.
         venue: The venue whose protocols it speaks, one of `PROTOCOLS`.
         home: The home of the cache.
+        history_bars: Bars before the start, at least, in a market of bars of any length.
+        granularity: The length of the bars of synthetic prices and of those in the cache, and a
+            check of those of files; None for minutes, or for what the files have.
+        any_bars: True if bars may be longer than a minute: a replay, which serves no candles.
     """
 
     products: tuple[str, ...]
@@ -82,10 +89,13 @@ class ExchangeOptions:
     state: Path | None = None
     faults: tuple[VenueFault, ...] = ()
     history_s: int = HISTORY_S
-    wanted_s: int = 0
+    features: FeatureSet = NO_FEATURES
     length_s: int | None = None
     venue: str = DEFAULT_VENUE
     home: Path = Path(".arena")
+    history_bars: int = 0
+    granularity: str | None = None
+    any_bars: bool = False
 
     @property
     def label(self) -> str:
@@ -135,36 +145,42 @@ def open_market(
 def _from_seed(
     options: ExchangeOptions, now: datetime, saved: SimulatorState | None
 ) -> StartedMarket:
-    began_s = _minute(options.start or now)
+    bar_s = _bar_s(options)
+    began_s = _whole_bars(int((options.start or now).timestamp()), bar_s)
     venue_s = float(began_s)
     if saved is not None:
         played_s = (saved.venue_s - saved.began_s) * len(options.products)
         if saved.price_source == options.price_source and played_s <= PLAYED_MAX_S:
             began_s, venue_s = saved.began_s, saved.venue_s
         elif saved.venue_s > venue_s:  # The prices differ, but time must not go back.
-            began_s, venue_s = _whole_minutes(int(saved.venue_s)), saved.venue_s
+            began_s, venue_s = _whole_bars(int(saved.venue_s), bar_s), saved.venue_s
     price_paths = [
-        SyntheticPricePath(listed_product(product), options.seed) for product in options.products
+        SyntheticPricePath(listed_product(product), options.seed, bar_s)
+        for product in options.products
     ]
+    history_s = max(_history_s(options, bar_s), _needed_s(options, bar_s))
     market = SimulatedMarket(
         price_paths,
-        start_s=began_s - options.history_s,
+        start_s=began_s - history_s,
         seed=options.seed,
-        minutes_max=MINUTES_MAX + options.history_s // MINUTE_S,
+        bar_s=bar_s,
+        bars_max=BARS_MAX + history_s // bar_s,
     )
     market.advance(int(venue_s))
     return StartedMarket(market, venue_s, began_s)
 
 
 def _from_files(options: ExchangeOptions, saved: SimulatorState | None) -> StartedMarket:
-    used = PriceRange(options.start, options.end, options.home)
+    used = PriceRange(options.start, options.end, options.home, options.granularity or MINUTE)
     files = list(read_prices(options.prices, options.products, used))
+    bar_s = _bar_s(options, [(str(file.path), file.bar_s) for file in files])
     span = span_of(
         ends_of(options.prices, files, used),
         start=first_snapshot(options.prices, used),
-        history_s=options.history_s,
-        wanted_s=options.wanted_s,
+        history_s=_history_s(options, bar_s),
+        wanted_s=_needed_s(options, bar_s),
         length_s=options.length_s,
+        bar_s=bar_s,
     )
     venue_s = float(span.start_s)
     if (
@@ -180,7 +196,8 @@ def _from_files(options: ExchangeOptions, saved: SimulatorState | None) -> Start
         start_s=span.first_s,
         end_s=span.last_s,
         seed=options.seed,
-        minutes_max=MINUTES_MAX + int(venue_s - span.first_s) // MINUTE_S,
+        bar_s=bar_s,
+        bars_max=BARS_MAX + int(venue_s - span.first_s) // bar_s,
     )
     market.advance(int(venue_s))
     return StartedMarket(
@@ -195,12 +212,33 @@ def _product_id(options: ExchangeOptions, file: PriceFile) -> str:
     return load_venue(options.venue).read_product(file.product_id)
 
 
-def _minute(moment: datetime) -> int:
-    return _whole_minutes(int(moment.timestamp()))
+def _bar_s(options: ExchangeOptions, files: Sequence[tuple[str, int]] = ()) -> int:
+    """The length of the market's bars in seconds.
+
+    Args:
+        options: The options.
+        files: Name and length of the bars of each file.
+
+    Raises:
+        UsageError: The market cannot have them.
+    """
+    if not options.any_bars:
+        require_minutes(files, options.granularity)
+    return bar_of_files(files, options.granularity)
 
 
-def _whole_minutes(seconds: int) -> int:
-    return seconds - seconds % MINUTE_S
+def _whole_bars(seconds: int, bar_s: int) -> int:
+    return seconds - seconds % bar_s
+
+
+def _history_s(options: ExchangeOptions, bar_s: int) -> int:
+    """Venue seconds before the start, in whole bars."""
+    return max(-(-options.history_s // bar_s), options.history_bars) * bar_s
+
+
+def _needed_s(options: ExchangeOptions, bar_s: int) -> int:
+    """Venue seconds before the start that the indicators need."""
+    return options.features.for_bars(bar_s).minutes * MINUTE_S
 
 
 async def run_exchange(options: ExchangeOptions, clock: Clock) -> None:

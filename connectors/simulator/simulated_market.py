@@ -1,4 +1,4 @@
-"""Ticks folded to the venue's public data: tickers, trades, minute candles. Pure.
+"""Ticks folded to the venue's public data: tickers, trades, candles. Pure.
 
 Time moves only by `advance`; sequence numbers and trade ids only grow. Candles and trades are
 bounded; older ones are dropped, as on the venue.
@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-from arena.pricefiles.rows import MINUTE_S
 from connectors.simulator.noise import Noise
-from connectors.simulator.price_path import STEP_S, PricePath, Tick, Trade
+from connectors.simulator.price_path import MINUTE_S, PricePath, Tick, Trade, step_of_bar
 
 DAY_S: Final = 86_400
-MINUTES_MAX: Final = 10_080
+BARS_MAX: Final = 10_080
 """A week of minutes."""
 TRADES_MAX: Final = 1_000
 FIRST_TRADE_ID: Final = 1_000_000
@@ -24,7 +23,7 @@ FIRST_TRADE_ID: Final = 1_000_000
 
 @dataclass(slots=True)
 class Bar:
-    """One minute of trades."""
+    """The trades of one bar."""
 
     low: Decimal
     high: Decimal
@@ -63,11 +62,13 @@ class ProductState:
         terms: Fields of that list that a fault has changed; None is sent as null.
         unlisted: True if that list omits it.
         tick: Newest quotes, or None before the first tick.
-        minutes: Start of the minute in Unix seconds -> bar, oldest first.
+        bar_s: Length of the market's bars in seconds.
+        bars: Start of the bar in Unix seconds -> bar, oldest first.
         prints: Newest trades, oldest first.
-        volume_24h: Base units traded in the last 24 hours.
-        day_edge_s: Unix seconds of the first minute in `volume_24h`.
-        minutes_max: Most minutes that are kept.
+        volume_24h: Base units traded in the last 24 hours and the open minute; if bars are longer,
+            in those that begin in the 24 hours before the newest one ends.
+        day_edge_s: Unix seconds of the first bar in `volume_24h`.
+        bars_max: Most bars that are kept.
         changed: True from a trade until its ticker was sent.
     """
 
@@ -80,11 +81,12 @@ class ProductState:
     terms: dict[str, str | None] = field(default_factory=dict)
     unlisted: bool = False
     tick: Tick | None = None
-    minutes: dict[int, Bar] = field(default_factory=dict)
+    bar_s: int = MINUTE_S
+    bars: dict[int, Bar] = field(default_factory=dict)
     prints: deque[Print] = field(default_factory=lambda: deque(maxlen=TRADES_MAX))
     volume_24h: Decimal = Decimal(0)
     day_edge_s: int = 0
-    minutes_max: int = MINUTES_MAX
+    bars_max: int = BARS_MAX
     changed: bool = False
 
     @property
@@ -101,26 +103,28 @@ class ProductState:
         self.changed = True
         self.trade_id += 1
         price, size = tick.trade.price, tick.trade.size
-        minute = at_s - at_s % MINUTE_S
-        bar = self.minutes.get(minute)
+        start = at_s - at_s % self.bar_s
+        bar = self.bars.get(start)
         if bar is None:
-            self.minutes[minute] = Bar(price, price, price, price, size)
-            self._forget(minute)
+            self.bars[start] = Bar(price, price, price, price, size)
+            self._forget(start)
         else:
             bar.add(price, size)
         self.volume_24h += size
         at = datetime.fromtimestamp(at_s, UTC)
         self.prints.append(Print(self.trade_id, self.sequence, at, tick.trade))
 
-    def _forget(self, minute: int) -> None:
-        edge = minute - DAY_S
+    def _forget(self, start: int) -> None:
+        edge = start - DAY_S
+        if self.bar_s != MINUTE_S:
+            edge += self.bar_s
         while self.day_edge_s < edge:
-            gone = self.minutes.get(self.day_edge_s)
+            gone = self.bars.get(self.day_edge_s)
             if gone is not None:
                 self.volume_24h -= gone.volume
-            self.day_edge_s += MINUTE_S
-        while len(self.minutes) > self.minutes_max:
-            del self.minutes[next(iter(self.minutes))]
+            self.day_edge_s += self.bar_s
+        while len(self.bars) > self.bars_max:
+            del self.bars[next(iter(self.bars))]
 
 
 class SimulatedMarket:
@@ -128,13 +132,16 @@ class SimulatedMarket:
 
     Args:
         price_paths: Sources of the prices, one per product.
-        start_s: Unix seconds at which the prices begin, a multiple of a minute.
+        start_s: Unix seconds at which the prices begin, a multiple of a bar.
         end_s: Unix seconds at which they end, or None.
         seed: Seed of the steps of the sequence numbers.
-        minutes_max: Most minutes of candles that are kept.
+        bar_s: Length of the bars in seconds, that of the price paths.
+        bars_max: Most bars that are kept.
 
     Attributes:
         now_s: Venue time, Unix seconds.
+        bar_s: Length of the bars in seconds.
+        step_s: Venue seconds per step.
         end_s: Unix seconds at which the prices end, or None.
         products: Product id -> its state.
     """
@@ -146,10 +153,13 @@ class SimulatedMarket:
         start_s: int,
         end_s: int | None = None,
         seed: int = 0,
-        minutes_max: int = MINUTES_MAX,
+        bar_s: int = MINUTE_S,
+        bars_max: int = BARS_MAX,
     ) -> None:
         """Create the market at `start_s`, without trades."""
         self.now_s = start_s
+        self.bar_s = bar_s
+        self.step_s = step_of_bar(bar_s)
         self.end_s = end_s
         self.products = {
             price_path.product.product_id: ProductState(
@@ -157,7 +167,8 @@ class SimulatedMarket:
                 Noise(seed, "sequence", price_path.product.product_id),
                 sequence=start_s * 10,
                 day_edge_s=start_s,
-                minutes_max=minutes_max,
+                bar_s=bar_s,
+                bars_max=bars_max,
             )
             for price_path in price_paths
         }
@@ -171,20 +182,20 @@ class SimulatedMarket:
         """Play every step that has ended by a venue time in Unix seconds."""
         if self.end_s is not None:
             to_s = min(to_s, self.end_s)
-        while self.now_s + STEP_S <= to_s:
+        while self.now_s + self.step_s <= to_s:
             for state in self.products.values():
                 tick = state.price_path.step(self.now_s)
                 if tick is not None:
                     state.fold(tick, self.now_s)
-            self.now_s += STEP_S
+            self.now_s += self.step_s
 
     def price_24h_ago(self, product_id: str) -> Decimal:
-        """Open of the oldest minute of the last 24 hours."""
+        """Open of the oldest bar of the last 24 hours."""
         state = self.products[product_id]
         edge = self.now_s - DAY_S
-        oldest = next(iter(state.minutes), self.now_s)
-        for minute in range(max(oldest, edge + -edge % MINUTE_S), self.now_s, MINUTE_S):
-            if (bar := state.minutes.get(minute)) is not None:
+        oldest = next(iter(state.bars), self.now_s)
+        for start in range(max(oldest, edge + -edge % self.bar_s), self.now_s, self.bar_s):
+            if (bar := state.bars.get(start)) is not None:
                 return bar.open
         return state.price_path.product.price
 
@@ -196,11 +207,11 @@ class SimulatedMarket:
         The bucket that is still open is included; buckets without trades are not.
         """
         bars: dict[int, Bar] = {}
-        minutes = self.products[product_id].minutes
-        first = start_s - start_s % MINUTE_S
-        for minute in range(first, min(end_s + granularity_s, self.now_s + MINUTE_S), MINUTE_S):
-            bar = minutes.get(minute)
-            bucket = minute - minute % granularity_s
+        known, bar_s = self.products[product_id].bars, self.bar_s
+        first = start_s - start_s % bar_s
+        for start in range(first, min(end_s + granularity_s, self.now_s + bar_s), bar_s):
+            bar = known.get(start)
+            bucket = start - start % granularity_s
             if bar is None or not start_s <= bucket <= end_s:
                 continue
             whole = bars.get(bucket)

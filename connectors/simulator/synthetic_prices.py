@@ -4,16 +4,20 @@ A step moves the mid price by drift + pull + noise, in millionths: the regime gi
 volatility (trend up, trend down, range, volatile), a weak pull keeps the price near its first value
 in a long run, and half of the noise is shared by all products of a seed. Occasionally it jumps.
 The price path depends on the seed, the product and the count of steps, not on the time of day.
+In a market of longer bars a step is as many steps of the minute market as it is longer: drift and
+lengths of regimes are in proportion, noise grows by the square root, and volume in proportion.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
+from math import isqrt
 from typing import Final, Literal
 
 from arena.money import SCALE_DIGITS, from_units, to_units
 from connectors.simulator.listing import ListedProduct
 from connectors.simulator.noise import GAUSS_UNIT, Noise
-from connectors.simulator.price_path import Tick, Trade
+from connectors.simulator.price_path import MINUTE_S, Tick, Trade
 
 MILLION: Final = 1_000_000
 
@@ -55,19 +59,73 @@ FINER_DIGITS: Final = 6
 """Digits a mid price has beyond the price step, for a coin with more than eight decimals."""
 
 
+@dataclass(frozen=True, slots=True)
+class StepSizes:
+    """What one step of a market does.
+
+    Attributes:
+        regimes: The regimes, by the step.
+        regime_steps: Fewest and most steps of a regime.
+        home_steps: Steps of the pull to the first price.
+        volume_factor: Steps of the minute market whose volume one trade has.
+    """
+
+    regimes: tuple[Regime, ...]
+    regime_steps: tuple[int, int]
+    home_steps: int
+    volume_factor: int
+
+
+@cache
+def step_sizes(factor: int) -> StepSizes:
+    """The sizes of a step that is `factor` steps of the minute market long.
+
+    A regime that is shorter than a step lasts one step, with the net drift of the regimes in it; a
+    range that pulls back within a step keeps the noise around its anchor; jumps come once a step at
+    most.
+    """
+    usual = sum(REGIME_STEPS) // 2
+    drift = factor if factor <= usual else isqrt(factor * usual)
+    regimes = []
+    for one in REGIMES:
+        noise = factor if not one.pull_steps else min(factor, max(1, one.pull_steps // 2))
+        regimes.append(
+            replace(
+                one,
+                drift_ppm=one.drift_ppm * drift,
+                noise_ppm=isqrt(one.noise_ppm**2 * noise),
+                pull_steps=one.pull_steps and max(1, one.pull_steps // factor),
+                jump_every=max(1, one.jump_every // factor),
+            )
+        )
+    least, most = REGIME_STEPS
+    return StepSizes(
+        tuple(regimes),
+        (max(1, least // factor), max(1, most // factor)),
+        max(1, HOME_STEPS // factor),
+        factor,
+    )
+
+
 class SyntheticPricePath:
     """An endless price path of one product.
 
     Args:
         product: The product.
         seed: The seed of the market.
+        bar_s: Length of the market's bars in seconds.
 
     Attributes:
         regime: The current regime.
     """
 
-    def __init__(self, product: ListedProduct, seed: int) -> None:
+    def __init__(self, product: ListedProduct, seed: int, bar_s: int = MINUTE_S) -> None:
         """Start at the product's first price."""
+        factor = bar_s // MINUTE_S
+        self._sizes = step_sizes(factor)
+        quiet = 1000 - product.trades_per_mille
+        self._trades_per_mille = 1000 - quiet**factor // 1000 ** (factor - 1)
+        self._ahead: Tick | None = None
         self.product = product
         self._own = Noise(seed, product.product_id)
         self._market = Noise(seed, "the market")
@@ -77,10 +135,21 @@ class SyntheticPricePath:
         self._home = self._mid = self._anchor = int(product.price.scaleb(self._digits))
         self._increment = int(step.scaleb(self._digits))
         self._left = 0
-        self.regime = REGIMES[0]
+        self.regime = self._sizes.regimes[0]
 
     def step(self, at_s: int) -> Tick:
         """The next tick; the time of day is not used."""
+        tick, self._ahead = self._ahead or self._next(), None
+        return tick
+
+    def open_tick(self, at_s: int) -> Tick:
+        """The tick of the next step, without the size of its trade."""
+        if self._ahead is None:
+            self._ahead = self._next()
+        trade = self._ahead.trade
+        return replace(self._ahead, trade=trade and replace(trade, size=Decimal(0)))
+
+    def _next(self) -> Tick:
         self._choose_regime()
         self._mid = max(self._increment * 2, self._mid + self._move())
         spread = max(self._increment, self._mid * self.product.spread_bps // 10_000)
@@ -96,14 +165,14 @@ class SyntheticPricePath:
             trade=self._trade(bid, ask),
         )
 
-    def has_minute(self, at_s: int) -> bool:
-        """True for every minute."""
+    def has_bar(self, at_s: int) -> bool:
+        """True for every bar."""
         return True
 
     def _choose_regime(self) -> None:
         if self._left == 0:
-            self.regime = REGIMES[self._own.below(len(REGIMES))]
-            self._left = self._own.between(*REGIME_STEPS)
+            self.regime = self._sizes.regimes[self._own.below(len(REGIMES))]
+            self._left = self._own.between(*self._sizes.regime_steps)
             self._anchor = self._mid
         self._left -= 1
 
@@ -114,7 +183,7 @@ class SyntheticPricePath:
         noise = regime.noise_ppm * self.product.volatility_pct * shared // (100 * 100 * GAUSS_UNIT)
         drift = regime.drift_ppm * self.product.volatility_pct // 100
         moved = self._mid * (noise * 141 // 100 + drift) // MILLION
-        moved += (self._home - self._mid) // HOME_STEPS
+        moved += (self._home - self._mid) // self._sizes.home_steps
         if regime.pull_steps:
             moved += (self._anchor - self._mid) // regime.pull_steps
         if self._own.below(regime.jump_every) == 0:
@@ -123,11 +192,12 @@ class SyntheticPricePath:
         return moved
 
     def _trade(self, bid: int, ask: int) -> Trade | None:
-        if self._own.below(1000) >= self.product.trades_per_mille:
+        if self._own.below(1000) >= self._trades_per_mille:
             return None
         side: Literal["buy", "sell"] = "buy" if self._own.below(2) else "sell"
         price = self._price(ask if side == "buy" else bid)
-        return Trade(price, self._size(*NOTIONAL_USD), side)
+        factor = self._sizes.volume_factor
+        return Trade(price, self._size(*(usd * factor for usd in NOTIONAL_USD)), side)
 
     def _price(self, units: int) -> Decimal:
         """Units as a price with as many digits as its increment."""

@@ -243,7 +243,7 @@ def _price_files(spec: ArenaSpec, folder: Path) -> Finding:
         files = check_prices(spec, folder)
     except UsageError as error:
         return broken("prices", str(error.args[0]), error.remedy or "arena candles check FILE")
-    minutes = sum(file.minutes for file in files)
+    minutes = sum(file.bars * file.bar_s // 60 for file in files)
     if left_out := [file.line for file in files if file.left_out]:
         return warning("prices", "; ".join(left_out), "set another [rules] starting_cash")
     return ok("prices", f"{counted(len(files), 'file')} read, {minutes:,} minutes")

@@ -12,13 +12,15 @@ from pathlib import Path
 
 from arena.candle_cache.names import cache_venue
 from arena.candle_cache.range import PriceRange, ends_of, first_snapshot, read_prices
+from arena.granularities import MINUTE
+from arena.pricefiles.bars import bar_of_files, require_minutes
 from arena.pricefiles.facts import PriceFacts
 from arena.pricefiles.formats import SUFFIXES
 from arena.pricefiles.read import read_price_files
-from arena.pricefiles.rows import MINUTE_S
 from arena.pricefiles.span import (
     EXCHANGE_HISTORY_S,
-    REPLAY_HISTORY_S,
+    MINUTE_S,
+    REPLAY_HISTORY_BARS,
     interval_of,
     snapshots_of,
     span_of,
@@ -64,10 +66,11 @@ def check_prices(spec: ArenaSpec, folder: Path) -> tuple[PriceFacts, ...]:
     """
     market, contest = spec.market, spec.competition
     replay = market.source == "replay"
-    interval_s = interval_of(spec.arena.interval_s) if replay else 0
     if not market.prices:
+        if replay:
+            interval_of(spec.arena.interval_s, market.bar_s or MINUTE_S)
         return ()
-    used = PriceRange(market.start, market.end, Settings().home)
+    used = PriceRange(market.start, market.end, Settings().home, market.granularity or MINUTE)
     paths = [Path(p) if cache_venue(p) else folder / p for p in market.prices]
     reading = ReadingProgress()
     try:
@@ -77,20 +80,26 @@ def check_prices(spec: ArenaSpec, folder: Path) -> tuple[PriceFacts, ...]:
         reading.done()
     files = mark_untradable(found, spec.rules.starting_cash)
     ends = ends_of(paths, [file for file in files if not file.left_out], used)
+    lengths = [(file.path, file.bar_s) for file in found]
+    if not replay:
+        require_minutes(lengths)
+    bar_s = bar_of_files(lengths, market.granularity)
     asked_s = (spec.features.history_minutes or 0) * MINUTE_S
-    needed_s = spec.features.chosen.minutes * MINUTE_S
+    needed_s = spec.features.chosen.for_bars(bar_s).minutes * MINUTE_S
     if not replay:
         history_s = max(EXCHANGE_HISTORY_S, asked_s, needed_s)
         span_of(ends, start=first_snapshot(paths, used), history_s=history_s)
         return files
+    interval_s = interval_of(spec.arena.interval_s, bar_s)
     count = None if contest is None else contest.snapshot_count(spec.arena.interval_s)
     start = first_snapshot(paths, used)
     span = span_of(
         ends,
         start=start and start.astimezone(UTC),
-        history_s=max(REPLAY_HISTORY_S, asked_s),
+        history_s=max(REPLAY_HISTORY_BARS, -(-asked_s // bar_s)) * bar_s,
         wanted_s=needed_s,
         length_s=None if count is None else (count - 1) * interval_s,
+        bar_s=bar_s,
     )
     if count is not None:
         snapshots_of(span, interval_s, count)

@@ -2,7 +2,8 @@
 
     [arena]         name, prefix, products, interval_s
     [market]        source = "live", or "exchange" (simulated) with seed, speed, prices, record,
-                    or "replay" (in lock-step) with seed, prices, start, end; venue, context;
+                    or "replay" (in lock-step) with seed, prices, start, end, granularity (1m, 5m,
+                    15m, 1h, 1d) and fills (open, close); venue, context;
                     prices = "cache:VENUE" are the candles from start to end in the cache
     [[markets]]     venue, products, prices, for several venues at once
     [features]      preset, indicators, history_minutes
@@ -39,8 +40,7 @@ from arena.bounded_files import read_text_file
 from arena.currency import CURRENCY_PATTERN, DEFAULT_CURRENCY, currency_fault
 from arena.error_causes import error_message
 from arena.errors import UsageError
-from arena.pricefiles.rows import MINUTE_S
-from arena.pricefiles.span import REPLAY_HISTORY_S
+from arena.pricefiles.span import MINUTE_S, interval_of
 from arena.risk_settings import RiskValues
 from arena.strategy_files import DescribeStrategy, describe_in, describe_shipped
 from arena.toml_files import parse_toml
@@ -57,7 +57,7 @@ from operations.specs.competition import (
     with_length,
 )
 from operations.specs.errors import Location, SpecFault, error_text
-from operations.specs.features import FeaturesTable
+from operations.specs.features import FeaturesTable, check_features
 from operations.specs.judge import JudgeTable, check_judge
 from operations.specs.market import MarketTable, VenueTable
 from operations.specs.risk import Risk, check_agents_risk
@@ -121,11 +121,14 @@ class ArenaSpec(SpecTable):
         _require_own_names("chat_nodes", [n.name for n in spec.chat_nodes])
         _require_own_names("agents", [a.name for a in spec.agents])
         _check_currency(spec.arena, spec.rules)
+        _check_interval(spec.arena, spec.market)
+        check_features(spec.features, spec.market)
         if spec.competition is None:
             _require_market_and_agents(spec)
         else:
-            minutes = spec.features.history_minutes or 0
-            history_s = max(REPLAY_HISTORY_S, minutes * MINUTE_S)
+            bar_s = spec.market.bar_s or MINUTE_S
+            asked_s = (spec.features.history_minutes or 0) * MINUTE_S
+            history_s = max(REPLAY_HISTORY_BARS, -(-asked_s // bar_s)) * bar_s
             contest = with_length(spec.competition, spec.arena, spec.market, history_s)
             spec = spec.model_copy(update={"competition": contest})
             check_competition(
@@ -196,6 +199,15 @@ def _check_currency(arena: ArenaTable, rules: RulesTable) -> None:
     if fault is not None:
         location = ("arena", "products") if rules.currency is None else ("rules", "currency")
         raise SpecFault(location, f"{fault.what}; {fault.remedy}")
+
+
+def _check_interval(arena: ArenaTable, market: MarketTable) -> None:
+    if market.source != "replay" or not market.bar_s or market.bar_s == MINUTE_S:
+        return
+    try:
+        interval_of(arena.interval_s, market.bar_s)
+    except UsageError as error:
+        raise SpecFault(("arena", "interval_s"), f"{error.args[0]}; {error.remedy}") from None
 
 
 def _require_market_and_agents(spec: ArenaSpec) -> None:

@@ -10,6 +10,7 @@ from arena.pricefiles.rows import MINUTE_S
 from arena.pricefiles.span import EXCHANGE_HISTORY_S
 from arena.unknown_names import closest_first, listed
 from operations.specs.errors import SpecFault
+from operations.specs.market import MarketTable
 from operations.specs.tables import SpecTable
 
 ITEMS_MAX = 100
@@ -20,7 +21,8 @@ class FeaturesTable(SpecTable):
 
     Attributes:
         preset: A set of indicators; "none" for none.
-        indicators: Further ones, such as "rsi_7@1m"; without a granularity for 1m, 5m and 15m.
+        indicators: Further ones, such as "rsi_7@1m"; without a granularity for those of
+            the candle windows: 1m, 5m and 15m in a market of minutes.
         history_minutes: Least minutes of candles before the first snapshot; by default
             HISTORICAL_MINUTES, and always as many as windows and indicators need.
     """
@@ -34,15 +36,7 @@ class FeaturesTable(SpecTable):
         if self.preset not in PRESETS:
             names = listed(closest_first(self.preset, PRESETS))
             raise SpecFault(("preset",), f"unknown preset {self.preset!r}; the presets are {names}")
-        for index, item in enumerate(self.indicators):
-            try:
-                parse_feature_set(item)
-            except UsageError as error:
-                raise SpecFault(("indicators", index), _sentence(error)) from None
-        try:
-            self.chosen  # noqa: B018  # the whole set has bounds of its own
-        except UsageError as error:
-            raise SpecFault(("indicators",), _sentence(error)) from None
+        _check(self, None, ())
         return self
 
     @property
@@ -52,8 +46,31 @@ class FeaturesTable(SpecTable):
 
     @property
     def chosen(self) -> FeatureSet:
-        """The set."""
-        return parse_feature_set(self.text)
+        """The set; `for_bars` gives that of a market."""
+        return parse_feature_set(self.text, None)
+
+
+def check_features(features: FeaturesTable, market: MarketTable) -> None:
+    """Require that a market's candles can give the indicators, if their length is known.
+
+    Raises:
+        SpecFault: They cannot.
+    """
+    if (bar_s := market.bar_s) is not None:
+        _check(features, bar_s, ("features",))
+
+
+def _check(features: FeaturesTable, bar_s: int | None, table: tuple[str, ...]) -> None:
+    """Parse every item and the whole set, which has bounds of its own."""
+    for index, item in enumerate(features.indicators):
+        try:
+            parse_feature_set(item, bar_s)
+        except UsageError as error:
+            raise SpecFault((*table, "indicators", index), _sentence(error)) from None
+    try:
+        parse_feature_set(features.text, bar_s)
+    except UsageError as error:
+        raise SpecFault((*table, "indicators"), _sentence(error)) from None
 
 
 def connector_flags(features: FeaturesTable) -> list[str]:
@@ -71,7 +88,7 @@ def exchange_flags(features: FeaturesTable, *, files: bool) -> list[str]:
         features: The table.
         files: True if the prices are in files, which are not shortened for a bar that is cut.
     """
-    chosen = features.chosen
+    chosen = features.chosen.for_bars(MINUTE_S)
     needed = chosen.minutes if files else chosen.minutes_at_any_time
     minutes = max(features.history_minutes or 0, needed)
     if minutes * MINUTE_S <= EXCHANGE_HISTORY_S:

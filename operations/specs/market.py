@@ -8,11 +8,14 @@ from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
 from arena.candle_cache.names import PREFIX as CACHE
 from arena.candle_cache.names import cache_venue
+from arena.granularities import GRANULARITIES, MINUTE, Granularity
+from arena.messages.market import Fills
 from arena.products import DEFAULT_VENUE
 from operations.specs.errors import SpecFault
 from operations.specs.tables import ProductId, SpecTable
 
 CONTEXT_FILES_MAX = 20
+MINUTE_S = GRANULARITIES[MINUTE]
 ISO_UTC = "%Y-%m-%dT%H:%M:%S"
 SYNTHETIC_START = datetime(2026, 1, 1, tzinfo=UTC)
 """Default venue time of the first snapshot of a synthetic replay: the same in every run."""
@@ -23,6 +26,8 @@ SOURCES_OF = {
     "prices": ("exchange", "replay"),
     "start": ("exchange", "replay"),
     "end": ("exchange", "replay"),
+    "granularity": ("replay",),
+    "fills": ("replay",),
     "record": ("coinbase", "live", "exchange"),
 }
 """Keys of [market] that only some sources have."""
@@ -63,6 +68,10 @@ class MarketTable(SpecTable):
         start: Venue time of the first snapshot of a replay; by default early in the files, or a
             fixed day for synthetic prices. With the cache the first candle that is used.
         end: The last candle of recorded prices that is used ends by this time.
+        granularity: Length of the candles of a replay: "1m" by default; with files that of the
+            files, and if it is given they must have it.
+        fills: Which price orders of a replay fill at: "close" of the candle that ended, or "open"
+            of the one that begins; by default "close" with candles of a minute, else "open".
         record: True keeps every raw frame of the feed in the run's directory.
         context: Files of dated news, sentiment and token facts, relative to the ARENA.toml, that
             the connector publishes before the first snapshot.
@@ -75,6 +84,8 @@ class MarketTable(SpecTable):
     prices: Prices = ()
     start: Moment | None = None
     end: Moment | None = None
+    granularity: Granularity | None = None
+    fills: Fills | None = None
     record: bool = False
     context: tuple[str, ...] = Field(default=(), max_length=CONTEXT_FILES_MAX)
 
@@ -93,6 +104,13 @@ class MarketTable(SpecTable):
     def is_live(self) -> bool:
         """True for the feed of a real venue."""
         return self.source in ("coinbase", "live")
+
+    @property
+    def bar_s(self) -> int | None:
+        """Length of the market's candles in seconds; None if its files decide."""
+        if self.granularity is None and self.prices and not self.from_cache:
+            return None if self.source == "replay" else MINUTE_S
+        return GRANULARITIES[self.granularity or MINUTE]
 
     @property
     def begins_at(self) -> datetime | None:

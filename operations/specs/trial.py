@@ -19,6 +19,8 @@ Tables = dict[str, Any]  # Any: any TOML value
 
 KEPT: Final = ("arena", "features", "rules", "risk", "plugins")
 """Tables that a trial has from the arena."""
+REPLAYED: Final = ("seed", "prices", "start", "end", "granularity", "fills", "context")
+"""Keys of [market] that a trial has from the arena."""
 STRATEGY_FILES: Final = {"champion": "champion.toml", "challenger": "challenger.toml"}
 """Arm -> file of its strategy; the copy plays the champion's."""
 SEEDS_APART: Final = 1_000
@@ -84,13 +86,14 @@ def trial_tables(base: Mapping[str, Any], plan: TrialPlan, market: MarketTable) 
 
 def _replayed(base: Mapping[str, Any], plan: TrialPlan, market: MarketTable) -> Tables:
     if plan.prices:
-        return {"source": "replay", "prices": [str(path) for path in plan.prices]}
+        fills = {"fills": base["fills"]} if "fills" in base else {}
+        return {"source": "replay", "prices": [str(path) for path in plan.prices], **fills}
     if market.is_live:
         raise UsageError(
             "a live market cannot be replayed",
             remedy="give candle files of its products: --prices FOLDER",
         )
-    kept = {key: base[key] for key in ("seed", "prices", "start", "end", "context") if key in base}
+    kept = {key: base[key] for key in REPLAYED if key in base}
     return {"source": "replay", **kept}
 
 

@@ -217,6 +217,8 @@ def replay_command(spec: ArenaSpec, directory: Path) -> list[str]:
     words += _flags({"--seed": None if market.prices else market.seed})
     words += range_flags(market.begins_at, market.end)
     options = {
+        "--granularity": market.granularity,
+        "--fills": market.fills,
         "--min-interval": spec.arena.interval_s,
         "--snapshots": contest.snapshot_count(spec.arena.interval_s),
         "--deadline": max(a.decision_deadline_s or 0.0 for a in spec.agents),

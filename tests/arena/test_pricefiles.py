@@ -113,7 +113,19 @@ def test_yahoo_has_its_volume_in_dollars_and_three_header_lines(tmp_path: Path) 
     assert "is of BTC-USD, not ETH-USD" in refusal(tmp_path, rows, "ETH-USD.csv")
 
 
-STEPS = {3_600: "1 hour", 300: "5 minutes", 1: "1 second", 86_400: "1 day"}
+@pytest.mark.parametrize("step_s", [60, 300, 900, 3_600, 86_400])
+def test_length_of_the_candles_is_found_from_the_rows(step_s: int, tmp_path: Path) -> None:
+    """All distances are multiples of it, and most equal it; the missing ones are counted."""
+    first_s = FIRST_S - FIRST_S % 86_400
+    rows = [f"{first_s + step_s * i},1,1,1,1,1" for i in range(30) if i not in (7, 8, 20)]
+
+    file = read_price_file(put(tmp_path, "BTC-USD.csv", lines(HEAD, rows)))
+
+    assert (step_s, 27, 3) == (file.bar_s, file.facts.bars, file.rows.missing)
+    assert first_s + 30 * step_s == file.last_s
+
+
+STEPS = {1: "1 second", 1_800: "30 minutes", 14_400: "4 hours", 604_800: "7 days"}
 
 
 @pytest.mark.parametrize("step_s", STEPS)
@@ -124,7 +136,23 @@ def test_candles_of_another_length_are_refused_by_their_length(step_s: int, tmp_
 
     message = refusal(tmp_path, rows)
 
-    assert f"candles of {STEPS[step_s]}; candles of 1 minute are needed" in message
+    assert f"candles of {STEPS[step_s]}; candles of 1m, 5m, 15m, 1h, 1d can be used" in message
+
+
+def test_candles_that_start_beside_their_multiples_are_refused(tmp_path: Path) -> None:
+    """Hours that start at 04:22 are not the bars of any other source."""
+    rows = lines(HEAD, [f"{FIRST_S + 3_600 * i},1,1,1,1,1" for i in range(30)])
+
+    assert "start at 2025-10-29 04:22 UTC and so on" in refusal(tmp_path, rows)
+
+
+def test_candles_with_more_holes_than_candles_are_refused(tmp_path: Path) -> None:
+    """Their length is a guess."""
+    first_s = FIRST_S - FIRST_S % 86_400
+    holes = [0, 1, *range(3, 40, 3)]
+    rows = lines(HEAD, [f"{first_s + 3_600 * i},1,1,1,1,1" for i in holes])
+
+    assert "most of them are 3 hours apart" in refusal(tmp_path, rows)
 
 
 def test_hours_with_a_few_minutes_are_refused(tmp_path: Path) -> None:

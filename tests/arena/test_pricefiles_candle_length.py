@@ -36,6 +36,17 @@ def test_longer_candles_after_minutes_are_refused(
     assert f"from row {number} on" in str(caught.value)
 
 
+def test_days_after_hours_are_refused(tmp_path: Path) -> None:
+    """One file has one length, whichever it is."""
+    first_s = FIRST_S - FIRST_S % 86_400
+    starts_s = [first_s + 3_600 * i for i in range(240)]
+    starts_s += [starts_s[-1] + 3_600 + 86_400 * i for i in range(1, 8)]
+    path = put(tmp_path, "BTC-USD.csv", lines(HEAD, [f"{ts},1,1,1,1,1" for ts in starts_s]))
+
+    with pytest.raises(UsageError, match=r"of 1 day; candles of 1 hour are needed in the whole"):
+        read_price_file(path)
+
+
 @pytest.mark.parametrize(
     ("parts", "index"),
     [

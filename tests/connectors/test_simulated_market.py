@@ -65,7 +65,7 @@ def market_candles(market: SimulatedMarket, product: str) -> list[tuple[Decimal,
     """The market's minute candles, in the same form."""
     return [
         (Decimal(ts), bar.low, bar.high, bar.open, bar.close, bar.volume)
-        for ts, bar in market.products[product].minutes.items()
+        for ts, bar in market.products[product].bars.items()
     ]
 
 
@@ -74,7 +74,7 @@ def test_candles_of_a_file_are_reproduced() -> None:
     market = file_market()
 
     assert file_candles(load_price_path(CSV, "AAA-USD")) == market_candles(market, "AAA-USD")
-    assert 7 == len(market.products["AAA-USD"].minutes)
+    assert 7 == len(market.products["AAA-USD"].bars)
     assert market.ended
 
 

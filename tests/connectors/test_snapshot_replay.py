@@ -314,4 +314,4 @@ def test_24_hour_values_cover_24_hours_in_a_long_replay() -> None:
     ticker = last.products[0].ticker
 
     assert ticker is not None
-    assert market.products["BTC-USD"].minutes[edge].open == ticker.open_24h
+    assert market.products["BTC-USD"].bars[edge].open == ticker.open_24h

@@ -10,7 +10,7 @@ def compute_technical_metrics(
     ctx: MarketContext,
     product_id: str,
     metric: str,
-    granularity: str = "1m",
+    granularity: str = "",
     length: int | None = None,
 ) -> Answer:
     """Compute a technical metric of a product from closed candles, up to your snapshot.
@@ -21,7 +21,8 @@ def compute_technical_metrics(
         ctx: Who calls, and the candles; models never see it.
         product_id: Such as "BTC-USD".
         metric: Such as "rsi", or with its numbers: "macd_5_35_5".
-        granularity: Length of a bar: "1m", "5m", "15m", "1h" or "1d".
+        granularity: Length of a bar: "1m", "5m", "15m", "1h" or "1d"; by default the market's
+            shortest.
         length: Number of bars, such as 14; not for macd, which has three. For bollinger the bands
             are then two deviations wide.
     """

@@ -86,7 +86,7 @@ class CandleFigures:
     def closes(self, product_id: str) -> Mapping[int, float]:
         """Closes of the hours of a product; {} without candles."""
         if product_id not in self._closes:
-            self._closes[product_id] = hourly_closes(self._of(product_id))
+            self._closes[product_id] = hourly_closes(self._of(product_id), self._view.bar_s)
         return self._closes[product_id]
 
     def newest_close(self, product_id: str) -> PriceUnits | None:

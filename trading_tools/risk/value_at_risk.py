@@ -51,18 +51,21 @@ class ValueAtRisk:
     unknown: str = ""
 
 
-def hourly_closes(minutes: Sequence[Bar]) -> dict[int, float]:
+def hourly_closes(minutes: Sequence[Bar], bar_s: int = MINUTE_S) -> dict[int, float]:
     """The closes of the hours that are over: the newest minute of a product is not in one of them.
 
     Args:
-        minutes: Closed minutes, oldest first.
+        minutes: Closed minutes, oldest first; or longer bars.
+        bar_s: Length of the bars in seconds; there are no hours in days.
     """
+    if bar_s > HOUR_S:
+        return {}
     found: dict[int, float] = {}
     for bar in minutes:
         found[bar.start_s - bar.start_s % HOUR_S] = bar.close
     if minutes:
         last = minutes[-1].start_s
-        if (last + MINUTE_S) % HOUR_S:
+        if (last + bar_s) % HOUR_S:
             del found[last - last % HOUR_S]
     return found
 

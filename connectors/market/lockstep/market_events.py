@@ -35,10 +35,40 @@ def ticker_seen(market: SimulatedMarket, product_id: str) -> TickerSeen | None:
     )
 
 
-def candle(minute_s: int, bar: Bar) -> Candle:
-    """A minute bar of the market as a candle."""
+def opening_seen(market: SimulatedMarket, product_id: str) -> TickerSeen | None:
+    """The event with which a product's next bar begins; None if it begins without a price.
+
+    It knows the quotes and the price of that moment, and nothing else of the bar.
+    """
+    state = market.products[product_id]
+    tick = state.price_path.open_tick(market.now_s)
+    if tick is None:
+        return None
+    last, trade = state.prints[-1] if state.prints else None, tick.trade
+    if trade is None and last is None:
+        return None
+    traded = trade or (last and last.trade)
+    assert traded is not None, "a trade of the bar or an earlier one"
+    return TickerSeen(
+        product_id=product_id,
+        price=traded.price,
+        best_bid=tick.bid,
+        best_ask=tick.ask,
+        sequence=state.sequence + 1,
+        time=datetime.fromtimestamp(market.now_s, UTC),
+        trade_id=state.trade_id + (trade is not None),
+        best_bid_size=tick.bid_size,
+        best_ask_size=tick.ask_size,
+        taker_side=traded.taker_side,
+        volume_24h=state.volume_24h,
+        open_24h=market.price_24h_ago(product_id),
+    )
+
+
+def candle(start_s: int, bar: Bar) -> Candle:
+    """A bar of the market as a candle."""
     return Candle(
-        start=datetime.fromtimestamp(minute_s, UTC),
+        start=datetime.fromtimestamp(start_s, UTC),
         open=bar.open,
         high=bar.high,
         low=bar.low,

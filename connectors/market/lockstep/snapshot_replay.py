@@ -3,6 +3,9 @@
 The market is the simulated exchange's; its events go through the live connector's own fold
 (`Feed`), candle books and `compose`. Venue time replaces every clock, so ages, stale flags and ids
 do not depend on when or how fast they are made; only `published_at` is wall time.
+
+A bar is a minute or longer. With `fills` "open" the tickers of a snapshot have the price with which
+the bar begins that starts at its time; its candles end with the bar before.
 """
 
 from collections import deque
@@ -15,23 +18,27 @@ from arena.context.visible import NO_CONTEXT, VisibleContext
 from arena.errors import UsageError
 from arena.ids import snapshot_id
 from arena.indicators.feature_sets import NO_FEATURES, FeatureSet
-from arena.messages import Candle, ClosedCandle, MarketSnapshot, Product, Ticker
+from arena.messages import Candle, ClosedCandle, Fills, MarketSnapshot, Product, Ticker
 from arena.pricefiles.span import MarketSpan, interval_of, snapshots_of
 from arena.products import split_key, venue_of
-from connectors.market.candles import BOOK_MINUTES_MAX, MINUTE_S, CandleBook
+from connectors.market.candles import BOOK_MINUTES_MAX, CandleBook
 from connectors.market.events import HeartbeatSeen
 from connectors.market.feed import Feed, Received
-from connectors.market.lockstep.market_events import candle, rules_of, ticker_seen
+from connectors.market.lockstep.market_events import (
+    candle,
+    opening_seen,
+    rules_of,
+    ticker_seen,
+)
 from connectors.market.snapshot import Origin, PublishedCandles, compose
-from connectors.simulator.price_path import STEP_S
 from connectors.simulator.simulated_market import ProductState, SimulatedMarket
 
 EPOCH: Final = 1
-QUIET_MINUTES_MAX: Final = 5
-"""After this many minutes without a row a product is stale; before that it is merely quiet."""
+QUIET_BARS_MAX: Final = 5
+"""After this many bars without a row a product is stale; before that it is merely quiet."""
 
 CANDLES_KEPT: Final = 1_500
-"""Most minutes per product that wait for `take_candles`; older ones are dropped."""
+"""Most bars per product that wait for `take_candles`; older ones are dropped."""
 
 Quotes = tuple[Decimal, Decimal]
 """Best bid and best ask."""
@@ -46,13 +53,16 @@ class SnapshotReplay:
         snapshots: Number of snapshots; None for all that the prices give.
         recorded: True if the prices are those of a real market.
         source: Description of where recorded prices come from.
-        history_minutes: Minutes of candles before the first snapshot that are used, and minutes
-            that the books keep.
-        features: The indicators in the snapshots.
+        history_bars: Candles before the first snapshot that are used, and candles that the books
+            keep.
+        features: The indicators in the snapshots, for the market's bars.
+        fills: Which price the tickers have.
 
     Attributes:
         total: Number of snapshots.
         source: Description of where the prices come from; "" for synthetic ones.
+        bar_s: Length of the market's bars in seconds.
+        fills: Which price the tickers have.
         index: Number of the current snapshot, from 0.
         product_ids: The products that are traded, sorted.
         products: Their trading rules.
@@ -70,15 +80,20 @@ class SnapshotReplay:
         snapshots: int | None,
         recorded: bool = False,
         source: str = "",
-        history_minutes: int = BOOK_MINUTES_MAX,
+        history_bars: int = BOOK_MINUTES_MAX,
         features: FeatureSet = NO_FEATURES,
+        fills: Fills = "close",
     ) -> None:
         """Start at the first snapshot."""
-        self._history_minutes = history_minutes
+        self._history_bars = history_bars
+        self.bar_s = bar_s = market.bar_s
+        self.fills = fills
         self.venue = venue_of(market.products)
-        self._origin = Origin(simulated=True, recorded=recorded, source=source)
+        self._origin = Origin(
+            simulated=True, recorded=recorded, source=source, bar_s=bar_s, fills=fills
+        )
         self.source = source
-        self.interval_s = interval_of(interval_s)
+        self.interval_s = interval_of(interval_s, bar_s)
         self.start_s = market.now_s
         self.total = _count(market, self.interval_s, snapshots)
         self.index = 0
@@ -87,13 +102,14 @@ class SnapshotReplay:
         self._market = market
         self._feed = Feed(self.venue)
         self._quotes: dict[str, Quotes] = {}
-        self._books = {p: CandleBook(history_minutes) for p in market.products}
+        self._books = {p: CandleBook(history_bars, bar_s) for p in market.products}
         self._candles = CandleFold(features)
-        minutes = max(CANDLES_KEPT, history_minutes, self.interval_s // MINUTE_S + 1)
-        self._new_candles: deque[ClosedCandle] = deque(maxlen=minutes * len(self.product_ids))
+        bars = max(CANDLES_KEPT, history_bars, self.interval_s // bar_s + 1)
+        self._new_candles: deque[ClosedCandle] = deque(maxlen=bars * len(self.product_ids))
         self._load_history()
         self._fold_tickers()
         self._confirm()
+        self._begin_bars()
 
     def as_of(self, index: int) -> datetime:
         """Venue time of a snapshot."""
@@ -116,10 +132,11 @@ class SnapshotReplay:
         self.index += 1
         until_s = self.start_s + self.index * self.interval_s
         while self._market.now_s < until_s:
-            self._market.advance(self._market.now_s + STEP_S)
+            self._market.advance(self._market.now_s + self._market.step_s)
             self._fold_tickers()
-            self._close_minute()
+            self._close_bar()
         self._confirm()
+        self._begin_bars()
 
     def tickers(self) -> dict[str, Ticker]:
         """The last ticker of each product that has one, as of the current snapshot."""
@@ -127,7 +144,7 @@ class SnapshotReplay:
         return {p: feed.ticker for p, feed in known if feed and feed.ticker}
 
     def take_candles(self) -> list[ClosedCandle]:
-        """The minutes that closed since the last call, oldest first; at first the history."""
+        """The candles that closed since the last call, oldest first; at first the history."""
         found = list(self._new_candles)
         self._new_candles.clear()
         return found
@@ -172,25 +189,28 @@ class SnapshotReplay:
         return tuple(rules_of(market.products[product_id]) for product_id in self.product_ids)
 
     def _load_history(self) -> None:
-        """Add the minutes that closed before the first snapshot to the candle books."""
-        first_s = self.start_s - self._history_minutes * MINUTE_S
+        """Add the bars that closed before the first snapshot to the candle books."""
+        first_s = self.start_s - self._history_bars * self.bar_s
         for product_id, state in self._market.products.items():
-            for minute_s, bar in sorted(state.minutes.items()):
-                if first_s <= minute_s <= self.start_s - MINUTE_S:
-                    self._keep(product_id, candle(minute_s, bar))
+            for begun_s, bar in sorted(state.bars.items()):
+                if first_s <= begun_s <= self.start_s - self.bar_s:
+                    self._keep(product_id, candle(begun_s, bar))
 
-    def _close_minute(self) -> None:
-        if self._market.now_s % MINUTE_S:
+    def _close_bar(self) -> None:
+        if self._market.now_s % self.bar_s:
             return
-        minute_s = self._market.now_s - MINUTE_S
+        begun_s = self._market.now_s - self.bar_s
         for product_id, state in self._market.products.items():
-            if (bar := state.minutes.get(minute_s)) is not None:
-                self._keep(product_id, candle(minute_s, bar))
+            if (bar := state.bars.get(begun_s)) is not None:
+                self._keep(product_id, candle(begun_s, bar))
 
     def _keep(self, product_id: str, closed: Candle) -> None:
         self._books[product_id].keep(closed)
         message = ClosedCandle(
-            venue=split_key(product_id).venue, product_id=product_id, candle=closed
+            venue=split_key(product_id).venue,
+            product_id=product_id,
+            candle=closed,
+            granularity_s=self.bar_s,
         )
         self._candles.take(message)
         self._new_candles.append(message)
@@ -211,6 +231,17 @@ class SnapshotReplay:
             if seen is not None:
                 self._feed.apply(seen, Received(at, float(now_s), EPOCH))
 
+    def _begin_bars(self) -> None:
+        """Fold the ticker with which each product's next bar begins, if orders fill at its open."""
+        market, now_s = self._market, self._market.now_s
+        if self.fills != "open" or now_s % self.bar_s or market.ended:
+            return
+        at = datetime.fromtimestamp(now_s, UTC)
+        for product_id in market.products:
+            seen = opening_seen(market, product_id)
+            if seen is not None:
+                self._feed.apply(seen, Received(at, float(now_s), EPOCH))
+
     def _confirm(self) -> None:
         """Confirm the prices of each product with recent rows, as a heartbeat would."""
         as_of = self.as_of(self.index)
@@ -222,10 +253,10 @@ class SnapshotReplay:
             self._feed.apply(beat, Received(as_of, as_of.timestamp(), EPOCH))
 
     def _has_recent_rows(self, state: ProductState) -> bool:
-        """True if the price path has a row for one of the last minutes."""
+        """True if the price path has a row for one of the last bars."""
         last_s = self._market.now_s - 1
-        minutes = (last_s - i * MINUTE_S for i in range(QUIET_MINUTES_MAX))
-        return any(state.price_path.has_minute(minute_s) for minute_s in minutes)
+        bars = (last_s - i * self.bar_s for i in range(QUIET_BARS_MAX))
+        return any(state.price_path.has_bar(bar_s) for bar_s in bars)
 
 
 def _count(market: SimulatedMarket, interval_s: int, snapshots: int | None) -> int:

@@ -40,7 +40,7 @@ def book_ticker(market: SimulatedMarket, product_id: str) -> str | None:
 def kline(market: SimulatedMarket, product_id: str, start_s: int, at: datetime) -> str | None:
     """The candle of a minute, closed if the minute is over; None without trades in it."""
     state = market.products[product_id]
-    bar = state.minutes.get(start_s)
+    bar = state.bars.get(start_s)
     if bar is None:
         return None
     trades = trades_of_minute(market, product_id, start_s)
@@ -72,7 +72,7 @@ def mini_ticker(market: SimulatedMarket, product_id: str, at: datetime) -> str |
     state = market.products[product_id]
     if not state.prints:
         return None
-    bar = next(reversed(state.minutes.values()))
+    bar = next(reversed(state.bars.values()))
     body = {
         "e": "24hrMiniTicker",
         "E": milliseconds(at),

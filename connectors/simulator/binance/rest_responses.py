@@ -255,8 +255,8 @@ def _bars(
     """
     state = market.products[product_id]
     known = dict(market.candles(product_id, granularity, first, newest))
-    before = [minute for minute in state.minutes if minute < first]
-    close = state.minutes[before[-1]].close if before else None
+    before = [minute for minute in state.bars if minute < first]
+    close = state.bars[before[-1]].close if before else None
     rows: list[tuple[int, Bar]] = []
     for start in range(first, newest + 1, granularity):
         bar = known.get(start)
@@ -272,7 +272,7 @@ def _bars(
 def _is_open(state: ProductState, start_s: int, granularity: int) -> bool:
     """True if the market has prices for a minute of a bar."""
     minutes = range(start_s, start_s + granularity, MINUTE_S)
-    return any(state.price_path.has_minute(minute) for minute in minutes)
+    return any(state.price_path.has_bar(minute) for minute in minutes)
 
 
 def _row(start_s: int, granularity: int, bar: Bar) -> list[object]:

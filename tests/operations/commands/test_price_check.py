@@ -18,6 +18,7 @@ from operations.commands.price_check import check_prices
 from operations.specs.arena_spec import load_spec, parse_spec
 from tests.arena.price_shapes import FIRST_S, HEAD, REF, SHAPES, lines, put
 
+HALVES = lines(HEAD, [f"{FIRST_S - 1_320 + 1_800 * half},1,1,1,1,1" for half in range(30)])
 HOURS = lines(HEAD, [f"{FIRST_S - 1_320 + 3_600 * hour},1,1,1,1,1" for hour in range(30)])
 
 
@@ -32,7 +33,8 @@ def contest(folder: Path, *files: Path, snapshots: int = 4) -> Path:
 @pytest.mark.parametrize(
     ("content", "snapshots", "complaint"),
     [
-        (HOURS, 4, "candles of 1 hour; candles of 1 minute are needed"),
+        (HALVES, 4, "candles of 30 minutes; candles of 1m, 5m, 15m, 1h, 1d can be used"),
+        (HOURS, 4, "candles of 1 hour; candles of 1 minute are needed for an interval of 60 s"),
         (REF, 99, "99 snapshots every 60 s do not fit: the prices are enough for 21"),
         (None, 4, "does not exist"),
     ],
@@ -51,6 +53,67 @@ def test_contest_on_invalid_price_files_does_not_start(
 
     assert caught.value.exit_code == 2
     assert not settings.home.exists()
+
+
+def hourly(folder: Path, market: str = "", interval_s: int = 3_600) -> Path:
+    """A contest of hours on a file of hourly candles."""
+    file = put(folder, "BTC-USD.csv", HOURS)
+    path = contest(folder, file)
+    text = path.read_text().replace("interval_s = 60", f"interval_s = {interval_s}")
+    path.write_text(text.replace("[market]\n", f"[market]\n{market}\n"))
+    return path
+
+
+@pytest.mark.parametrize("interval_s", [3_600, 7_200])
+def test_hourly_candles_are_played_at_intervals_of_whole_hours(
+    interval_s: int, tmp_path: Path
+) -> None:
+    """Which is the right outcome of hourly files for contests in lock-step; others are refused."""
+    spec = load_spec(hourly(tmp_path, interval_s=interval_s))
+
+    (found,) = check_prices(spec, tmp_path)
+
+    assert (3_600, 30) == (found.bar_s, found.bars)
+    assert "30 bars of 1h 2025-10-29 04:00 UTC" in found.line
+
+
+@pytest.mark.parametrize(
+    ("market", "interval_s", "complaint", "remedy"),
+    [
+        ("", 5_400, "candles of 1 minute are needed for an interval of 5400 s", "to 3600 or a"),
+        ('granularity = "1d"', 86_400, "has candles of 1h, the granularity is 1d", "leave out"),
+        ('granularity = "1m"', 60, "has candles of 1h, the granularity is 1m", "leave out"),
+    ],
+)
+def test_hourly_candles_that_do_not_fit_are_refused_with_the_remedy(
+    market: str, interval_s: int, complaint: str, remedy: str, tmp_path: Path
+) -> None:
+    """The interval, or the stated granularity."""
+    spec = load_spec(hourly(tmp_path, market, interval_s))
+
+    with pytest.raises(UsageError, match=complaint) as caught:
+        check_prices(spec, tmp_path)
+
+    assert remedy in str(caught.value.remedy)
+
+
+def test_simulated_exchange_refuses_hourly_candles(tmp_path: Path) -> None:
+    """It plays in real time, and serves candles of a minute."""
+    path = hourly(tmp_path)
+    text = path.read_text().replace('source = "replay"', 'source = "exchange"')
+    path.write_text(text.replace('pacing = "lock-step"', 'pacing = "real-time"'))
+
+    with pytest.raises(UsageError, match=r"candles of 1h; a simulated exchange needs candles"):
+        check_prices(load_spec(path), tmp_path)
+
+
+def test_files_of_two_lengths_are_refused(tmp_path: Path) -> None:
+    """A market has one."""
+    put(tmp_path, "ETH-USD.csv", REF)
+    path = contest(tmp_path, put(tmp_path, "BTC-USD.csv", HOURS), tmp_path / "ETH-USD.csv")
+
+    with pytest.raises(UsageError, match=r"has candles of 1h, .*ETH-USD.csv has candles of 1m"):
+        check_prices(load_spec(path), tmp_path)
 
 
 def test_facts_of_price_files_are_printed_and_kept(tmp_path: Path) -> None:
@@ -93,19 +156,19 @@ def test_doctor_reads_price_files(tmp_path: Path) -> None:
     spec = load_spec(contest(tmp_path, file))
 
     (fine,) = (f for f in spec_findings(spec, tmp_path, {}) if f.check == "prices")
-    file.write_bytes(HOURS)
+    file.write_bytes(HALVES)
     (bad,) = (f for f in spec_findings(spec, tmp_path, {}) if f.check == "prices")
 
     assert (fine.state, fine.detail) == (FindingState.OK, "1 file read, 40 minutes")
     assert bad.state is FindingState.BROKEN
-    assert "candles of 1 hour" in bad.detail
+    assert "candles of 30 minutes" in bad.detail
 
 
 def test_candles_check_prints_facts_and_errors(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An invalid file does not hide the next one, and the exit code is 2."""
-    bad, good = put(tmp_path, "ETH-USD.csv", HOURS), put(tmp_path, "BTC-USD.csv", REF)
+    bad, good = put(tmp_path, "ETH-USD.csv", HALVES), put(tmp_path, "BTC-USD.csv", REF)
 
     with pytest.raises(SystemExit) as ended:
         check_files([bad, good])

@@ -1,0 +1,51 @@
+"""What a replay of candles assumes about fills, in one sentence. Pure."""
+
+from typing import Final
+
+from arena.granularities import GRANULARITIES, MINUTE, granularity_of
+from arena.messages import Fills, MarketSnapshot
+
+HALF_SPREAD_BPS: Final = 1
+"""Distance of bid and ask from the price, if a file has no quotes."""
+_UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+
+
+def default_fills(bar_s: int) -> Fills:
+    """Which price orders fill at in a market of bars of a length in seconds."""
+    return "close" if bar_s == GRANULARITIES[MINUTE] else "open"
+
+
+def assumption_text(bar_s: int, fills: Fills, interval_s: float, *, recorded: bool) -> str:
+    """The sentence about a replay.
+
+    Args:
+        bar_s: Length of the bars in seconds.
+        fills: Which price orders fill at.
+        interval_s: Seconds from snapshot to snapshot.
+        recorded: True if the prices are in files.
+    """
+    which = "close of the bar that ended" if fills == "close" else "open of the bar that begins"
+    spread = (
+        f"the file's quotes moved to that price, {HALF_SPREAD_BPS} bps beside it without quotes"
+        if recorded
+        else "those of the simulated market"
+    )
+    return (
+        f"Fills: bars of {granularity_of(bar_s)}, at the {which} at the snapshot, buys at the ask "
+        f"and sales at the bid ({spread}); limit orders, stops and targets are checked at "
+        f"snapshots, every {_length(interval_s)}, not inside bars."
+    )
+
+
+def assumption_of(snapshot: MarketSnapshot) -> str:
+    """The sentence about the replay of a snapshot."""
+    return assumption_text(
+        snapshot.bar_s, snapshot.fills, snapshot.interval_s, recorded=snapshot.recorded
+    )
+
+
+def _length(seconds: float) -> str:
+    for unit_s, unit in _UNITS:
+        if seconds >= unit_s and not seconds % unit_s:
+            return f"{int(seconds // unit_s)}{unit}"
+    return f"{seconds:g}s"
