@@ -20,7 +20,7 @@ from arena.pricefiles.formats import SUFFIXES
 from arena.products import DEFAULT_VENUE
 from arena.settings import Settings
 from connectors.cli_context import CONTEXT_EXAMPLE, ContextFiles, context
-from connectors.cli_markets import read_markets, read_products
+from connectors.cli_markets import check_replay, read_markets, read_products
 from connectors.cli_options import (
     FEATURES,
     START_FORMATS,
@@ -234,15 +234,13 @@ def replay(
     where it stopped when it is started again, and exits after the last snapshot.
     """
     settings = _settings(bootstrap_servers, log_level)
-    _check_replay(lock_step, frames, granularity, fills)
+    check_replay(lock_step, frames, granularity, fills)
     files, ids = _files(prices, more)
-    chosen = parse_feature_set(features, None if lock_step else 60)
     if frames is not None:
         texts = [*(products or ()), *ids]
-        _replay_frames(settings, venue, frames, min_interval, speed, texts, context, chosen)
+        _replay_frames(settings, venue, frames, min_interval, speed, texts, context, features)
         return
-    named = load_venue(venue or DEFAULT_VENUE)
-    wanted = read_products(named, products, ids, of_any_venue=True)
+    wanted = read_products(load_venue(venue or DEFAULT_VENUE), products, ids, of_any_venue=True)
     from connectors.market.lockstep.lockstep_publisher import LockstepTimeouts
     from connectors.market.lockstep.run import LockstepOptions, prepare_lockstep
 
@@ -258,7 +256,7 @@ def replay(
         snapshots=snapshots,
         timeouts=LockstepTimeouts(deadline, agents_timeout, deadline if wait_for_judge else None),
         context=tuple(context or ()),
-        features=chosen,
+        features=parse_feature_set(features, None),
         history_minutes=historical_minutes,
         granularity=granularity,
         fills=fills,
@@ -356,13 +354,6 @@ def _utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
-def _check_replay(lock_step: bool, frames: Path | None, *for_lock_step: str | None) -> None:
-    if lock_step == (frames is not None):
-        raise UsageError("nothing to replay", remedy="give either --frames or --lock-step")
-    if any(for_lock_step) and not lock_step:
-        raise UsageError("--granularity and --fills are for --lock-step", remedy="leave them out")
-
-
 def _replay_frames(
     settings: Settings,
     venue: str | None,
@@ -371,14 +362,15 @@ def _replay_frames(
     speed: float,
     products: list[str],
     context: list[Path] | None,
-    features: FeatureSet,
+    features: str,
 ) -> None:
     """Play a recording of a venue; None for the one that the recording is of."""
     from connectors.market.recorded_venue import venue_of_recording
 
     played = venue_of_recording(frames) if venue is None else load_venue(venue)
     wanted = read_products(played, products, None)
-    _run_playback(settings, played, frames, interval_s, speed, wanted, context, features)
+    chosen = parse_feature_set(features)
+    _run_playback(settings, played, frames, interval_s, speed, wanted, context, chosen)
 
 
 def _run_playback(

@@ -47,6 +47,23 @@ def read_markets(
     return tuple(found)
 
 
+def check_replay(lock_step: bool, frames: Path | None, *for_lock_step: str | None) -> None:
+    """Check the flags that say what is replayed.
+
+    Args:
+        lock_step: True for candles in step with the agents.
+        frames: A recording, or None.
+        for_lock_step: Values of flags that only lock-step has.
+
+    Raises:
+        UsageError: They contradict each other.
+    """
+    if lock_step == (frames is not None):
+        raise UsageError("nothing to replay", remedy="give either --frames or --lock-step")
+    if any(for_lock_step) and not lock_step:
+        raise UsageError("--granularity and --fills are for --lock-step", remedy="leave them out")
+
+
 def _recording_of(venue: str, record: Path) -> Path:
     """The file of a venue: "frames-binance.jsonl.zst" for "frames.jsonl.zst"."""
     stem, dot, suffixes = record.name.partition(".")
