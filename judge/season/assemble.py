@@ -31,7 +31,7 @@ from judge.season.assumptions import Assumptions
 from judge.season.currencies import Openings
 from judge.season.dead_entries import dead_entry
 from judge.season.incomparable import DIGEST_CHARS, incomparable_entry
-from judge.season.market_fold import MarketFold
+from judge.season.market_fold import INTERVAL_S, MarketFold
 from judge.season.openings import (
     currency_of,
     fewer_currencies_note,
@@ -54,9 +54,6 @@ from judge.season.types import (
     TurnSummary,
 )
 from judge.season.versions_played import versions_played
-
-INTERVAL_S = 60.0
-"""Interval that is assumed before the first snapshot."""
 
 
 @dataclass(slots=True)
@@ -332,13 +329,15 @@ def _assumptions(
     market, rules = folds.market, _rules(folds, sets)
     cash = hold_cash(folds.accounts, rules)
     snapshots = market.snapshots[:count]
+    pacing = folds.pacing or (rules.pacing if rules else None)
     return Assumptions(
         venue=market.venue,
         simulated=market.simulated,
         recorded=market.recorded,
         source=market.source,
         speed=market.speed,
-        pacing=folds.pacing or (rules.pacing if rules else None),
+        pacing=pacing,
+        fills=market.fills_text(pacing),
         interval_s=market.interval_s or INTERVAL_S,
         snapshots=count,
         first=snapshots[0].as_of if snapshots else None,

@@ -33,6 +33,7 @@ class Assumptions:
         restricted: Products that could not be traded at the last snapshot, each with the reason.
         notes: Missing or unusual records, one sentence each.
         wallets: Further currencies of the accounts, each with its starting cash.
+        fills: What a replay of candles assumes about fills; "" for another market.
     """
 
     venue: str
@@ -56,6 +57,7 @@ class Assumptions:
     currency: str = DEFAULT_CURRENCY
     restricted: tuple[tuple[str, str], ...] = ()
     wallets: tuple[tuple[str, Decimal], ...] = ()
+    fills: str = ""
 
     @property
     def currencies(self) -> tuple[str, ...]:
@@ -80,6 +82,7 @@ def assumption_lines(known: Assumptions) -> tuple[str, ...]:
         "A market order fills whole at the best ask (buy) or bid (sell) when it is decided, not at "
         "the price the agent saw; so do exits, at the ticker that triggered them or the first "
         "fresh one; depth and market impact are not modelled.",
+        *((known.fills,) if known.fills else ()),
         "Positions are marked at the best bid, so a position could be sold at its mark, less the "
         "fee; a position without a bid is marked at its cost.",
         "An order counts from the snapshot it answers, whenever it arrived.",

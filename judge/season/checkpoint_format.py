@@ -21,6 +21,7 @@ from arena.checkpoint import pack_shard, unpack_shard
 from arena.errors import Malformed
 from arena.fold_checkpoint import FoldPosition, FoldPositions
 from arena.gate_counts import SkipFold
+from arena.messages.market import Fills
 from arena.risk_report import ExitCounts, RiskCounts
 from arena.wide_integers import pack_wide, unpack_wide
 from judge.evaluations.check_fold import CheckedTurn, TurnChecks
@@ -64,6 +65,8 @@ class MarketImage(msgspec.Struct, array_like=True):
     late_count: int
     late: dict[str, int]
     source: str = ""
+    bar_s: int = 60
+    fills: Fills = "close"
 
 
 class CheckpointHead(msgspec.Struct, array_like=True):
@@ -198,6 +201,8 @@ def _head(
             late_count=market.late,
             late=late,
             source=market.source,
+            bar_s=market.bar_s,
+            fills=market.fills,
         ),
         identities=folds.turns.identities,
         contestants=folds.turns.contestants,
@@ -258,6 +263,7 @@ def restore(
     market.index = head.market.late | {p.snapshot_id: n for n, p in enumerate(market.snapshots)}
     market.venue, market.simulated = head.market.venue, head.market.simulated
     market.recorded, market.source = head.market.recorded, head.market.source
+    market.bar_s, market.fills = head.market.bar_s, head.market.fills
     market.speed, market.interval_s = head.market.speed, head.market.interval_s
     market.stale, market.missing = head.market.stale, head.market.missing
     market.late = head.market.late_count

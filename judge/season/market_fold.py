@@ -3,9 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from arena.messages import MarketSnapshot
+from arena.fill_assumption import assumption_text
+from arena.messages import Fills, MarketSnapshot
 from arena.money import PriceUnits, price_or_none
 from arena.trading_modes import restriction
+
+INTERVAL_S = 60.0
+"""Interval that is assumed before the first snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class MarketFold:
         self.simulated = False
         self.recorded = False
         self.source = ""
+        self.bar_s = 60
+        self.fills: Fills = "close"
         self.speed = 1.0
         self.interval_s = 0.0
         self.stale = 0
@@ -55,6 +61,12 @@ class MarketFold:
     def restricted(self) -> dict[str, str]:
         """Product -> why it cannot be traded, according to the newest snapshot."""
         return self.snapshots[-1].restricted if self.snapshots else {}
+
+    def fills_text(self, pacing: str | None) -> str:
+        """What a replay in lock-step assumes about fills; "" for another market."""
+        if pacing != "lock-step" or not self.snapshots:
+            return ""
+        return assumption_text(self.bar_s, self.fills, self.interval_s, recorded=self.recorded)
 
     def apply(self, partition: int, offset: int, snapshot: MarketSnapshot) -> None:
         """Fold the next snapshot; one that was read before changes nothing."""
@@ -67,6 +79,7 @@ class MarketFold:
         if not self.snapshots:
             self.venue, self.simulated = snapshot.venue, snapshot.simulated
             self.recorded, self.source = snapshot.recorded, snapshot.source
+            self.bar_s, self.fills = snapshot.bar_s, snapshot.fills
             self.speed, self.interval_s = snapshot.speed, snapshot.interval_s
         self.index[snapshot.snapshot_id] = len(self.snapshots)
         self.snapshots.append(

@@ -44,7 +44,7 @@ from operations.commands.compete_progress import ContestProgress
 from operations.commands.compete_start import Contest, new_contest, split_arguments
 from operations.commands.env_setup import load_env_beside
 from operations.commands.live_line import LiveLine
-from operations.commands.messages_text import file_lines, models_text, prices_text
+from operations.commands.messages_text import file_lines, fills_lines, models_text, prices_text
 from operations.commands.numbered_steps import NumberedSteps
 from operations.commands.supervised_run import (
     RunSetup,
@@ -176,7 +176,8 @@ def _prepare(contest: Contest, steps: NumberedSteps, *, books: bool) -> tuple[Ru
     logs.configure(setup.settings, node="backtest")
     steps.show(Step(PROCESSES, f"{len(test.members)}, in this process", finished=True))
     spec = contest.spec
-    for line in (prices_text(spec), *file_lines(contest.prices), models_text(spec)):
+    fills = fills_lines(spec, contest.prices)
+    for line in (prices_text(spec), *file_lines(contest.prices), *fills, models_text(spec)):
         print(f" {line}")
     print(
         " Nothing here trades real money, and no time passes between two decisions.\n", flush=True

@@ -46,7 +46,13 @@ from operations.commands.compete_start import (
 from operations.commands.env_setup import load_env_beside
 from operations.commands.live_line import LiveLine
 from operations.commands.local_llm import require_local_llm
-from operations.commands.messages_text import file_lines, models_text, prices_text, processes_text
+from operations.commands.messages_text import (
+    file_lines,
+    fills_lines,
+    models_text,
+    prices_text,
+    processes_text,
+)
 from operations.commands.numbered_steps import NumberedSteps, print_title
 from operations.commands.plugins import check_plugins
 from operations.commands.preflight import NoCheck, PreflightFailed, preflight_contest
@@ -273,7 +279,8 @@ def _print_introduction(
     detail = f"{len(processes)}, which communicate only through Kafka topics"
     steps.show(Step(PROCESSES, detail, finished=True))
     print(f"       {processes_text(processes, len(spec.agents))}\n")
-    for line in (prices_text(spec), *file_lines(prices), models_text(spec)):
+    fills = fills_lines(spec, prices)
+    for line in (prices_text(spec), *file_lines(prices), *fills, models_text(spec)):
         print(f" {line}")
     print(" Nothing here trades real money.")
     if page is not None:

@@ -9,8 +9,9 @@ from decimal import Decimal
 from pydantic import JsonValue
 
 from arena.currency import DEFAULT_CURRENCY, cash_digits
+from arena.fill_assumption import assumption_text, default_fills
 from arena.plural import counted, noun
-from arena.pricefiles.facts import PriceFacts
+from arena.pricefiles.facts import MINUTE_S, PriceFacts
 from arena.products import DEFAULT_VENUE
 from arena.visible_text import one_line
 from operations.commands.aligned_lines import aligned_lines
@@ -66,6 +67,22 @@ def _recorded(market: MarketTable) -> str:
     assert market.end is not None, "the specification was checked"
     days = " to ".join(f"{moment:%Y-%m-%d %H:%M}" for moment in (market.start, market.end))
     return f"{counted(len(market.prices), 'product')} from the cache, {days} UTC"
+
+
+def fills_lines(spec: ArenaSpec, files: Sequence[PriceFacts]) -> list[str]:
+    """What a replay assumes about fills, and the indicators that its bars cannot give.
+
+    Args:
+        spec: The arena.
+        files: The facts about its price files.
+    """
+    if spec.market.source != "replay":
+        return []
+    bar_s = files[0].bar_s if files else spec.market.bar_s or MINUTE_S
+    fills = spec.market.fills or default_fills(bar_s)
+    text = assumption_text(bar_s, fills, spec.arena.interval_s, recorded=bool(files))
+    left_out = spec.features.chosen.left_out_text(bar_s)
+    return [text, left_out] if left_out else [text]
 
 
 def file_lines(files: Sequence[PriceFacts]) -> list[str]:
