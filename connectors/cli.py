@@ -33,6 +33,8 @@ from connectors.cli_options import (
     HistoricalMinutes,
     LockStep,
     PricesEnd,
+    RecordedFrames,
+    RecordedSpeed,
     ReplayedVenue,
     ReplayFills,
     ReplayGranularity,
@@ -192,13 +194,8 @@ def markets(
 
 @connector_app.command(epilog=REPLAY_EXAMPLES)
 def replay(
-    frames: Annotated[
-        Path | None, typer.Option("--frames", help="A recording made with --record.")
-    ] = None,
-    speed: Annotated[
-        float,
-        typer.Option("--speed", help="With --frames: recorded seconds per wall second.", min=0.001),
-    ] = 1.0,
+    frames: RecordedFrames = None,
+    speed: RecordedSpeed = 1.0,
     venue: ReplayedVenue = None,
     products: Annotated[
         list[str] | None,

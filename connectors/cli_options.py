@@ -53,6 +53,13 @@ ReplayedVenue = Annotated[
         "--venue", help="Venue of the recording, and of ids that name none. [the recording's own]"
     ),
 ]
+RecordedFrames = Annotated[
+    Path | None, typer.Option("--frames", help="A recording made with --record.")
+]
+RecordedSpeed = Annotated[
+    float,
+    typer.Option("--speed", help="With --frames: recorded seconds per wall second.", min=0.001),
+]
 LockStep = Annotated[
     bool, typer.Option("--lock-step", help="Publish a snapshot when all agents answered the last.")
 ]

@@ -44,11 +44,10 @@ def opening_seen(market: SimulatedMarket, product_id: str) -> TickerSeen | None:
     tick = state.price_path.open_tick(market.now_s)
     if tick is None:
         return None
-    last, trade = state.prints[-1] if state.prints else None, tick.trade
-    if trade is None and last is None:
+    trade = tick.trade
+    if trade is None and not state.prints:
         return None
-    traded = trade or (last and last.trade)
-    assert traded is not None, "a trade of the bar or an earlier one"
+    traded = trade if trade is not None else state.prints[-1].trade
     return TickerSeen(
         product_id=product_id,
         price=traded.price,
