@@ -17,9 +17,9 @@ from arena.pricefiles.bars import bar_of_files, require_minutes
 from arena.pricefiles.facts import PriceFacts
 from arena.pricefiles.formats import SUFFIXES
 from arena.pricefiles.read import read_price_files
+from arena.pricefiles.rows import MINUTE_S
 from arena.pricefiles.span import (
     EXCHANGE_HISTORY_S,
-    MINUTE_S,
     REPLAY_HISTORY_BARS,
     interval_of,
     snapshots_of,

@@ -40,7 +40,8 @@ from arena.bounded_files import read_text_file
 from arena.currency import CURRENCY_PATTERN, DEFAULT_CURRENCY, currency_fault
 from arena.error_causes import error_message
 from arena.errors import UsageError
-from arena.pricefiles.span import MINUTE_S, REPLAY_HISTORY_BARS, interval_of
+from arena.pricefiles.rows import MINUTE_S
+from arena.pricefiles.span import REPLAY_HISTORY_BARS, interval_of
 from arena.risk_settings import RiskValues
 from arena.strategy_files import DescribeStrategy, describe_in, describe_shipped
 from arena.toml_files import parse_toml

@@ -10,7 +10,7 @@ import pytest
 from arena.errors import UsageError
 from arena.granularities import GRANULARITIES, WINDOWS, book_bars
 from arena.indicators import ProductIndicators, parse_feature_set
-from arena.messages import Fills, MarketSnapshot
+from arena.messages import Fills, MarketSnapshot, PromptSize
 from arena.wire import encode
 from chat_nodes.prompt_reader import read_market
 from connectors.market.lockstep.lockstep_publisher import LockstepTimeouts
@@ -109,7 +109,7 @@ def test_bars_of_a_replay_are_those_of_the_file(tmp_path: Path) -> None:
         candle, middle = message.candle, Decimal(100 + n)
         assert FIRST_S + 3_600 * n == candle.start.timestamp()
         found = (candle.open, candle.high, candle.low, candle.close, candle.volume)
-        assert (middle, middle + 3, middle - 3, middle + Decimal("1.5"), 7 + n) == found
+        assert (middle, middle + 3, middle - 3, middle + Decimal("1.5"), Decimal(7 + n)) == found
     assert 80 == replay.total - 1
 
 
@@ -265,8 +265,9 @@ def test_start_is_rounded_down_to_a_bar(tmp_path: Path) -> None:
 def test_prompts_and_scripted_rules_read_the_windows_of_longer_bars() -> None:
     """Starts of hours have a date; the rules take the market's own windows."""
     snapshot = next(snapshots_of(replay_of(granularity="1h", products=("BTC-USD",))))
-    for size in ("full", "compact", "tiny"):
-        text = render_user(render_market(snapshot, size), snapshot, None, (), size)  # type: ignore[arg-type]
+    sizes: tuple[PromptSize, ...] = ("full", "compact", "tiny")
+    for size in sizes:
+        text = render_user(render_market(snapshot, size), snapshot, None, (), size)
         market = read_market(text)
 
         assert market is not None
