@@ -170,13 +170,13 @@ class _Fetcher:
         days = sum(found.days - found.cached for found, _ in plans.values())
         if self._needed:
             missing, needed = counted(days, "missing day"), counted(self._needed, "request")
-            self._report("", f"{missing} of {len(plans)} series, {needed}")
+            self._report(f"{missing} of {len(plans)} series, {needed}")
         for series, (found, pages) in plans.items():
             result.series.append(found)
             await self._fetch(series, found, pages, result.end_s)
         result.refused = self._counters["rest_rows_refused"]
         if self._needed:
-            self._report("", f"{counted(self._made, 'request')} made", finished=True)
+            self._report(f"{counted(self._made, 'request')} made", finished=True)
 
     def error(self, failed: RestFailed) -> ArenaError:
         """The error of a command whose request failed."""
@@ -244,14 +244,14 @@ class _Fetcher:
                     self._clock.now(),
                 )
                 found.fetched += len(done)
-            self._report(str(series), f"{found.fetched + found.cached} of {found.days} days")
+            self._report(self._progress_text(series))
 
-    def _report(self, series: str, text: str, *, finished: bool = False) -> None:
-        """Report the progress, with the time that is left at the rate so far."""
-        left = ""
-        if 0 < self._made < self._needed:
-            seconds = self._clock.monotonic() - self._began_s
-            left_s = seconds / self._made * (self._needed - self._made)
-            left = f", request {self._made:,} of {self._needed:,}, {duration_text(left_s)} left"
-        detail = f"{series} {text}".strip() + left
+    def _progress_text(self, series: Series) -> str:
+        """Requests, the time that is left at the rate so far, and the product."""
+        seconds = self._clock.monotonic() - self._began_s
+        left_s = seconds / self._made * (self._needed - self._made)
+        left = f", {duration_text(left_s)} left" if self._made < self._needed else ""
+        return f"{self._made:,}/{self._needed:,} requests{left}, {series.symbol}"
+
+    def _report(self, detail: str, *, finished: bool = False) -> None:
         self._progress(Step(STEP, detail, self._made, self._needed, finished))

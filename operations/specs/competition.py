@@ -191,7 +191,11 @@ def baseline_nodes(table: CompetitionTable) -> tuple[ChatNodeTable, ...]:
 
 
 def with_length(
-    table: CompetitionTable, arena: ArenaTable, market: MarketTable, history_s: int
+    table: CompetitionTable,
+    arena: ArenaTable,
+    market: MarketTable,
+    history_s: int,
+    bar_s: int = 60,
 ) -> CompetitionTable:
     """The contest with as many snapshots as its range of recorded prices has, if it has no length.
 
@@ -199,7 +203,8 @@ def with_length(
         table: The contest.
         arena: The arena.
         market: Its market.
-        history_s: Least seconds of candles before the first snapshot.
+        history_s: Least seconds of candles before the first snapshot; at most half of the range.
+        bar_s: Seconds of a candle.
     """
     if (table.snapshots, table.duration) != (None, None) or not market.prices:
         return table
@@ -207,10 +212,8 @@ def with_length(
         return table
     left_s = (market.end - market.start).total_seconds()
     if market.from_cache:
-        left_s -= history_s
-    if left_s < 0:
-        text = f"the range is shorter than its history of {history_s // 60:,} minutes"
-        raise SpecFault(("market", "end"), f"{text}; choose a later end")
+        middle_s = int(left_s) // 2
+        left_s -= min(history_s, middle_s - middle_s % bar_s)
     return table.model_copy(update={"snapshots": int(left_s // arena.interval_s) + 1})
 
 
