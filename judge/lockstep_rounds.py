@@ -9,12 +9,12 @@ Reads `arena.heartbeats` besides what judge, turn judge and coach read.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from arena import topics
 from arena.bus.base import LogReader, Record, Start
 from arena.kill_switch import CONTROL_READ
-from arena.liveness import COACHED, LOOK_BACK_S
+from arena.liveness import COACHED, LOOK_BACK_S, silent_after_s
 from arena.messages import AgentSpec, Heartbeat, MarketChecked
 from arena.node import Node
 from judge.evaluations.llm.service import TurnJudge
@@ -22,10 +22,10 @@ from judge.evaluations.service import AgentEvaluator, CatchUp
 from judge.prompts.service import Coach
 from judge.season import SeasonBuilder
 
-CHECK_WAIT_S: Final = 2.0
+CHECK_WAIT_S: Final = 5.0
 """Longest wait until the executor has noted that it checked the newest snapshot."""
-EXECUTOR_WAIT_S: Final = 5.0
-"""Longest wait until executors have read adjusted limits."""
+EXECUTOR_WAIT_S: Final = 10.0
+"""Longest wait until executors have read adjusted limits; those that are silent do not count."""
 READ_S: Final = 0.1
 EXECUTOR_KEYS: Final = "tools/"
 
@@ -47,6 +47,18 @@ def all_answered(builder: SeasonBuilder) -> bool:
 def _is_due(spec: AgentSpec, answered: int | None, last: int) -> bool:
     cadence = spec.cadence if spec.gates is None else 1
     return answered is None or last - answered >= cadence
+
+
+class _ExecutorBeat(NamedTuple):
+    """The newest heartbeat of an executor.
+
+    Attributes:
+        read_to: Offset up to which it has read `arena.control`.
+        until_s: Monotonic time from which it counts as silent.
+    """
+
+    read_to: int
+    until_s: float
 
 
 class LockstepRounds:
@@ -71,7 +83,8 @@ class LockstepRounds:
         self._checked: dict[int, str] = {}
         self._waits_since_s: float | None = None
         self._heartbeats: LogReader | None = None
-        self._control_read: dict[str, int] = {}
+        self._adjusted_to = 0
+        self._executors: dict[str, _ExecutorBeat] = {}
 
     async def open(self) -> None:
         """Open the readers of turn judge and coach, and the heartbeats."""
@@ -104,17 +117,19 @@ class LockstepRounds:
             catch_up: Reads the judge's topics to their ends.
         """
         builder = self._evaluator.checkpoint.builder
-        if not all_answered(builder) or not self._is_checked(builder):
+        if not all_answered(builder):
             return
         snapshot_id = builder.folds.market.snapshots[-1].snapshot_id
-        if snapshot_id == self._done:
+        if snapshot_id == self._done or not self._is_checked(builder):
             return
         if self._turns is not None:
             await self._turns.finish()
         await catch_up()
         await self._evaluator.publish_due(catch_up)
         await self._coach.step()
-        await self._wait_for_executors(self._coach.adjusted_to)
+        if self._coach.adjusted_to > self._adjusted_to:
+            self._adjusted_to = self._coach.adjusted_to
+            await self._wait_for_executors(self._adjusted_to)
         self._done, self._waits_since_s = snapshot_id, None
         self._node.details[COACHED] = snapshot_id
         await self._node.beat()
@@ -135,12 +150,18 @@ class LockstepRounds:
         assert self._heartbeats is not None, "it is open"
         clock = self._node.clock
         until_s = clock.monotonic() + EXECUTOR_WAIT_S
-        while offset and (not self._control_read or min(self._control_read.values()) < offset):
+        while not self._have_read(offset):
             if clock.monotonic() >= until_s:
                 self._node.log.warning("executors have not read adjusted limits", offset=offset)
                 return
             for record in await self._heartbeats.read(timeout_s=READ_S):
                 self._take_heartbeat(record)
+
+    def _have_read(self, offset: int) -> bool:
+        """True if every executor that is alive has read `arena.control` up to an offset."""
+        now_s = self._node.clock.monotonic()
+        alive = [one for one in self._executors.values() if now_s <= one.until_s]
+        return bool(alive) and all(one.read_to >= offset for one in alive)
 
     def _take_heartbeat(self, record: Record) -> None:
         if not record.key_text.startswith(EXECUTOR_KEYS):
@@ -151,6 +172,7 @@ class LockstepRounds:
         read = beat.details.get(CONTROL_READ)
         place = read.get("0") if isinstance(read, Mapping) else None
         if beat.status == "stopping":
-            self._control_read.pop(beat.node, None)
+            self._executors.pop(beat.node, None)
         elif isinstance(place, list) and place and isinstance(place[0], int):
-            self._control_read[beat.node] = place[0]
+            until_s = self._node.clock.monotonic() + silent_after_s(beat)
+            self._executors[beat.node] = _ExecutorBeat(place[0], until_s)

@@ -30,6 +30,7 @@ LONG = (
     "tests/test_readme.py",
     "tests/operations/commands/test_compete.py",
     "tests/operations/commands/test_compete_models.py",
+    "tests/operations/backtest/",
     "tests/faults/",
     "tests/operations/commands/",
     "tests/security/",

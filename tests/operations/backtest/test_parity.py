@@ -71,7 +71,7 @@ model_id = "scripted"
 prompt = "compact"
 
 [competition]
-snapshots = 36
+snapshots = 30
 strategies = ["scalper", "momentum"]
 models = ["rules"]
 repeats = 2
@@ -276,4 +276,4 @@ def test_a_backtest_is_what_trades_over_kafka(settings: Settings, tmp_path: Path
     )
     assert tested["account_digest"] == traded["account_digest"]
     assert leaderboard_of(tested) == leaderboard_of(traded)
-    require_everything_happened(runs[0], 36)
+    require_everything_happened(runs[0], 30)
