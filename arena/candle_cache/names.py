@@ -1,6 +1,7 @@
 """Names of prices: files, or "cache:VENUE" for candles in the cache. Pure."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -33,3 +34,15 @@ def for_each_product(prices: Sequence[Price], products: Sequence[str]) -> tuple[
     if len(prices) == 1 and products and cache_venue(prices[0]) is not None:
         return (prices[0],) * len(products)
     return tuple(prices)
+
+
+def whole_candles(start: datetime, end: datetime, step_s: int) -> tuple[int, int]:
+    """Begin of the first and end of the last candle within two times, Unix seconds.
+
+    Args:
+        start: The earliest begin.
+        end: The latest end.
+        step_s: Seconds of a candle.
+    """
+    first_s, last_s = start.timestamp(), int(end.timestamp())
+    return int(-(-first_s // step_s)) * step_s, last_s - last_s % step_s

@@ -10,12 +10,12 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from arena.candle_cache.names import PREFIX, cache_venue
+from arena.candle_cache.names import PREFIX, cache_venue, whole_candles
 from arena.candle_cache.series import DAY_S, SYMBOL, Series, checked_series, day_name, days_of
 from arena.candle_cache.spans import Spans, spans_text, union
 from arena.candle_cache.store import CandleStore
 from arena.errors import UsageError
-from arena.granularities import MINUTE
+from arena.granularities import MINUTE, find_granularity
 from arena.pricefiles.facts import PriceFacts
 from arena.pricefiles.formats import ARENA
 from arena.pricefiles.names import VENUES
@@ -129,12 +129,13 @@ def _series_of(store: CandleStore, venue: str, product_id: str, granularity: str
 
 
 def _times(used: PriceRange) -> tuple[int, int]:
+    """Begin of the first and end of the last candle of a range, Unix seconds."""
     if used.start is None or used.end is None:
         raise UsageError(
             "prices from the cache need a range",
             remedy="add start and end to [market], such as start = 2026-01-01T00:00:00Z",
         )
-    start_s, end_s = int(used.start.timestamp()), int(used.end.timestamp())
+    start_s, end_s = whole_candles(used.start, used.end, find_granularity(used.granularity))
     if start_s >= end_s:
         raise UsageError(
             f"the end {time_text(end_s)} is not after the start {time_text(start_s)}",

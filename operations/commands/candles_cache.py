@@ -173,7 +173,7 @@ def _series_of(file: PriceFile, venue: str | None) -> Series:
     name = venue or next((key for key, title in VENUES.items() if title == file.venue), "")
     if not name:
         raise UsageError(f"{file.path} does not name its venue", remedy="name it: --venue coinbase")
-    granularity = granularity_of(file.last_s - file.rows.last_s)
+    granularity = granularity_of(file.bar_s)
     if name in venue_names():
         symbol = split_key(load_venue(name).read_product(file.product_id)).symbol
     else:

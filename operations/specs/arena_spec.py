@@ -130,7 +130,7 @@ class ArenaSpec(SpecTable):
             bar_s = spec.market.bar_s or MINUTE_S
             asked_s = (spec.features.history_minutes or 0) * MINUTE_S
             history_s = max(REPLAY_HISTORY_BARS, -(-asked_s // bar_s)) * bar_s
-            contest = with_length(spec.competition, spec.arena, spec.market, history_s)
+            contest = with_length(spec.competition, spec.arena, spec.market, history_s, bar_s)
             spec = spec.model_copy(update={"competition": contest})
             check_competition(
                 contest,

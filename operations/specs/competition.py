@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from arena.baselines import SCRIPTED
+from arena.candle_cache.names import whole_candles
 from arena.errors import UsageError
 from arena.messages import COACHED, PromptMode
 from arena.strategy_files import is_file_name
@@ -212,8 +213,9 @@ def with_length(
         return table
     left_s = (market.end - market.start).total_seconds()
     if market.from_cache:
-        middle_s = int(left_s) // 2
-        left_s -= min(history_s, middle_s - middle_s % bar_s)
+        first_s, last_s = whole_candles(market.start, market.end, bar_s)
+        middle_s = (last_s - first_s) // 2
+        left_s = last_s - first_s - min(history_s, middle_s - middle_s % bar_s)
     return table.model_copy(update={"snapshots": int(left_s // arena.interval_s) + 1})
 
 

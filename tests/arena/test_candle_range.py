@@ -74,11 +74,14 @@ def test_range_equals_a_file_of_its_rows(tmp_path: Path) -> None:
 def test_last_candle_ends_by_the_end(tmp_path: Path) -> None:
     """A range may begin and end within a day."""
     fill(tmp_path, Series("coinbase", "BTC-USD"), range(1))
-    asked = used(tmp_path, start=START + timedelta(minutes=30), end=START + timedelta(hours=1))
+    last, odd = START + timedelta(hours=1), timedelta(seconds=30)
+    asked = used(tmp_path, start=START + timedelta(minutes=30), end=last)
     (found,) = read_prices(CACHE, ["BTC-USD"], asked)
 
     assert [DAY + 60 * n for n in range(30, 60)] == list(found.rows)
     assert [(DAY + 1_800, DAY + 3_600)] == ends_of(CACHE, [found], asked)
+    within = replace(asked, start=START + timedelta(minutes=29) + odd, end=last + odd)
+    assert ends_of(CACHE, [found], asked) == ends_of(CACHE, [found], within)
     assert first_snapshot(CACHE, asked) is None
     assert first_snapshot([Path("BTC-USD.csv")], asked) == asked.start
 

@@ -1,10 +1,14 @@
 """A replay of the cache gives the snapshots of a file with the same candles."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from arena.candle_cache.series import DAY_S, Series
 from arena.candle_cache.store import CandleStore, NewDay
+from arena.errors import UsageError
 from arena.indicators import parse_feature_set
 from arena.messages import MarketSnapshot
 from connectors.market.lockstep.lockstep_publisher import LockstepTimeouts
@@ -73,6 +77,25 @@ def test_cache_and_files_give_the_same_market(tmp_path: Path) -> None:
     assert START + timedelta(hours=1) == from_cache[0].as_of
     assert "cache:BTC-USD 1m (Coinbase), cache:ETH-USD 1m" in build_replay(cached).source
     assert "; rows " in build_replay(cached).source
+
+
+def test_hours_of_the_cache_are_a_market_of_hours(tmp_path: Path) -> None:
+    """The cache is asked for candles of the market's length; others are of no use."""
+    files = []
+    for product in PRODUCTS:
+        lines = {DAY + 3_600 * n: f"{100 + n},{120 + n},90,{101 + n},3,," for n in range(24)}
+        new = NewDay(lines, ((DAY, DAY + DAY_S),), "test")
+        series = Series("coinbase", product, "1h")
+        CandleStore(tmp_path).replace(series, {DAY: new}, START)
+        files.append(tmp_path / f"{product}.csv")
+        rows = [f"{ts},{line.removesuffix(',,')}" for ts, line in lines.items()]
+        files[-1].write_text("\n".join(["ts,open,high,low,close,volume", *rows]))
+    cached = options((Path("cache:coinbase"),) * 2, tmp_path, START)
+    hours = replace(cached, granularity="1h")
+
+    assert snapshots_of(options(tuple(files), tmp_path, None)) == snapshots_of(hours)
+    with pytest.raises(UsageError, match="coinbase BTC-USD 1m: 2026-01-01"):
+        build_replay(cached)
 
 
 def test_simulated_exchange_plays_the_cache(tmp_path: Path) -> None:

@@ -52,22 +52,24 @@ def test_cache_is_one_price_per_product(prices: str) -> None:
     )
 
 
-def test_range_gives_the_length_of_a_contest() -> None:
-    """An hour of the range is history, or what the specification asks for; at most the half."""
-    contest = parse(CONTEST).competition
-    longer = parse(CONTEST + "[features]\nhistory_minutes = 180\n").competition
-    own = parse(CONTEST + "snapshots = 7\n").competition
-    files = parse(CONTEST.replace('"cache:coinbase"', '["a.csv", "b.csv"]')).competition
+@pytest.mark.parametrize(
+    ("old", "new", "count"),
+    [
+        ("", "", 60),
+        ("[competition]", "[features]\nhistory_minutes = 180\n[competition]", 58),
+        ("[competition]", "[features]\nhistory_minutes = 2400\n[competition]", 31),
+        ("[competition]\n", "[competition]\nsnapshots = 7\n", 7),
+        ('"cache:coinbase"', '["a.csv", "b.csv"]', 61),
+        ("start =", 'granularity = "1h"\nstart =', 31),
+        ("2026-01-01\n", "2026-01-01T00:00:30Z\n", 59),
+    ],
+)
+def test_range_gives_the_length_of_a_contest(old: str, new: str, count: int) -> None:
+    """Sixty candles are history, or what the specification asks for; at most half of the range."""
+    contest = parse(CONTEST.replace(old, new, 1)).competition
 
-    half = parse(CONTEST + "[features]\nhistory_minutes = 2400\n").competition
-
-    assert half is not None
     assert contest is not None
-    assert longer is not None
-    assert own is not None
-    assert files is not None
-    counts = [one.snapshot_count(3600) for one in (contest, longer, own, files, half)]
-    assert [60, 58, 7, 61, 31] == counts
+    assert count == contest.snapshot_count(3600)
 
 
 def test_simulated_exchange_plays_the_cache() -> None:
