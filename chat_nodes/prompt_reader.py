@@ -24,6 +24,8 @@ SECTIONS_MAX = 200
 MARKETS_MAX = 8
 """Markets that are kept: every agent of a snapshot with prompts of one form has the same."""
 _TICKERS = "\n## Tickers"
+_MEMORY = "\n## Your last decisions"
+"""The heading after the market: an agent's own decisions follow."""
 CURRENCIES_MAX = 20
 
 _HEADING = re.compile(r"\A# Market as of (\S+)")
@@ -144,13 +146,15 @@ class PromptMarket:
 def read_market(text: str) -> PromptMarket | None:
     """The market in a user message; None if it has no market heading or no price."""
     text = text[:PROMPT_CHARS_MAX]
-    heading, begin = _HEADING.match(text), text.find(_TICKERS)
-    return None if heading is None or begin < 0 else _market_in(heading[1], text[begin:])
+    heading, begin, end = _HEADING.match(text), text.find(_TICKERS), text.rfind(_MEMORY)
+    if heading is None or begin < 0:
+        return None
+    return _market_in(heading[1], text[begin : end if end > begin else None])
 
 
 @lru_cache(maxsize=MARKETS_MAX)
 def _market_in(as_of: str, text: str) -> PromptMarket | None:
-    """The market in the sections from the tickers on, which agents have in common."""
+    """The market in the sections from the tickers to the last decisions; many agents share it."""
     quotes: dict[str, PromptQuote] = {}
     candles: dict[tuple[str, str], list[str]] = {}
     close_lists: dict[tuple[str, str], list[Decimal]] = {}

@@ -50,6 +50,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "operations.commands.backtest_sweep:backtest_sweep",
         "Run a grid of settings and judge all of it.",
     ),
+    "backtest lookahead": (
+        "operations.commands.backtest_lookahead:backtest_lookahead",
+        "Check that nothing in a backtest looks ahead.",
+    ),
     "candles": ("operations.commands.candles:app", "Fetch, list, check and import candles."),
     "candles fetch": ("connectors.candles.cli:fetch", "Fetch candles of a venue into the cache."),
     "bench": ("operations.commands.bench:bench", "Measure turns per second, latency and memory."),
@@ -79,7 +83,7 @@ GROUPS = {
 """First words of two-word commands such as `compete run`, with their help. A command of two words
 whose first is itself a command, such as `prompts trial`, is listed among the commands of that."""
 
-SPEC_COMMANDS = ("up", "doctor", "compete run", "backtest", "backtest sweep")
+SPEC_COMMANDS = ("up", "doctor", "compete run", "backtest", "backtest sweep", "backtest lookahead")
 OTHER_NAMES = ("LLM_API_KEY", "HISTORICAL_MINUTES")
 """Variables of other arenas that this one also reads (`arena.environment`)."""
 

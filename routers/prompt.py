@@ -77,6 +77,9 @@ ORDERS_FILL = "only your open orders can fill"
 NO_CANDLES = "(no candles: the venue has none for this window)"
 LEFT_OUT_NOTE_CHARS = 60
 
+CandleRows = dict[tuple[str, str], list[str]]
+"""(product, window) -> a line per candle."""
+
 HOUSE_RULES = """\
 
 How this arena works
@@ -190,6 +193,7 @@ def render_market(
     size: PromptSize = "full",
     shows: Collection[str] = (),
     chars_max: int | None = None,
+    rows: CandleRows | None = None,
 ) -> MarketText:
     """Render the market of a snapshot; the oldest candles are left out if needed.
 
@@ -198,7 +202,9 @@ def render_market(
         size: The size of the prompt.
         shows: What else the prompt shows: `Strategy.shows`.
         chars_max: Its length; that of the size by default.
+        rows: Lines of candles that were rendered for this snapshot; further ones are added.
     """
+    rows = {} if rows is None else rows
     chars_max = PROMPT_FORMS[size].market_chars_max if chars_max is None else chars_max
     shown = snapshot.products[:PRODUCTS_MAX]
     context = NO_CONTEXT
@@ -218,7 +224,7 @@ def render_market(
         lines.append(f"({more} further products are not shown: prompt limit)")
         left_out.append(counted(more, "product"))
     lines += [*indicators.lines, *context.lines]
-    sections = [_Section.of(view, name) for view in shown for name in window_names(snapshot)]
+    sections = [_Section.of(view, name, rows) for view in shown for name in window_names(snapshot)]
     fixed = len(heading) + sum(len(line) + 1 for line in lines)
     _leave_out_oldest(sections, chars_max - fixed)
     for section in sections:
@@ -331,14 +337,16 @@ class _Section:
     left_out: int = 0
 
     @classmethod
-    def of(cls, view: ProductView, name: str) -> "_Section":
+    def of(cls, view: ProductView, name: str, known: CandleRows) -> "_Section":
         window = view.windows.get(name) or CandleWindow(granularity_s=0)
-        length_s = window.granularity_s
-        rows = [
-            f"{start_text(c.start, length_s)},{plain_text(c.open)},{plain_text(c.high)},"
-            f"{plain_text(c.low)},{plain_text(c.close)},{plain_text(c.volume)}"
-            for c in window.candles
-        ]
+        length_s, key = window.granularity_s, (view.product_id, name)
+        if key not in known:
+            known[key] = [
+                f"{start_text(c.start, length_s)},{plain_text(c.open)},{plain_text(c.high)},"
+                f"{plain_text(c.low)},{plain_text(c.close)},{plain_text(c.volume)}"
+                for c in window.candles
+            ]
+        rows = list(known[key])
         notes = [] if rows else [NO_CANDLES]
         if window.gaps:
             times = ", ".join(start_text(gap, length_s) for gap in window.gaps[:GAPS_MAX])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from arena.bus.base import Record
 from arena.messages import MarketSnapshot, PromptSize
 from arena.node import Node
-from routers.prompt import MarketText, render_market
+from routers.prompt import CandleRows, MarketText, render_market
 
 SNAPSHOTS_MAX = 4
 
@@ -20,12 +20,13 @@ class RenderedSnapshot:
 
     snapshot: MarketSnapshot
     _texts: dict[tuple[PromptSize, tuple[str, ...]], MarketText] = field(default_factory=dict)
+    _rows: CandleRows = field(default_factory=dict)
 
     def text(self, size: PromptSize = "full", shows: tuple[str, ...] = ()) -> MarketText:
         """The market as prompts of this size show it, with the parts that a strategy shows."""
         key = size, shows
         if key not in self._texts:
-            self._texts[key] = render_market(self.snapshot, size, shows)
+            self._texts[key] = render_market(self.snapshot, size, shows, rows=self._rows)
         return self._texts[key]
 
 

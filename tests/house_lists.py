@@ -330,6 +330,7 @@ SHELLS = (
     "operations/backtest/prepare.py",
     "operations/backtest/run.py",
     "operations/commands/backtest.py",
+    "operations/commands/backtest_lookahead.py",
     "operations/commands/backtest_sweep.py",
     "operations/trials/begin.py",
     "operations/trials/contest.py",

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from heapq import nsmallest
+from operator import is_
 from typing import Final
 
 from arena.granularities import BOOK_BARS_MIN, GRANULARITIES, WINDOWS, granularity_of
@@ -74,6 +75,7 @@ class CandleBook:
         self._minutes_max = minutes_max
         self._minutes: dict[int, Candle] = {}
         self._changed: set[int] = set()
+        self._bars: dict[int, dict[int, tuple[Sequence[Candle], Candle]]] = {}
         self.known_until_s: int | None = None
         self._polled_at: datetime | None = None
         self._tail_retried = False
@@ -180,10 +182,22 @@ class CandleBook:
         newest = max(buckets, default=None)
         return CandleWindow(
             granularity_s=granularity,
-            candles=tuple(combine(s, bars) for s, bars in buckets.items()),
+            candles=self._combined(granularity, buckets),
             gaps=tuple(datetime.fromtimestamp(s, UTC) for s in gaps),
             stale=newest is None or end - (newest + granularity) > 2 * granularity,
         )
+
+    def _combined(self, granularity: int, buckets: dict[int, list[Candle]]) -> tuple[Candle, ...]:
+        """One bar per bucket; that of a bucket with the same bars as last time is kept."""
+        known = self._bars.get(granularity, {})
+        found: dict[int, tuple[Sequence[Candle], Candle]] = {}
+        for start, bars in buckets.items():
+            before, made = known.get(start, ((), None))
+            if made is None or len(before) != len(bars) or not all(map(is_, before, bars)):
+                made = combine(start, bars)
+            found[start] = bars, made
+        self._bars[granularity] = found
+        return tuple(made for _, made in found.values())
 
     def _prune(self) -> None:
         excess = len(self._minutes) - self._minutes_max

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from connectors.simulator.hidden_future import HiddenFuture
 from connectors.simulator.noise import Noise
 from connectors.simulator.price_path import MINUTE_S, PricePath, Tick, Trade, step_of_bar
 
@@ -188,6 +189,11 @@ class SimulatedMarket:
                 if tick is not None:
                     state.fold(tick, self.now_s)
             self.now_s += self.step_s
+
+    def hide_from(self, at_s: int) -> None:
+        """End the prices of all products at a venue time in Unix seconds, if they go on so long."""
+        for state in self.products.values():
+            state.price_path = HiddenFuture(state.price_path, at_s)
 
     def price_24h_ago(self, product_id: str) -> Decimal:
         """Open of the oldest bar of the last 24 hours."""

@@ -111,6 +111,17 @@ class SnapshotReplay:
         self._confirm()
         self._begin_bars()
 
+    def end_at(self, index: int, *, hide_later: bool = False) -> None:
+        """Let a snapshot be the last one.
+
+        Args:
+            index: Its number, not before the current one.
+            hide_later: Also hide every price after its time, as if the data ended there.
+        """
+        self.total = min(self.total, index + 1)
+        if hide_later:
+            self._market.hide_from(self.start_s + index * self.interval_s)
+
     def as_of(self, index: int) -> datetime:
         """Venue time of a snapshot."""
         return datetime.fromtimestamp(self.start_s + index * self.interval_s, UTC)
