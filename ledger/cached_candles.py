@@ -51,11 +51,12 @@ def import_candles(
     writer, rows = Writer(database), 0
     before = _count(database)
     for series in chosen:
-        for part in _parts(store, series):
-            batch = RowBatch()
-            batch.rows[schema.candles] = part
-            writer.write(batch)
-            rows += len(part)
+        with store.reading(series):
+            for part in _parts(store, series):
+                batch = RowBatch()
+                batch.rows[schema.candles] = part
+                writer.write(batch)
+                rows += len(part)
     return ImportedCandles(len(chosen), rows, _count(database) - before)
 
 

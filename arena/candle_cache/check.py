@@ -94,6 +94,11 @@ def _size(store: CandleStore, series: Series, day_s: int) -> int | None:
 
 def check_series(store: CandleStore, series: Series) -> SeriesFacts:
     """Read every file of a series, and compare it with the manifest."""
+    with store.reading(series):
+        return _checked(store, series)
+
+
+def _checked(store: CandleStore, series: Series) -> SeriesFacts:
     try:
         facts = list_series(store, series)
         manifest = store.manifest(series)

@@ -174,11 +174,13 @@ def _require_all(
 
 def _from_cache(store: CandleStore, series: Series, product_id: str, used: PriceRange) -> PriceFile:
     start_s, end_s = _times(used)
-    manifest = store.manifest(series)
     lines: dict[int, str] = {}
-    for day in days_of(start_s, end_s):
-        found = store.read_day(series, day, manifest.days[day])
-        lines |= {ts: line for ts, line in found.items() if start_s <= ts <= end_s - series.step_s}
+    with store.reading(series):
+        manifest = store.manifest(series)
+        for day in days_of(start_s, end_s):
+            found = store.read_day(series, day, manifest.days[day])
+            last_s = end_s - series.step_s
+            lines |= {ts: line for ts, line in found.items() if start_s <= ts <= last_s}
     if not lines:
         raise UsageError(
             f"{series} has no candle from {time_text(start_s)} to {time_text(end_s)}",

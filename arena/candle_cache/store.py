@@ -1,7 +1,7 @@
 """Reads and replaces days of the cache.
 
 Several processes may use a cache at once: each change of a series is made under an exclusive lock
-on the series' `.lock`, and readers see a day before or after a change, never half of it.
+on the series' `.lock`, and readers of several days hold a shared one (`CandleStore.reading`).
 """
 
 import contextlib
@@ -114,13 +114,28 @@ class CandleStore:
         Raises:
             UsageError: A file was changed, or the manifest cannot be read.
         """
-        manifest = self.manifest(series)
-        wanted = [day for day in days_of(start_s, end_s) if day in manifest.days]
-        states = self.states(manifest, wanted)
+        with self.reading(series):
+            manifest = self.manifest(series)
+            wanted = [day for day in days_of(start_s, end_s) if day in manifest.days]
+            states = self.states(manifest, wanted)
         if changed := [day for day, state in states.items() if state is DayState.CHANGED]:
             raise self._changed(series, changed[0])
         days = {day: manifest.days[day] for day, state in states.items() if state is DayState.OK}
         return Manifest(series, days)
+
+    @contextlib.contextmanager
+    def reading(self, series: Series) -> Iterator[None]:
+        """Within the block no process changes the series; it may be nested."""
+        try:
+            descriptor = os.open(self.folder_of(series) / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:  # A series without a lock was never written.
+            yield
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(descriptor)
 
     def not_listed(self, manifest: Manifest) -> list[Path]:
         """Files of days that the manifest does not have."""

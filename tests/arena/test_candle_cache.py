@@ -237,6 +237,27 @@ def test_writers_at_once_do_not_damage_the_cache(tmp_path: Path) -> None:
         assert store.read_day(SERIES, day, entry) in [lines_of(day, price=p) for p in (1, 2)]
 
 
+def test_reader_sees_days_before_or_after_a_change(tmp_path: Path) -> None:
+    """While a process replaces days, a reader finds each of them whole, and none missing."""
+    store, end = CandleStore(tmp_path), DAY + 3 * DAY_S
+    days = {DAY + n * DAY_S: whole(DAY + n * DAY_S, lines_of(DAY + n * DAY_S)) for n in range(10)}
+    store.replace(SERIES, days, NOW)
+    writer = multiprocessing.get_context("spawn").Process(target=write_days, args=(tmp_path, 2))
+    writer.start()
+    reads = 0
+    while writer.is_alive():
+        with store.reading(SERIES):
+            manifest = store.whole_days(SERIES, DAY, end)
+            found = {day: store.read_day(SERIES, day, e) for day, e in manifest.days.items()}
+        assert [] == manifest.missing(DAY, end)
+        assert all(len(lines) == 1_440 for lines in found.values())
+        reads += 1
+    writer.join()
+
+    assert 0 == writer.exitcode
+    assert reads > 1
+
+
 @pytest.mark.parametrize(
     "content",
     [
