@@ -41,6 +41,14 @@ class IndexedOrder:
         """True if a call of the agent decided it."""
         return not (isinstance(self.event, FilledOrder) and self.event.cause)
 
+    def is_later(self, *, whole: bool) -> bool:
+        """True if a season that ends with its snapshot ends before it: not all judges know it yet.
+
+        Args:
+            whole: True if the season is whole, and not a part that ends with a snapshot.
+        """
+        return not whole and not self.is_asked
+
 
 @dataclass(slots=True)
 class AccountsFold:

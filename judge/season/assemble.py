@@ -228,7 +228,7 @@ def _entry_activity(folds: SeasonFolds, name: str, last: int, *, whole: bool) ->
     turns = list(folds.turns.turns.get(name, ()))
     index_turns(market, orders_of_entry, turns, whole=whole, deleted=deleted)
     decisions = tuple(t.decision for t in turns if t.decision.index <= last)
-    kept = [order for order in orders_of_entry if order.event.index <= last]
+    kept = [one for one in orders_of_entry if one.event.index <= last - one.is_later(whole=whole)]
     orders = [order.event for order in kept]
     snapshots = market.snapshots[: last + 1]
     acted = [d.index for d in decisions if d.decided] + [o.event.index for o in kept if o.is_asked]

@@ -49,6 +49,16 @@ def test_exit_belongs_to_the_last_checked_snapshot_and_to_no_turn(fold: Accounts
     assert 0 < sum(isinstance(row.event, PlacedOrder) for row in _rows(fold))
 
 
+def test_an_exit_is_after_a_part_that_ends_with_its_snapshot(fold: AccountsFold) -> None:
+    """When a judge evaluates the snapshot the exit may not have fired; in a whole season it has."""
+    rows = _rows(fold)
+
+    later = [row for row in rows if row.is_later(whole=False)]
+    assert later == [row for row in rows if isinstance(row.event, FilledOrder) and row.event.cause]
+    assert later
+    assert not any(row.is_later(whole=True) for row in rows)
+
+
 def test_counts_are_those_of_the_log(fold: AccountsFold) -> None:
     """Armed exits fired, were cancelled or are open; two limits rejected one buy each."""
     risk, exits = fold.risk_of([AGENT])[0], fold.exits_of([AGENT, OTHER])
