@@ -35,6 +35,7 @@ RiskFlag = Annotated[
     str | None,
     typer.Option(
         FLAG,
+        "--risk-config",
         metavar="PRESET|FILE",
         help=f"Limits of every account: {', '.join(PRESETS)}, or a JSON file of limits.",
         show_default=False,

@@ -81,8 +81,8 @@ def edit_of(point: Point) -> "partial[str]":
 
 
 def _edited(text: str, *, point: Point) -> str:
-    text = backtest_toml(text, snapshots=point.snapshots, files=bool(point.prices))
-    return with_values(text, point.values)
+    text = with_values(text, point.values)
+    return backtest_toml(text, snapshots=point.snapshots, files=bool(point.prices))
 
 
 def leave_signals_to_parent() -> None:

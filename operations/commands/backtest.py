@@ -23,7 +23,7 @@ import typer
 import arena
 from arena import logs, topics
 from arena.atomic_files import require_writable, write_atomic
-from arena.errors import EXIT_NO, UsageError
+from arena.errors import EXIT_NO
 from arena.exports import Manifest
 from arena.plugin_options import AllowFlag, FolderFlag, plugin_choice
 from arena.processes import started_at
@@ -36,6 +36,15 @@ from operations.backtest.counts import Counts, counts_line, fold_progress
 from operations.backtest.point import Point, edit_of
 from operations.backtest.prepare import prepare, setup_of
 from operations.backtest.run import Backtest, Stopped
+from operations.commands.backtest_flags import (
+    CallsPerDay,
+    End,
+    FeeRate,
+    InitialCash,
+    Pairs,
+    Start,
+    specification,
+)
 from operations.commands.compete import PromptsFlag
 from operations.commands.compete_end import finish_contest
 from operations.commands.compete_health import ContestHealth
@@ -53,6 +62,7 @@ from operations.commands.supervised_run import (
 )
 from operations.processes.stop_signals import StopSignals
 from operations.specs.arena_spec import ArenaSpec
+from operations.specs.backtest_shortcuts import Shortcuts, shortcut_values
 from operations.specs.competition import BASELINES
 from operations.specs.set_values import single_values
 
@@ -65,7 +75,9 @@ LOOK_EVERY = 256
 
 @with_spec_risk_flags
 def backtest(
-    spec: Annotated[list[Path], typer.Argument(metavar="SPEC", help="TOML file of the contest.")],
+    spec: Annotated[
+        list[Path] | None, typer.Argument(metavar="[SPEC]", help="TOML file of the contest.")
+    ] = None,
     prices: Annotated[
         list[Path] | None,
         typer.Option("--prices", help="Candle files or their folder, in place of SPEC's prices."),
@@ -82,6 +94,12 @@ def backtest(
         list[str] | None,
         typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Set a key of SPEC; repeatable."),
     ] = None,
+    pair: Pairs = None,
+    start: Start = None,
+    end: End = None,
+    initial_cash: InitialCash = None,
+    fee_rate: FeeRate = None,
+    llm_calls_per_day: CallsPerDay = None,
     books: Annotated[bool, typer.Option("--books", help="Also keep the books, in SQLite.")] = False,
     json_file: Annotated[
         Path | None,
@@ -95,21 +113,21 @@ def backtest(
     """Run a contest in this process, on virtual time, then print the report and the leaderboard.
 
     SPEC is a contest or an ARENA.toml; one that is not in lock-step is run in lock-step. The result
-    is that of `arena compete run` on the same file, without Kafka.
+    is that of `arena compete run` on the same file, without Kafka. Without SPEC, --pair, --start
+    and --end name cached candles of Coinbase. The run keeps the specification with all flags.
 
     Example: arena backtest examples/backtest.toml
     """
     require_writable(json_file, "--json")
-    files, more_prices = split_arguments(spec)
-    if len(files) != 1:
-        raise UsageError(
-            "give one specification", remedy="`arena compete new` writes a specification"
-        )
-    load_env_beside(files[0])
+    files, more_prices = split_arguments(spec or [])
+    path = specification(files, pairs=bool(pair))
+    load_env_beside(path)
     price_files = (*(prices or ()), *more_prices)
-    point = Point(0, files[0], single_values(sets or ()), price_files, snapshots)
+    given = Shortcuts(tuple(pair or ()), start, end, initial_cash, fee_rate, llm_calls_per_day)
+    values = shortcut_values(given) | single_values(sets or ())
+    point = Point(0, path, values, price_files, snapshots)
     contest = new_contest(
-        files[0],
+        path,
         prices=price_files,
         snapshots=snapshots,
         settings=Settings(),

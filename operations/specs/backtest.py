@@ -8,12 +8,17 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from arena.errors import UsageError
 from arena.toml_files import parse_toml
+from operations.specs.market import SYNTHETIC_START, Moment
+from operations.specs.tables import ArenaTable
 from operations.specs.toml_text import to_toml
 
 Tables = dict[str, Any]  # Any: any TOML value
 
+INTERVAL_S: Final = ArenaTable.model_fields["interval_s"].default
 REPLAYED: Final = ("seed", "prices", "start", "end", "context", "granularity", "fills")
 """Keys of [market] that a replay has, too."""
 
@@ -31,9 +36,16 @@ def backtest_toml(text: str, *, snapshots: int | None = None, files: bool = Fals
     """
     tables = parse_toml(text, "the specification", parse_float=Decimal)
     contest, market = tables.get("competition"), tables.get("market", {})
-    if contest is not None and market.get("source") == "replay":
+    is_seeded = not files and not market.get("prices") and "end" in market
+    if contest is not None and market.get("source") == "replay" and not is_seeded:
         return text
     changed = dict(tables)
+    if is_seeded:
+        snapshots = _snapshots_until(market, tables.get("arena", {}))
+        market = {key: value for key, value in market.items() if key != "end"}
+        length = {"snapshots": snapshots}
+        kept = {k: v for k, v in (contest or {}).items() if k not in ("snapshots", "duration")}
+        contest = None if contest is None else {**kept, **length}
     changed["market"] = _replayed(market, files=files)
     if contest is None:
         changed["competition"] = _contest_of(tables, snapshots)
@@ -49,6 +61,29 @@ def _replayed(market: Mapping[str, Any], *, files: bool) -> Tables:
             remedy="give candle files of its products: --prices FOLDER",
         )
     return {"source": "replay", **{key: market[key] for key in REPLAYED if key in market}}
+
+
+def _snapshots_until(market: Mapping[str, Any], arena: Mapping[str, Any]) -> int:
+    """Snapshots of seeded prices, which never end, from their start to an end.
+
+    Raises:
+        UsageError: A time cannot be read, or the end is not after the start.
+    """
+    ends = {"start": market.get("start", SYNTHETIC_START), "end": market["end"]}
+    try:
+        start, end = (TypeAdapter(Moment).validate_python(value) for value in ends.values())
+    except ValidationError:
+        raise UsageError(
+            f"{' and '.join(map(str, ends.values()))} are not two times",
+            remedy="write days such as 2026-01-31, or times such as 2026-01-31T12:00:00Z",
+        ) from None
+    snapshots = (end - start).total_seconds() // float(arena.get("interval_s", INTERVAL_S))
+    if snapshots < 1:
+        raise UsageError(
+            f"from {ends['start']} to {ends['end']} there is no snapshot",
+            remedy="choose a later end, or a shorter [arena] interval_s",
+        )
+    return int(snapshots)
 
 
 def _contest_of(tables: Mapping[str, Any], snapshots: int | None) -> Tables:

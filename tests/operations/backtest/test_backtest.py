@@ -10,7 +10,8 @@ import pytest
 
 from arena import topics
 from arena.exports import read_records
-from arena.runs import RECORDS, RUN_FILE
+from arena.runs import RECORDS, RUN_FILE, SPEC_FILE
+from arena.toml_files import parse_toml
 from tests.operations.commands.cli import ROOT
 from tests.warm_commands import run_arena
 
@@ -137,3 +138,30 @@ def test_a_wrong_specification_leaves_no_run(tmp_path: Path, change: tuple[str, 
     assert refused.returncode == 2
     assert refused.stderr.startswith("arena: ")
     assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_flags_write_the_specification_that_they_mean(tmp_path: Path) -> None:
+    """The run keeps it; missing candles are named with the command that fetches them."""
+    found = document(
+        tmp_path,
+        SPEC.replace("snapshots = 20", 'duration = "1h"'),
+        "--pair=BTC-USD",
+        "--start=2026-02-01",
+        "--end=2026-02-01T00:05:00Z",
+        "--initial-cash=1000",
+        "--fee-rate=0.001",
+        "--risk-config=cautious",
+    )
+    assert found["turns"] == 3 * 5
+    kept = parse_toml((Path(found["directory"]) / SPEC_FILE).read_text(), "test")
+    assert kept["arena"]["products"] == ["BTC-USD"]
+    assert kept["rules"] == {"starting_cash": 1000, "fees": 10}
+    assert kept["risk"]
+    missing = run_arena(
+        *("backtest", "--pair", "BTC-USD", "--start", "2026-01-01", "--end", "2026-01-03"),
+        env=environment(tmp_path),
+        cwd=tmp_path,
+        timeout_s=DEADLINE_S,
+    )
+    assert missing.returncode == 2
+    assert "arena candles fetch --venue coinbase" in missing.stderr

@@ -1,10 +1,13 @@
 """Any specification becomes a contest in lock-step."""
 
+from decimal import Decimal
+
 import pytest
 
 from arena.errors import UsageError
 from arena.toml_files import parse_toml
 from operations.specs.backtest import backtest_toml
+from operations.specs.backtest_shortcuts import Shortcuts, shortcut_values
 
 MATRIX = '[competition]\nsnapshots = 5\nstrategies = ["scalper"]\nmodels = ["rules"]\n'
 REAL_TIME = f'[market]\nsource = "exchange"\nspeed = 60\nseed = 3\n\n{MATRIX}pacing = "real-time"\n'
@@ -39,3 +42,35 @@ def test_a_live_market_needs_files() -> None:
     with pytest.raises(UsageError, match="a live market has no past"):
         backtest_toml(live)
     assert parse_toml(backtest_toml(live, files=True), "test")["market"] == {"source": "replay"}
+
+
+def test_seeded_prices_end_where_a_flag_says() -> None:
+    """They never end by themselves, so an end is a number of snapshots."""
+    text = (
+        f'[arena]\ninterval_s = 3600\n\n[market]\nsource = "replay"\nstart = 2025-01-01\n{MATRIX}'
+    )
+    text = text.replace("start = 2025-01-01\n", 'start = "2025-01-01"\nend = "2025-01-03"\n\n')
+    found = parse_toml(backtest_toml(text), "test")
+    assert found["competition"]["snapshots"] == 48
+    assert "end" not in found["market"]
+    with pytest.raises(UsageError, match="there is no snapshot"):
+        backtest_toml(text.replace("2025-01-03", "2025-01-01"))
+    with pytest.raises(UsageError, match="are not two times"):
+        backtest_toml(text.replace("2025-01-03", "soon"))
+
+
+def test_flags_are_keys() -> None:
+    """A fee rate is a share; the specification has basis points."""
+    flags = Shortcuts(
+        ("btc-usd, ETH-USD",), "2026-01-01", None, Decimal(1000), Decimal("0.0015"), 24
+    )
+    assert shortcut_values(flags) == {
+        "arena.products": ["BTC-USD", "ETH-USD"],
+        "market.start": "2026-01-01",
+        "rules.starting_cash": Decimal(1000),
+        "rules.fees": Decimal("15.0000"),
+        "competition.calls_per_day_max": 24,
+    }
+    for wrong in (Shortcuts(("",)), Shortcuts(fee_rate=Decimal(10))):
+        with pytest.raises(UsageError, match="--pair has an empty name|is not a share"):
+            shortcut_values(wrong)
