@@ -17,6 +17,7 @@ from connectors.market.lockstep.snapshot_replay import SnapshotReplay
 from operations.backtest.lookahead import differing, sampled
 from operations.commands.backtest_lookahead import backtest_lookahead
 from routers import snapshot_cache
+from routers.prompt import render_market
 from tests.operations.backtest.test_backtest import DEADLINE_S, environment
 from tests.warm_commands import run_arena
 
@@ -143,7 +144,7 @@ def test_a_leak_in_a_prompt_is_named(
 ) -> None:
     """The snapshot is honest; what the agent was shown is not."""
     replays: list[SnapshotReplay] = []
-    honest_init, honest = SnapshotReplay.__init__, snapshot_cache.render_market
+    honest_init, honest = SnapshotReplay.__init__, render_market
 
     def kept(self: SnapshotReplay, *args: Any, **kwargs: Any) -> None:
         honest_init(self, *args, **kwargs)
