@@ -66,6 +66,7 @@ GROUPS = (
             Variable(HISTORY, "60", "least minutes of candles before the first snapshot"),
             Variable(POSITION_SHARE, "0.10", "largest position as a share of equity: 10 %"),
             Variable("ARENA_HOME", ".arena", "local state: broker data, runs, logs"),
+            Variable("ARENA_CANDLES_HOME", ".arena", "home of the cache of candles, if another"),
             Variable("ARENA_PREFIX", "team-a.", "prefix of every topic and group of this arena"),
             Variable("DATABASE_URL", "sqlite:///books.db", "database of the ledger's books"),
             Variable("ARENA_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR"),

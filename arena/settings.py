@@ -71,6 +71,7 @@ class Settings(BaseSettings):
         log_level: DEBUG, INFO, WARNING or ERROR. `ARENA_LOG_LEVEL`.
         log_format: "auto" is pretty on a terminal and JSON elsewhere. `ARENA_LOG_FORMAT`.
         home: Folder of local state: broker data, runs, logs. `ARENA_HOME`.
+        candles_home: Home of the cache of candles; None for `home`. `ARENA_CANDLES_HOME`.
         heartbeat_interval_s: Seconds between a process's heartbeats. `ARENA_HEARTBEAT_INTERVAL_S`.
         stuck_s: Seconds after which a process ends if a reader does not receive records that are
             in the log. `ARENA_STUCK_S`.
@@ -96,6 +97,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "pretty", "json"] = "auto"
     home: Path = Path(".arena")
+    candles_home: Path | None = None
     heartbeat_interval_s: float = Field(default=5.0, gt=0, le=SECONDS_MAX)
     stuck_s: float = Field(default=120.0, gt=0, le=SECONDS_MAX)
     idempotence: bool = True
@@ -103,6 +105,11 @@ class Settings(BaseSettings):
     checkpoint_events: int = Field(default=50_000, ge=1)
     plugins: str = ""
     access: KafkaAccess = Field(default_factory=KafkaAccess)
+
+    @property
+    def cache_home(self) -> Path:
+        """The home of the cache of candles; `home` if the variable is empty, too."""
+        return self.home if self.candles_home in (None, Path()) else self.candles_home
 
     @property
     def checkpoints(self) -> Path:

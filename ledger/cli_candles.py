@@ -48,7 +48,7 @@ def import_(
     from ledger.cached_candles import import_candles
     from ledger.database import Database
 
-    store = CandleStore(Settings().home)
+    store = CandleStore(Settings().cache_home)
     wanted = [word.strip() for text in products or () for word in text.split(",") if word.strip()]
     chosen = _chosen(store, venue, wanted, granularity)
     books = Database(books_of(database, prefix))

@@ -75,7 +75,7 @@ def fetch(
         start_s=start_s,
         end_s=end_s,
         granularity=granularity,
-        home=settings.home,
+        home=settings.cache_home,
     )
     with draw_progress() as progress:
         result = asyncio.run(fetch_candles(options, clock, random.Random(), progress))

@@ -61,7 +61,7 @@ def check_files(
     cannot be used, 1 if one of the cache is not as it was written.
     """
     if not files:
-        sys.exit(candles_cache.check_cache(Settings().home, as_json=as_json))
+        sys.exit(candles_cache.check_cache(Settings().cache_home, as_json=as_json))
     found: list[JsonValue] = []
     any_refused = False
     for path in _with_folders_opened(files):
@@ -87,7 +87,7 @@ def check_files(
 @app.command("list", epilog="Example: arena candles list --json")
 def list_(as_json: AsJson = False) -> None:
     """List the series in the cache: venue, product, length, days, candles, gaps, size."""
-    candles_cache.print_list(Settings().home, as_json=as_json)
+    candles_cache.print_list(Settings().cache_home, as_json=as_json)
 
 
 @app.command("import", epilog="Example: arena candles import --venue kraken XBTUSD_1.csv")
@@ -109,7 +109,7 @@ def import_(
     """
     paths = _with_folders_opened(files)
     candles_cache.import_files(
-        Settings().home, paths, venue=venue, product=product, as_json=as_json
+        Settings().cache_home, paths, venue=venue, product=product, as_json=as_json
     )
 
 

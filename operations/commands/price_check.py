@@ -70,7 +70,7 @@ def check_prices(spec: ArenaSpec, folder: Path) -> tuple[PriceFacts, ...]:
         if replay:
             interval_of(spec.arena.interval_s, market.bar_s or MINUTE_S)
         return ()
-    used = PriceRange(market.start, market.end, Settings().home, market.granularity or MINUTE)
+    used = PriceRange(market.start, market.end, Settings().cache_home, market.granularity or MINUTE)
     paths = [Path(p) if cache_venue(p) else folder / p for p in market.prices]
     reading = ReadingProgress()
     try:

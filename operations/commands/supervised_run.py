@@ -147,6 +147,7 @@ def process_environment(settings: Settings) -> dict[str, str]:
         "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
         "ARENA_PREFIX": settings.prefix,
         "ARENA_HOME": str(settings.home.resolve()),
+        "ARENA_CANDLES_HOME": str(Settings().cache_home.resolve()),
         "ARENA_PLUGINS": "",  # flags name the plugins that a process may load
         "ARENA_ENV_READ": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))),
