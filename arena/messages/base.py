@@ -5,7 +5,7 @@ datetime is aware UTC. Type and schema version are in the Kafka headers (`arena.
 """
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -54,6 +54,9 @@ SOURCE_FIELD: Any = Field(default="", max_length=512, exclude_if=is_empty)
 """Label or digest of a plugin's file; omitted for shipped files, as in older records."""
 
 
+Part = TypeVar("Part", bound="MessagePart")
+
+
 class MessagePart(BaseModel):
     """A frozen piece of a message."""
 
@@ -61,6 +64,24 @@ class MessagePart(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="ignore", ser_json_timedelta="float", defer_build=True
     )
+
+
+# Any: the fields of any message.
+def made_of(kind: type[Part], fields: dict[str, Any], given: frozenset[str]) -> Part:
+    """A message part of checked values, ten times as fast as its class makes it.
+
+    Args:
+        kind: The class.
+        fields: Every field with its value, in the order of the class; the part keeps the dict.
+        given: The fields that are not defaults.
+    """
+    part = kind.__new__(kind)
+    put = object.__setattr__
+    put(part, "__dict__", fields)
+    put(part, "__pydantic_fields_set__", set(given))
+    put(part, "__pydantic_extra__", None)
+    put(part, "__pydantic_private__", None)
+    return part
 
 
 class Message(MessagePart):

@@ -14,10 +14,12 @@ A replay may have longer bars: they take the place of the minutes, and the windo
 """
 
 from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from heapq import nsmallest
+from itertools import islice
 from operator import is_
 from typing import Final
 
@@ -73,9 +75,10 @@ class CandleBook:
         """Create an empty book; its first request covers the whole history."""
         self._bar_s = bar_s
         self._minutes_max = minutes_max
-        self._minutes: dict[int, Candle] = {}
+        self._minutes: OrderedDict[int, Candle] = OrderedDict()  # the oldest is found at once
         self._changed: set[int] = set()
         self._bars: dict[int, dict[int, tuple[Sequence[Candle], Candle]]] = {}
+        self._newest_s: int | None = None  # of bars kept in ascending order; None after others
         self.known_until_s: int | None = None
         self._polled_at: datetime | None = None
         self._tail_retried = False
@@ -128,6 +131,7 @@ class CandleBook:
         closed = {start: c for start, c in closed.items() if start + MINUTE_S <= now_s}
         self._changed |= {s for s, c in closed.items() if self._minutes.get(s) != c}
         self._minutes |= closed
+        self._newest_s = None
         retry = self.known_until_s == requested_until_s
         self._tail_retried = retry
         self.known_until_s = max(requested_until_s, self.known_until_s or 0)
@@ -138,6 +142,10 @@ class CandleBook:
     def keep(self, candle: Candle) -> None:
         """Add a bar made from trades; it appears in the windows after it closed."""
         start = int(candle.start.timestamp())
+        if not self._minutes or (self._newest_s is not None and start > self._newest_s):
+            self._newest_s = start
+        else:
+            self._newest_s = None
         self._minutes[start] = candle
         self._changed.add(start)
         self._prune()
@@ -203,7 +211,11 @@ class CandleBook:
         excess = len(self._minutes) - self._minutes_max
         if excess <= 0:
             return
-        for start in nsmallest(excess, self._minutes):
+        if self._newest_s is not None:
+            oldest = list(islice(self._minutes, excess))
+        else:
+            oldest = nsmallest(excess, self._minutes)
+        for start in oldest:
             del self._minutes[start]
             self._changed.discard(start)
 

@@ -42,6 +42,24 @@ class Tick:
     trade: Trade | None
 
 
+@dataclass(frozen=True, slots=True)
+class WholeBar:
+    """All steps of a bar at once.
+
+    Attributes:
+        trades: Open, high, low and close, and the volume as the steps sum it; None if no step
+            trades and all quotes are those of the bar before.
+        low: Lower bound of the middle of bid and ask in any of its steps; 0 without trades.
+        high: Upper bound of the same.
+        distance: Upper bound of how far a price is from that middle.
+    """
+
+    trades: tuple[Decimal, Decimal, Decimal, Decimal, Decimal] | None = None
+    low: float = 0.0
+    high: float = 0.0
+    distance: float = 0.0
+
+
 class PricePath(Protocol):
     """Prices of one product, step by step."""
 
@@ -70,6 +88,23 @@ class PricePath(Protocol):
         Returns:
             None if the source has no price for the start of the bar.
         """
+        ...
+
+    def whole_bar(self, at_s: int) -> WholeBar | None:
+        """What all steps of the bar that starts at a venue time give together.
+
+        Returns:
+            None if its steps must be played one by one.
+        """
+        ...
+
+    def take_bar(self, at_s: int, bar: WholeBar) -> None:
+        """Move on by the bar that `whole_bar` gave, as its steps would."""
+        ...
+
+    @property
+    def last(self) -> Tick | None:
+        """The newest tick of a step; None before the first."""
         ...
 
     def has_bar(self, at_s: int) -> bool:

@@ -15,14 +15,28 @@ from arena.pricefiles.read import PriceFile
 from arena.pricefiles.rows import PriceRow
 from arena.products import COINS
 from connectors.simulator.listing import ListedProduct, listed_product
-from connectors.simulator.price_path import MINUTE_S, STEPS, Tick, Trade, step_of_bar
+from connectors.simulator.price_path import (
+    MINUTE_S,
+    STEPS,
+    Tick,
+    Trade,
+    WholeBar,
+    step_of_bar,
+)
 
 LOW_STEP: Final = 4
 HIGH_STEP: Final = 8
 COIN_FUNDS_MIN: Final = Decimal("0.00001")
 """Smallest order in a quote currency whose unit is worth thousands of dollars, such as BTC."""
+LARGE: Final = 10**15
+"""Rows with numbers above it are played step by step: sums in 28 digits are not exact."""
+FINE: Final = 100
+"""Rows with prices of fewer price steps are played step by step: quotes are not beside them."""
 QUOTED_SIZE: Final = Decimal("1.5")
 
+_SIZE_STEP = Decimal("1E-8")
+_EIGHT_DIGITS = Decimal("0E-8")
+"""Added to a volume: the sum of sizes has at least as many decimals."""
 _EXACT = Context(prec=60)
 """Eighteen digits before the point and as many after it, with room for a product of two."""
 
@@ -50,6 +64,7 @@ class RecordedPricePath:
         self.last_s = max(rows) + bar_s
         self._bar_s = bar_s
         self._step_s = step_of_bar(bar_s)
+        self._step = float(product.quote_increment)
         self._last: Tick | None = None
         self._last_row: PriceRow | None = None
 
@@ -58,7 +73,7 @@ class RecordedPricePath:
         row = self.rows.get(at_s - at_s % self._bar_s)
         index = at_s % self._bar_s // self._step_s
         if row is None:
-            return None if self._last is None else replace(self._last, trade=None)
+            return None if self.last is None else replace(self.last, trade=None)
         self._last_row = row
         price = _walk(row, index, self.product.quote_increment)
         if price is None and (row.bid is None or row.ask is None):
@@ -90,6 +105,49 @@ class RecordedPricePath:
             bid, ask = self._shifted(before.bid, before.ask, moved)
         trade = Trade(price, Decimal(0), "buy" if price >= ask else "sell")
         return Tick(bid, ask, QUOTED_SIZE, QUOTED_SIZE, trade)
+
+    def whole_bar(self, at_s: int) -> WholeBar | None:
+        """The row that starts at a venue time; None for one with quotes only, or odd numbers."""
+        row = self.rows.get(at_s)
+        if row is None:
+            return WholeBar()
+        if row.trades is None:
+            return None
+        open_, high, low, close, volume = row.trades
+        step, least, most = self._step, float(low), float(high)
+        if least < FINE * step or most > LARGE or volume > LARGE:
+            return None
+        away = 0.0
+        if row.bid is not None and row.ask is not None:
+            away = (float(row.bid) + float(row.ask)) / 2 - float(close)
+        return WholeBar(
+            (
+                open_,
+                open_ if open_ == high else high,
+                open_ if open_ == low else low,
+                close,
+                volume + _EIGHT_DIGITS,
+            ),
+            least + away - step,
+            most + away + step,
+            abs(away) + step,
+        )
+
+    def take_bar(self, at_s: int, bar: WholeBar) -> None:
+        """Make the row the last one, if there is one."""
+        if bar.trades is not None:
+            self._last_row, self._last = self.rows[at_s], None
+
+    @property
+    def last(self) -> Tick | None:
+        """The tick of the last step of the newest row."""
+        row = self._last_row
+        if self._last is None and row is not None and row.trades is not None:
+            close, volume = row.trades[3:]
+            bid, ask = self._quotes(row, close)
+            trade = Trade(close, _share(volume, STEPS - 1), "buy" if close >= ask else "sell")
+            self._last = Tick(bid, ask, QUOTED_SIZE, QUOTED_SIZE, trade)
+        return self._last
 
     def has_bar(self, at_s: int) -> bool:
         """True if the file has a row for the bar."""
@@ -154,5 +212,9 @@ def _floor(number: Decimal, step: Decimal) -> Decimal:
 
 def _share(volume: Decimal, index: int) -> Decimal:
     """A twelfth of the bar's volume in whole 10^-8; the last step gets the rest."""
-    part = (volume / STEPS).quantize(Decimal("1E-8"))
+    part = _part(volume)
     return part if index < STEPS - 1 else volume - part * (STEPS - 1)
+
+
+def _part(volume: Decimal) -> Decimal:
+    return (volume / STEPS).quantize(_SIZE_STEP)

@@ -4,16 +4,24 @@ Time moves only by `advance`; sequence numbers and trade ids only grow. Candles 
 bounded; older ones are dropped, as on the venue.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
 from connectors.simulator.hidden_future import HiddenFuture
 from connectors.simulator.noise import Noise
-from connectors.simulator.price_path import MINUTE_S, PricePath, Tick, Trade, step_of_bar
+from connectors.simulator.price_path import (
+    MINUTE_S,
+    STEPS,
+    PricePath,
+    Tick,
+    Trade,
+    WholeBar,
+    step_of_bar,
+)
 
 DAY_S: Final = 86_400
 BARS_MAX: Final = 10_080
@@ -71,6 +79,7 @@ class ProductState:
         day_edge_s: Unix seconds of the first bar in `volume_24h`.
         bars_max: Most bars that are kept.
         changed: True from a trade until its ticker was sent.
+        steps_due: Steps of whole bars since `settle`.
     """
 
     price_path: PricePath
@@ -83,12 +92,13 @@ class ProductState:
     unlisted: bool = False
     tick: Tick | None = None
     bar_s: int = MINUTE_S
-    bars: dict[int, Bar] = field(default_factory=dict)
+    bars: OrderedDict[int, Bar] = field(default_factory=OrderedDict)
     prints: deque[Print] = field(default_factory=lambda: deque(maxlen=TRADES_MAX))
     volume_24h: Decimal = Decimal(0)
     day_edge_s: int = 0
     bars_max: int = BARS_MAX
     changed: bool = False
+    steps_due: int = 0
 
     @property
     def live(self) -> bool:
@@ -115,6 +125,40 @@ class ProductState:
         at = datetime.fromtimestamp(at_s, UTC)
         self.prints.append(Print(self.trade_id, self.sequence, at, tick.trade))
 
+    def fold_bar(self, bar: WholeBar, start_s: int) -> None:
+        """Fold all steps of a bar that starts at a venue time, as `fold` would one by one.
+
+        Tick, sequence number and prints follow with `settle`.
+        """
+        self.steps_due += STEPS
+        if bar.trades is None:
+            return
+        open_, high, low, close, volume = bar.trades
+        self.changed = True
+        self.trade_id += STEPS
+        self.bars[start_s] = Bar(low, high, open_, close, volume)
+        self._forget(start_s)
+        self.volume_24h += volume
+
+    def settle(self, step_s: int) -> None:
+        """Note the last tick of the whole bars that were folded.
+
+        Args:
+            step_s: Unix seconds at which its step began.
+        """
+        tick, steps = self.price_path.last, self.steps_due
+        self.steps_due = 0
+        if tick is None or not steps:
+            return
+        self.sequence += self.noise.sum_between(3, 60, steps)
+        if not self.changed:
+            self.tick = replace(tick, trade=None)
+            return
+        self.tick = tick
+        if tick.trade is not None:
+            at = datetime.fromtimestamp(step_s, UTC)
+            self.prints.append(Print(self.trade_id, self.sequence, at, tick.trade))
+
     def _forget(self, start: int) -> None:
         edge = start - DAY_S
         if self.bar_s != MINUTE_S:
@@ -125,7 +169,7 @@ class ProductState:
                 self.volume_24h -= gone.volume
             self.day_edge_s += self.bar_s
         while len(self.bars) > self.bars_max:
-            del self.bars[next(iter(self.bars))]
+            self.bars.popitem(last=False)
 
 
 class SimulatedMarket:

@@ -17,7 +17,7 @@ from typing import Final, Literal
 from arena.money import SCALE_DIGITS, from_units, to_units
 from connectors.simulator.listing import ListedProduct
 from connectors.simulator.noise import GAUSS_UNIT, Noise
-from connectors.simulator.price_path import MINUTE_S, Tick, Trade
+from connectors.simulator.price_path import MINUTE_S, Tick, Trade, WholeBar
 
 MILLION: Final = 1_000_000
 
@@ -164,6 +164,17 @@ class SyntheticPricePath:
             ask_size=self._size(*QUOTED_USD),
             trade=self._trade(bid, ask),
         )
+
+    def whole_bar(self, at_s: int) -> None:
+        """Nothing: each step draws its numbers."""
+
+    def take_bar(self, at_s: int, bar: WholeBar) -> None:
+        """Do nothing: steps are played one by one."""
+
+    @property
+    def last(self) -> Tick | None:
+        """None: only whole bars need it."""
+        return None
 
     def has_bar(self, at_s: int) -> bool:
         """True for every bar."""

@@ -18,6 +18,7 @@ import typer
 
 from arena.atomic_files import require_writable, write_atomic
 from arena.errors import UsageError
+from arena.plural import counted
 from arena.settings import Settings
 
 DEFAULT_AGENTS = "1,3,10,30"
@@ -31,9 +32,10 @@ PARTS = (
     "one-process",
     "page",
     "indicators",
+    "replay",
     "orders",
 )
-WITHOUT_BROKER = {"indicators"}
+WITHOUT_BROKER = {"indicators", "replay"}
 PROCESS_EACH_MAX = 10
 """Up to this many agents get their own process; more share one process."""
 
@@ -53,7 +55,8 @@ def bench(
     """Measure turns per second, CPU per turn, latency, bytes and memory, the page, indicators.
 
     Takes about eight minutes; nothing else should run on the machine. The page alone takes two, or
-    half a minute with `--only page --seconds 2`; `--only indicators` takes seconds and no broker.
+    half a minute with `--only page --seconds 2`; `--only indicators,replay` takes half a minute and
+    no broker.
 
     Example: arena bench --agents 1,3 --json bench.json
     """
@@ -107,6 +110,11 @@ def _measure(
 
         _print_measuring("indicators")
         results["indicators"] = indicator_figures()
+    if "replay" in parts:
+        from operations.bench.replay import replay_figures
+
+        _print_measuring("a replay of candles")
+        results["replay"] = replay_figures()
     if parts <= WITHOUT_BROKER:
         return results
     with (
@@ -204,6 +212,7 @@ def _print_table(results: dict[str, Any]) -> None:
     if results["runs"]:
         console.print(table)
     lines = page_lines(results.get("page", {})) + indicator_lines(results.get("indicators"))
+    lines += replay_lines(results.get("replay"))
     for line in lines + order_lines(results.get("orders")):
         console.print(line)
 
@@ -245,6 +254,25 @@ def indicator_lines(found: dict[str, Any] | None) -> list[str]:
         f" {found['bytes_ratio']:.2f} x",
         f"  decoded in {plain_us:.0f} us without, {full_us:.0f} us with:"
         f" {found['decode_ratio']:.2f} x",
+    ]
+
+
+def replay_lines(found: dict[str, Any] | None) -> list[str]:
+    """The figures of a replay as text.
+
+    Args:
+        found: The figures of `operations.bench.replay.replay_figures`; None for no line.
+    """
+    if found is None:
+        return []
+    speeds = ", ".join(
+        f"{per_s:,} with a snapshot every {counted(int(bars), 'bar')}"
+        for bars, per_s in found["bars_per_s"].items()
+    )
+    half = found["bars"] // 2
+    return [
+        f"replay of {found['products']} products, no agent due, no indicators: bars/s {speeds}",
+        f"  {found['grown_blocks']:,} blocks of memory more after the second {half:,} bars of each",
     ]
 
 

@@ -5,11 +5,16 @@ the cost.
 """
 
 from datetime import UTC, datetime
+from typing import Final
 
-from arena.messages import Candle, Product
+from arena.messages import Candle, ClosedCandle, Product
+from arena.messages.base import made_of
 from arena.products import split_key
 from connectors.market.events import TickerSeen
 from connectors.simulator.simulated_market import Bar, ProductState, SimulatedMarket
+
+_CANDLE_FIELDS: Final = frozenset(Candle.model_fields)
+_CLOSED_FIELDS: Final = frozenset({"venue", "product_id", "candle", "granularity_s"})
 
 
 def ticker_seen(market: SimulatedMarket, product_id: str) -> TickerSeen | None:
@@ -65,15 +70,29 @@ def opening_seen(market: SimulatedMarket, product_id: str) -> TickerSeen | None:
 
 
 def candle(start_s: int, bar: Bar) -> Candle:
-    """A bar of the market as a candle."""
-    return Candle(
-        start=datetime.fromtimestamp(start_s, UTC),
-        open=bar.open,
-        high=bar.high,
-        low=bar.low,
-        close=bar.close,
-        volume=bar.volume,
-    )
+    """A bar of the market as a candle; its numbers were checked when they were read."""
+    fields = {
+        "start": datetime.fromtimestamp(start_s, UTC),
+        "open": bar.open,
+        "high": bar.high,
+        "low": bar.low,
+        "close": bar.close,
+        "volume": bar.volume,
+    }
+    return made_of(Candle, fields, _CANDLE_FIELDS)
+
+
+def closed_candle(venue: str, product_id: str, closed: Candle, bar_s: int) -> ClosedCandle:
+    """The record of a bar that closed; `bar_s` is its length in seconds."""
+    fields = {
+        "venue": venue,
+        "product_id": product_id,
+        "candle": closed,
+        "granularity_s": bar_s,
+        "rewinds": 0,
+        "restarts": False,
+    }
+    return made_of(ClosedCandle, fields, _CLOSED_FIELDS)
 
 
 def rules_of(state: ProductState) -> Product:

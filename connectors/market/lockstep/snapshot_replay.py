@@ -10,7 +10,6 @@ the bar begins that starts at its time; its candles end with the bar before.
 
 from collections import deque
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Final
 
 from arena.candle_fold import CandleFold
@@ -24,24 +23,21 @@ from arena.products import split_key, venue_of
 from connectors.market.candles import BOOK_MINUTES_MAX, CandleBook
 from connectors.market.events import HeartbeatSeen
 from connectors.market.feed import Feed, Received
+from connectors.market.lockstep.bar_player import EPOCH, BarPlayer
 from connectors.market.lockstep.market_events import (
     candle,
+    closed_candle,
     opening_seen,
     rules_of,
-    ticker_seen,
 )
 from connectors.market.snapshot import Origin, PublishedCandles, compose
 from connectors.simulator.simulated_market import ProductState, SimulatedMarket
 
-EPOCH: Final = 1
 QUIET_BARS_MAX: Final = 5
 """After this many bars without a row a product is stale; before that it is merely quiet."""
 
 CANDLES_KEPT: Final = 1_500
 """Most bars per product that wait for `take_candles`; older ones are dropped."""
-
-Quotes = tuple[Decimal, Decimal]
-"""Best bid and best ask."""
 
 
 class SnapshotReplay:
@@ -57,6 +53,7 @@ class SnapshotReplay:
             keep.
         features: The indicators in the snapshots, for the market's bars.
         fills: Which price the tickers have.
+        whole_bars: False to play every bar in its steps, which gives the same more slowly.
 
     Attributes:
         total: Number of snapshots.
@@ -83,6 +80,7 @@ class SnapshotReplay:
         history_bars: int = BOOK_MINUTES_MAX,
         features: FeatureSet = NO_FEATURES,
         fills: Fills = "close",
+        whole_bars: bool = True,
     ) -> None:
         """Start at the first snapshot."""
         self._history_bars = history_bars
@@ -98,16 +96,18 @@ class SnapshotReplay:
         self.total = _count(market, self.interval_s, snapshots)
         self.index = 0
         self.product_ids = sorted(market.products)
+        self._venues = {p: split_key(p).venue for p in self.product_ids}
         self.products = self._rules(market)
         self._market = market
         self._feed = Feed(self.venue)
-        self._quotes: dict[str, Quotes] = {}
+        self._player = BarPlayer(market, self._feed, whole=whole_bars)
         self._books = {p: CandleBook(history_bars, bar_s) for p in market.products}
         self._candles = CandleFold(features)
+        self._has_indicators = bool(features.specs)
         bars = max(CANDLES_KEPT, history_bars, self.interval_s // bar_s + 1)
         self._new_candles: deque[ClosedCandle] = deque(maxlen=bars * len(self.product_ids))
         self._load_history()
-        self._fold_tickers()
+        self._player.fold_tickers()
         self._confirm()
         self._begin_bars()
 
@@ -143,9 +143,9 @@ class SnapshotReplay:
         self.index += 1
         until_s = self.start_s + self.index * self.interval_s
         while self._market.now_s < until_s:
-            self._market.advance(self._market.now_s + self._market.step_s)
-            self._fold_tickers()
+            self._player.play(until_s)
             self._close_bar()
+        self._player.fold_tickers()
         self._confirm()
         self._begin_bars()
 
@@ -217,30 +217,10 @@ class SnapshotReplay:
 
     def _keep(self, product_id: str, closed: Candle) -> None:
         self._books[product_id].keep(closed)
-        message = ClosedCandle(
-            venue=split_key(product_id).venue,
-            product_id=product_id,
-            candle=closed,
-            granularity_s=self.bar_s,
-        )
-        self._candles.take(message)
+        message = closed_candle(self._venues[product_id], product_id, closed, self.bar_s)
+        if self._has_indicators:
+            self._candles.take(message)
         self._new_candles.append(message)
-
-    def _fold_tickers(self) -> None:
-        """Fold a ticker of each product that traded, or whose quotes moved."""
-        now_s = self._market.now_s
-        at = datetime.fromtimestamp(now_s, UTC)
-        for product_id, state in self._market.products.items():
-            if state.tick is None:
-                continue
-            quotes = (state.tick.bid, state.tick.ask)
-            if not state.changed and quotes == self._quotes.get(product_id):
-                continue
-            state.changed = False
-            self._quotes[product_id] = quotes
-            seen = ticker_seen(self._market, product_id)
-            if seen is not None:
-                self._feed.apply(seen, Received(at, float(now_s), EPOCH))
 
     def _begin_bars(self) -> None:
         """Fold the ticker with which each product's next bar begins, if orders fill at its open."""

@@ -1,0 +1,48 @@
+"""A replay of made-up candles for the bench: rows as a price file has them. Pure."""
+
+from decimal import Decimal
+from functools import lru_cache
+from typing import Final
+
+from arena.pricefiles.rows import MINUTE_S, PriceRows
+from connectors.market.lockstep.snapshot_replay import SnapshotReplay
+from connectors.simulator.listing import DEFAULT_PRODUCTS, listed_product
+from connectors.simulator.noise import GAUSS_UNIT, Noise
+from connectors.simulator.recorded_prices import RecordedPricePath
+from connectors.simulator.simulated_market import SimulatedMarket
+
+FIRST_S: Final = 1_767_225_600
+HISTORY: Final = 60
+NOISE_PPM: Final = 500
+PRODUCTS_KEPT: Final = 5
+
+
+def benchmark_replay(products: int, bars: int, interval_bars: int) -> SnapshotReplay:
+    """A replay of minutes without indicators, at its first snapshot.
+
+    Args:
+        products: Number of products, at most five.
+        bars: Candles of each.
+        interval_bars: Candles from snapshot to snapshot.
+    """
+    names = DEFAULT_PRODUCTS[:products]
+    paths = [RecordedPricePath(listed_product(name), _rows(name, bars)) for name in names]
+    market = SimulatedMarket(paths, start_s=FIRST_S, end_s=FIRST_S + bars * MINUTE_S)
+    market.advance(FIRST_S + HISTORY * MINUTE_S)
+    return SnapshotReplay(market, interval_s=interval_bars * MINUTE_S, snapshots=None)
+
+
+@lru_cache(maxsize=PRODUCTS_KEPT)
+def _rows(product_id: str, bars: int) -> PriceRows:
+    product, noise = listed_product(product_id), Noise("bench", product_id)
+    step = product.quote_increment
+    close, lines = product.price, dict[int, str]()
+    for n in range(bars):
+        moves = [Decimal(noise.gauss() * NOISE_PPM) / (GAUSS_UNIT * 1_000_000) for _ in range(3)]
+        before, close = close, max(step, (close * (1 + moves[0])).quantize(step))
+        high = (max(before, close) * (1 + abs(moves[1]))).quantize(step)
+        low = max(step, (min(before, close) * (1 - abs(moves[2]))).quantize(step))
+        high, low = max(high, before, close), min(low, before, close)
+        volume = Decimal(noise.between(1, 9_000_000)) / 1_000_000
+        lines[FIRST_S + n * MINUTE_S] = f"{before},{high},{low},{close},{volume},,"
+    return PriceRows(lines)
