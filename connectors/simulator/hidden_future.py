@@ -4,7 +4,7 @@
 """
 
 from connectors.simulator.listing import ListedProduct
-from connectors.simulator.price_path import PricePath, Tick
+from connectors.simulator.price_path import PricePath, Tick, WholeBar
 
 
 class HiddenFuture:
@@ -33,6 +33,19 @@ class HiddenFuture:
     def open_tick(self, at_s: int) -> Tick | None:
         """The start of a bar that begins up to the end; None after it."""
         return self._price_path.open_tick(at_s) if at_s <= self._from_s else None
+
+    def whole_bar(self, at_s: int) -> WholeBar | None:
+        """The steps of a bar before the end together; None from there on: they have no ticks."""
+        return self._price_path.whole_bar(at_s) if at_s < self._from_s else None
+
+    def take_bar(self, at_s: int, bar: WholeBar) -> None:
+        """Move on by a bar before the end."""
+        self._price_path.take_bar(at_s, bar)
+
+    @property
+    def last(self) -> Tick | None:
+        """The newest tick of a step."""
+        return self._price_path.last
 
     def has_bar(self, at_s: int) -> bool:
         """True if the path has prices for a bar before the end."""
