@@ -231,13 +231,13 @@ def prices(view: ArenaView, frame: Frame) -> Prices:
     return Prices(market=agent_results.market(frame.summary), prices=tuple(found))
 
 
-def candles(view: ArenaView, product_id: str, granularity: str = "1m") -> Candles:
+def candles(view: ArenaView, product_id: str, granularity: str = "") -> Candles:
     """The closed candles of a product in the newest snapshot.
 
     Args:
         view: The view.
         product_id: Id of the product.
-        granularity: "1m", "5m", "15m", or what the snapshot has.
+        granularity: "1m", "5m", "15m", or what the snapshot has; "" for the shortest.
 
     Raises:
         UnknownName: The newest snapshot has no such product or granularity.
@@ -247,6 +247,7 @@ def candles(view: ArenaView, product_id: str, granularity: str = "1m") -> Candle
     if newest is None or product is None:
         known = ", ".join(one.product_id for one in newest.products) if newest else "none yet"
         raise UnknownName(f"unknown product {product_id!r}", remedy=f"products: {known}")
+    granularity = granularity or next(reversed(product.windows), "")
     window = product.windows.get(granularity)
     if window is None:
         known = ", ".join(product.windows) or "none yet"

@@ -111,8 +111,12 @@ async def candles(
     web: WebState,
     product: Annotated[ProductId, Path(description="Id of the product")],
     granularity: Annotated[
-        str, Query(description="1m, 5m, 15m, or what the snapshot has", max_length=16)
-    ] = "1m",
+        str,
+        Query(
+            description="1m, 5m, 15m, or what the snapshot has; the shortest by default",
+            max_length=16,
+        ),
+    ] = "",
 ) -> Response:
     """The closed candles of a product, as in the newest snapshot."""
     view = web.reader.view
