@@ -157,7 +157,7 @@ def _run(
     began_s = time.monotonic()
     logs.configure(Settings(log_level="ERROR"), node="simulation")
     prepare_markets(snapshots)
-    jobs = (partial(_play, seed, agents, snapshots, trace) for seed in seeds)
+    jobs = ((seed, partial(_play, seed, agents, snapshots, trace)) for seed in seeds)
     for _, result in pool.results_of(jobs, workers):
         totals.add(result)
         minutes = (time.monotonic() - began_s) / 60
@@ -226,7 +226,7 @@ def _shortened_text(result: SeedResult, agents: int, snapshots: int, line: LiveL
     def fails(faults: tuple[Fault, ...]) -> bool:
         line.show(f"seed {result.seed}: does it fail with {counted(len(faults), 'fault')}?")
         job = partial(play, shortened(plan, faults), replay=result.seed % REPLAY_EVERY == 0)
-        ((_, again),) = pool.results_of([job], 1)
+        ((_, again),) = pool.results_of([(result.seed, job)], 1)
         return kind_of(again.reasons) == kind
 
     left = shortest(plan.faults, fails)

@@ -22,7 +22,7 @@ from typing import Any
 from arena.errors import ArenaError
 from arena.virtual_time import Deadlock
 
-STEPS_MAX = 5_000_000
+STEPS_MAX = 2_000_000
 """Steps after which a run is stopped: it would probably never end."""
 TRACE_CHUNK = 4_096
 INDEX_BITS = 20

@@ -31,6 +31,7 @@ class ArenaPlan:
         agents: Agents as `arena routers --agent` names them.
         snapshots: Number of snapshots.
         market: Number of the market, below `MARKETS`.
+        products: Number of products.
         pacing: "lock-step", or "real-time": then the market waits for `deadline_s` at most, and an
             order is decided by the newest prices.
         deadline_s: Seconds for the turns on a snapshot.
@@ -42,6 +43,7 @@ class ArenaPlan:
     agents: tuple[str, ...]
     snapshots: int
     market: int
+    products: int
     pacing: str
     deadline_s: float
     executors: int
@@ -64,11 +66,12 @@ def drawn_arena(random: Random, agents: int, snapshots: int) -> ArenaPlan:
         seed = f"#{random.randrange(100)}" if strategy in ("random", "scalper") else ""
         named.append(f"a{number}={strategy}@{NODE}{seed}")
     pacing = random.choice(("lock-step", "real-time"))
-    deadlines = (600.0, 600.0, 60.0) if pacing == "lock-step" else (1.0, 5.0, 30.0)
+    deadlines = (300.0, 120.0, 60.0) if pacing == "lock-step" else (1.0, 5.0, 30.0)
     return ArenaPlan(
         agents=tuple(named),
         snapshots=snapshots,
         market=random.randrange(MARKETS),
+        products=random.choice((1, 1, len(PRODUCTS))),
         pacing=pacing,
         deadline_s=random.choice(deadlines),
         executors=random.choice((1, 2, 2, 3)),
@@ -83,13 +86,15 @@ def _room(name: str) -> Any:
     return import_module(name)
 
 
-def _lockstep(market: int, snapshots: int, agents: tuple[str, ...], wait_s: float) -> Any:
+def _lockstep(
+    market: int, products: int, snapshots: int, agents: tuple[str, ...], wait_s: float
+) -> Any:
     run, publisher = (
         _room(f"connectors.market.lockstep.{name}") for name in ("run", "lockstep_publisher")
     )
     return run.LockstepOptions(
         agents=agents,
-        products=PRODUCTS,
+        products=PRODUCTS[:products],
         prices=(),
         seed=market + 1,
         start=START,
@@ -102,16 +107,17 @@ def _lockstep(market: int, snapshots: int, agents: tuple[str, ...], wait_s: floa
 
 
 @cache
-def _played(market: int, snapshots: int) -> bytes:
+def _played(market: int, products: int, snapshots: int) -> bytes:
     """A replay at its first snapshot, pickled."""
     run = _room("connectors.market.lockstep.run")
-    return pickle.dumps(run.build_replay(_lockstep(market, snapshots, (), 60.0)))
+    return pickle.dumps(run.build_replay(_lockstep(market, products, snapshots, (), 60.0)))
 
 
 def prepare_markets(snapshots: int) -> None:
     """Play all markets up to their first snapshots."""
     for market in range(MARKETS):
-        _played(market, snapshots)
+        for products in (1, len(PRODUCTS)):
+            _played(market, products, snapshots)
 
 
 def members_of(plan: ArenaPlan) -> dict[str, Callable[[], Member]]:
@@ -125,8 +131,8 @@ def members_of(plan: ArenaPlan) -> dict[str, Callable[[], Member]]:
     )
 
     def connector() -> Member:
-        options = _lockstep(plan.market, plan.snapshots, names, plan.deadline_s)
-        played = pickle.loads(_played(plan.market, plan.snapshots))  # our own bytes
+        options = _lockstep(plan.market, plan.products, plan.snapshots, names, plan.deadline_s)
+        played = pickle.loads(_played(plan.market, plan.products, plan.snapshots))  # our own bytes
         return Member("connector", "replay", replace(options, replay=played))
 
     found["connector"] = connector

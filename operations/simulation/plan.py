@@ -70,7 +70,7 @@ def _seconds(kind: str, random: Random) -> float:
     if kind in ("crash", "power"):
         return random.choice((0.0, 0.5, 5.0, 20.0)) * share
     if kind in ("freeze", "cut"):
-        return random.choice((1.0, 5.0, 15.0, 40.0)) * share
+        return random.choice((0.5, 3.0, 14.0, 30.0)) * share
     if kind == "leader":
         return random.choice((0.05, 1.0, 4.0)) * share
     if kind == "clock":

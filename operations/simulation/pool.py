@@ -18,12 +18,13 @@ from typing import Any
 from operations.simulation.run import SeedResult
 
 READ_BYTES = 1 << 16
-SECONDS_MAX = 300
-"""CPU seconds after which a child is ended."""
+SECONDS_MAX = 120
+"""CPU seconds after which a child is ended: the arena never comes to rest."""
 
 # Any: a JSON document.
 Document = dict[str, Any]
-Job = Callable[[], SeedResult]
+Job = tuple[int, Callable[[], SeedResult]]
+"""A seed, and what a child does for it."""
 
 
 @dataclass(slots=True)
@@ -32,11 +33,13 @@ class _Child:
 
     Attributes:
         number: Number of the job.
+        seed: Its seed.
         pid: Its process id.
         output: What it wrote so far.
     """
 
     number: int
+    seed: int
     pid: int
     output: bytearray
 
@@ -56,7 +59,7 @@ def results_of(jobs: Iterable[Job], workers: int) -> Iterator[tuple[int, SeedRes
         try:
             while True:
                 while len(running) < workers and (job := next(waiting, None)) is not None:
-                    child, pipe = _start(*job)
+                    child, pipe = _start(job[0], *job[1])
                     running[pipe] = child
                     selector.register(pipe, selectors.EVENT_READ)
                 if not running:
@@ -77,22 +80,22 @@ def results_of(jobs: Iterable[Job], workers: int) -> Iterator[tuple[int, SeedRes
                 os.waitpid(child.pid, 0)
 
 
-def _start(number: int, job: Job) -> tuple[_Child, int]:
+def _start(number: int, seed: int, work: Callable[[], SeedResult]) -> tuple[_Child, int]:
     sys.stdout.flush()
     sys.stderr.flush()
     reading, writing = os.pipe()
     pid = os.fork()
     if pid:
         os.close(writing)
-        return _Child(number, pid, bytearray()), reading
+        return _Child(number, seed, pid, bytearray()), reading
     # The child: whatever happens, it ends here.
     os.close(reading)
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.alarm(SECONDS_MAX)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS_MAX)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
         gc.set_threshold(0)
-        document: Document = {"result": job().document()}
+        document: Document = {"result": work().document()}
     except BaseException:  # reported by the parent
         document = {"error": traceback.format_exc()}
     try:
@@ -103,12 +106,15 @@ def _start(number: int, job: Job) -> tuple[_Child, int]:
 
 
 def _result(child: _Child) -> SeedResult:
-    """The result that a child has written.
+    """The result that a child has written; a failure if it took too long.
 
     Raises:
         RuntimeError: The child failed, which is an error of the simulator.
     """
     _, status = os.waitpid(child.pid, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF:
+        words = f"TooSlow: it took more than {SECONDS_MAX} s of CPU time"
+        return SeedResult(child.seed, (words,), "", 0)
     try:
         document: Document = json.loads(child.output)
     except ValueError:

@@ -20,13 +20,14 @@ from operations.simulation.process import Ends, HostClock, SimulatedProcess
 
 Chosen = TypeVar("Chosen")
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
-SEASON_S_MAX = 4 * 3_600.0
+SEASON_S_MAX = 3_600.0
 """Most virtual seconds of a season."""
 REST_S_MAX = 600.0
 """Most virtual seconds until the arena has come to rest."""
-QUIET_S = 15.0
+QUIET_S = 13.0
 """It is at rest when nothing but heartbeats was appended for so long."""
 POLL_S = 1.0
+HEARTBEAT_S = 10.0
 
 
 class NotAtRest(ArenaError):
@@ -85,7 +86,8 @@ class World:
         self.injected: dict[str, int] = {}
         settings = Settings(
             home=Path("/simulated"),
-            log_level="WARNING",
+            log_level="ERROR",
+            heartbeat_interval_s=HEARTBEAT_S,
             checkpoint_events=plan.arena.checkpoint_events,
         )
         self.processes = [
