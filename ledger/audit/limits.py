@@ -11,7 +11,7 @@ risk (`ledger.audit.risk_limits`), and exits fire when they must (`ledger.audit.
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from arena import topics
 from arena.account_log import STRUCTURAL
@@ -123,7 +123,9 @@ class LimitsChecker(Checker):
         halt = _HaltPeriod(noted.scope, decoded.location)
         if isinstance(noted.message, Halt):
             self.counts["halts"] += 1
-            halt.since = noted.message.at
+            # Its record may have been on its way for a while.
+            written = datetime.fromtimestamp(decoded.record.timestamp_ms / 1_000, UTC)
+            halt.since = max(noted.message.at, written)
             self._halts.append(halt)
         else:
             self.counts["unreadable halts"] += 1

@@ -60,18 +60,19 @@ class SecretsChecker(Checker):
         """Search one record."""
         record = decoded.record
         self.counts["records"] += 1
-        parts = (record.value, record.key, *record.headers.values())
-        for part in parts:
-            if not part:
-                continue
-            self.counts["bytes"] += len(part)
-            large = len(part) > LARGE_BYTES
-            for what, certain, pattern in PATTERNS:
-                if large and certain[:1] not in part:
-                    continue  # Finding one byte is ten times as fast.
-                if certain in part and (found := pattern.search(part)) is not None:
-                    self._report(decoded, what, found.start())
-            for name, value in self._values:
+        parts = [part for part in (record.value, record.key, *record.headers.values()) if part]
+        whole = b"\0".join(parts)
+        self.counts["bytes"] += sum(map(len, parts))
+        large = len(whole) > LARGE_BYTES
+        for what, certain, pattern in PATTERNS:
+            if large and certain[:1] not in whole:
+                continue  # Finding one byte is ten times as fast.
+            if certain in whole:
+                for part in parts:
+                    if (found := pattern.search(part)) is not None:
+                        self._report(decoded, what, found.start())
+        for name, value in self._values:
+            for part in parts:
                 if (at := part.find(value)) >= 0:
                     self._report(decoded, f"the value of {name}", at)
 

@@ -11,7 +11,7 @@ from operations.simulation import checks
 from operations.simulation.export import export_logs
 from operations.simulation.members import drawn_arena
 from operations.simulation.network import drawn_network
-from operations.simulation.plan import Fault, drawn_faults
+from operations.simulation.plan import Fault, drawn_faults, skew_s_max
 from operations.simulation.world import RunPlan, World
 
 REPLAY_EVERY = 50
@@ -62,7 +62,7 @@ def plan_of(seed: int, agents: int, snapshots: int) -> RunPlan:
     arena = drawn_arena(random, agents, snapshots)
     network = drawn_network(random)
     faults = drawn_faults(random, agents * snapshots * APPENDS_PER_TURN)
-    return RunPlan(seed, arena, network, faults)
+    return RunPlan(seed, arena, network, faults, skew_s_max(faults))
 
 
 def play(plan: RunPlan, *, replay: bool = False, trace: list[str] | None = None) -> SeedResult:
@@ -112,4 +112,4 @@ def _replayed(world: World, account_digest: str) -> list[str]:
 
 def shortened(plan: RunPlan, faults: tuple[Fault, ...]) -> RunPlan:
     """The same run with other faults."""
-    return RunPlan(plan.seed, plan.arena, plan.network, faults)
+    return RunPlan(plan.seed, plan.arena, plan.network, faults, plan.skew_s_max)

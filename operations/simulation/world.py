@@ -10,12 +10,14 @@ from typing import TypeVar
 
 from arena import topics
 from arena.errors import ArenaError
+from arena.messages import Halt, Resume
 from arena.settings import Settings
+from operations.simulation.bus import SimulatedBus
 from operations.simulation.cluster import WORLD, SimulatedCluster
 from operations.simulation.loop import SimulationLoop
 from operations.simulation.members import ArenaPlan, members_of
 from operations.simulation.network import Network
-from operations.simulation.plan import SKEW_S_MAX, Fault
+from operations.simulation.plan import Fault
 from operations.simulation.process import Ends, HostClock, SimulatedProcess
 
 Chosen = TypeVar("Chosen")
@@ -43,12 +45,14 @@ class RunPlan:
         arena: The arena.
         network: The delays.
         faults: The faults, oldest first.
+        skew_s_max: By how many seconds the hosts' clocks are wrong at the start.
     """
 
     seed: int
     arena: ArenaPlan
     network: Network
     faults: tuple[Fault, ...]
+    skew_s_max: float
 
 
 class World:
@@ -79,6 +83,7 @@ class World:
         )
         for spec in (topics.EVENTS, topics.COMMANDS, topics.INTENTS):
             self.cluster.create(spec, plan.arena.shards)
+        self.cluster.create(topics.CONTROL)
         self.cluster.on_append = self._after_append
         self._faults = list(plan.faults)
         self._ends = Ends()
@@ -97,7 +102,7 @@ class World:
                 settings,
                 self.loop,
                 self.cluster,
-                HostClock(self.loop, BEGIN, self._random.uniform(-SKEW_S_MAX, SKEW_S_MAX)),
+                HostClock(self.loop, BEGIN, self._random.uniform(-1, 1) * plan.skew_s_max),
                 Random(f"{name} {plan.seed}"),
                 self._ends,
                 self._done.set if not number else None,
@@ -169,6 +174,9 @@ class World:
         """Inject a fault; return False if there is nothing that it could hit."""
         if fault.kind == "leader":
             return self._change_leaders(fault)
+        if fault.kind == "halt":
+            self.loop.create_task(self._halt(fault.seconds), context=WORLD)
+            return True
         if fault.kind in ("rebalance", "evict"):
             return self._disturb_group(fault)
         process = _chosen([p for p in self.processes if p.life is not None], fault.target)
@@ -188,6 +196,17 @@ class World:
         else:
             process.disk.rot(self._random)
         return True
+
+    async def _halt(self, seconds: float) -> None:
+        """Halt all agents, as an operator does, and resume them later."""
+        bus = SimulatedBus(self.cluster, self._brokers_clock)
+        await bus.start()
+        for message in (Halt, Resume):
+            at = self._brokers_clock.now()
+            sent = message(reason="simulated", by="cli/simulation", at=at)
+            await bus.append(topics.CONTROL.name, sent, key="all")
+            await asyncio.sleep(seconds)
+        await bus.close()
 
     def _change_leaders(self, fault: Fault) -> bool:
         """One of three brokers fails: every third partition gets another leader."""

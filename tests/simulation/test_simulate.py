@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,14 +10,19 @@ from typing import Any
 
 import pytest
 
+from arena.errors import ArenaError
+from operations.simulation import planted
 from operations.simulation.export import export_logs
+from operations.simulation.patches import apply_patch
 from operations.simulation.plan import Fault
 from operations.simulation.run import plan_of
 from operations.simulation.shorten import shortest
 from operations.simulation.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = 10
+SEEDS = 50
+PACKAGES = ("arena", "trading_tools")
+"""Where the planted bugs are."""
 
 
 # Any: a JSON document.
@@ -39,7 +45,7 @@ def simulated(folder: Path, *flags: str, hash_seed: str = "0") -> tuple[int, dic
 @pytest.mark.timeout(600)
 def test_fixed_seeds_hold(tmp_path: Path) -> None:
     """Every invariant holds after the faults of each seed, and the faults hit something."""
-    code, found = simulated(tmp_path, "--seeds", str(SEEDS))
+    code, found = simulated(tmp_path, "--seeds", str(SEEDS), "--snapshots", "15")
 
     assert (0, SEEDS, []) == (code, found["seeds"], found["failed"]), found["failures"]
     assert found["faults"] > SEEDS
@@ -58,6 +64,38 @@ def test_a_seed_is_the_same_in_another_process(tmp_path: Path) -> None:
 
     assert traces[0] == traces[1]
     assert " append account.events[" in traces[0]
+
+
+def test_planted_bugs_fit_the_code(tmp_path: Path) -> None:
+    """Each patch changes a module that can still be compiled; there are five."""
+    for name, patch in planted.patches().items():
+        folder = tmp_path / name
+        for package in PACKAGES:
+            shutil.copytree(ROOT / package, folder / package)
+        text = patch.read_text(encoding="utf-8")
+        apply_patch(folder, text)
+        changed = folder / text.splitlines()[1].removeprefix("+++ b/")
+        source = changed.read_text(encoding="utf-8")
+        compile(source, str(changed), "exec")
+        assert source != (ROOT / changed.relative_to(folder)).read_text(encoding="utf-8")
+
+    assert 5 == len(planted.patches())
+
+
+@pytest.mark.timeout(600)
+def test_a_planted_bug_is_found() -> None:
+    """The order of the seeds is that of the command; the other bugs are found by --planted."""
+    patch = planted.patches()["order_id_at_random"]
+
+    assert planted.find(patch, range(1, 11), 2, 3, 10) is not None
+
+
+def test_a_patch_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
+    """A hunk must match exactly."""
+    (tmp_path / "one.py").write_text("a = 1\n", encoding="utf-8")
+
+    with pytest.raises(ArenaError, match="does not fit one.py"):
+        apply_patch(tmp_path, "--- a/one.py\n+++ b/one.py\n@@ -1 +1 @@\n-a = 2\n+a = 3\n")
 
 
 def test_records_of_a_simulation_can_be_exported(tmp_path: Path) -> None:
