@@ -22,7 +22,7 @@ from arena.plural import counted
 from arena.settings import Settings
 from operations.commands.live_line import LiveLine
 from operations.simulation import planted, pool
-from operations.simulation.members import prepare_markets
+from operations.simulation.members import prepare
 from operations.simulation.plan import Fault
 from operations.simulation.run import REPLAY_EVERY, SeedResult, plan_of, play, shortened
 from operations.simulation.shorten import kind_of, shortest
@@ -156,7 +156,7 @@ def _run(
     """Run seeds, and show the progress."""
     began_s = time.monotonic()
     logs.configure(Settings(log_level="ERROR"), node="simulation")
-    prepare_markets(snapshots)
+    prepare(snapshots)
     jobs = ((seed, partial(_play, seed, agents, snapshots, trace)) for seed in seeds)
     for _, result in pool.results_of(jobs, workers):
         totals.add(result)

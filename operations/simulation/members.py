@@ -10,7 +10,8 @@ from random import Random
 from typing import Any
 
 from arena.indicators.feature_sets import NO_FEATURES
-from operations.one_process import Member
+from arena.plugins import NO_PLUGINS
+from operations.one_process import Member, entry_of, kind_of
 
 MARKETS = 4
 """Different markets; each is played up to its first snapshot once, before the first run."""
@@ -21,6 +22,13 @@ PRICE_AGE_S_MAX = 86_400
 """Venue time runs faster than the clocks of the hosts."""
 START = datetime(2026, 1, 5, tzinfo=UTC)
 NODE = "rules"
+LOADED = (
+    "ledger.audit.auditor",
+    "routers.kinds.single",
+    "routers.tool_round",
+    "routers.turn_records",
+)
+"""Modules that processes load when they need them, and what a run needs afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +121,16 @@ def _played(market: int, products: int, snapshots: int) -> bytes:
     return pickle.dumps(run.build_replay(_lockstep(market, products, snapshots, (), 60.0)))
 
 
-def prepare_markets(snapshots: int) -> None:
-    """Play all markets up to their first snapshots."""
+def prepare(snapshots: int) -> None:
+    """Load all rooms, and play all markets up to their first snapshots."""
+    for name in LOADED:
+        _room(name)
+    _room("trading_tools.plugin_tools").load_tools(NO_PLUGINS)
+    plan = drawn_arena(Random(0), 1, snapshots)
+    agents = tuple(f"a{number}={name}@{NODE}" for number, name in enumerate(STRATEGIES))
+    plan = replace(plan, agents=agents)
+    for member in members_of(plan).values():
+        entry_of(kind_of(member()))
     for market in range(MARKETS):
         for products in (1, len(PRODUCTS)):
             _played(market, products, snapshots)
