@@ -75,6 +75,11 @@ def lost_acks(acked: Mapping[tuple[str, int, int], bytes], logs: Logs) -> list[s
     return found[:NAMED_MAX]
 
 
+def is_unexpected(error: BaseException) -> bool:
+    """True for an error of a process that no simulated fault explains."""
+    return isinstance(error, BrokenLog) or not isinstance(error, ArenaError)
+
+
 def unexpected_ends(errors: Sequence[tuple[str, BaseException]]) -> list[str]:
     """Ends of processes that no fault explains: a bug, or a log that a reader calls broken.
 
@@ -84,6 +89,6 @@ def unexpected_ends(errors: Sequence[tuple[str, BaseException]]) -> list[str]:
     found = {
         f"{name} ended with {type(error).__name__}: {error}"
         for name, error in errors
-        if isinstance(error, BrokenLog) or not isinstance(error, ArenaError)
+        if is_unexpected(error)
     }
     return sorted(found)[:NAMED_MAX]

@@ -14,6 +14,7 @@ from arena.node import Node, serve_node
 from arena.settings import Settings
 from operations.one_process import Member, command_of, entry_of, kind_of
 from operations.simulation.bus import SimulatedBus
+from operations.simulation.checks import is_unexpected
 from operations.simulation.cluster import WORLD, SimulatedCluster
 from operations.simulation.disk import SimulatedDisk
 from operations.simulation.groups import expire_session
@@ -91,9 +92,11 @@ class Ends:
 
     Attributes:
         errors: Name of the process and its error.
+        unexpected: Set by an error that no simulated fault explains.
     """
 
     errors: list[tuple[str, BaseException]] = field(default_factory=list)
+    unexpected: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class SimulatedProcess:
@@ -184,6 +187,8 @@ class SimulatedProcess:
         self._gone(life)
         if error is not None:
             self._ends.errors.append((self.name, error))
+            if is_unexpected(error):
+                self._ends.unexpected.set()
             self._loop.call_later(1.0 + 4.0 * self._random.random(), self.restart, context=WORLD)
         elif self._on_end is not None:
             self.wanted = False

@@ -82,7 +82,7 @@ def play(plan: RunPlan, *, replay: bool = False, trace: list[str] | None = None)
     reasons += checks.unexpected_ends(world.errors)
     logs = world.cluster.logs
     reasons += checks.lost_acks(world.cluster.acked, logs)
-    found, account_digest = checks.violations_of(logs)
+    found, account_digest = checks.violations_of(logs) if not reasons else ([], "")
     reasons += found
     if replay and not reasons:
         reasons += _replayed(world, account_digest)

@@ -12,6 +12,7 @@ from arena import topics
 from arena.errors import ArenaError
 from arena.messages import Halt, Resume
 from arena.settings import Settings
+from arena.tasks import run_until_first_ends
 from operations.simulation.bus import SimulatedBus
 from operations.simulation.cluster import WORLD, SimulatedCluster
 from operations.simulation.loop import SimulationLoop
@@ -134,13 +135,21 @@ class World:
             self.loop.call_later(delay, process.start, context=WORLD)
         try:
             async with asyncio.timeout(SEASON_S_MAX):
-                await self._done.wait()
+                await run_until_first_ends(self._until_done(), self._until_unexpected())
         except TimeoutError:
             raise NotAtRest(f"the season did not end in {SEASON_S_MAX:.0f} s") from None
+        if self._ends.unexpected.is_set():
+            return  # The rest would show its consequences only.
         self._faults.clear()
         for process in self.processes:
             process.heal()
         await self._rest()
+
+    async def _until_done(self) -> None:
+        await self._done.wait()
+
+    async def _until_unexpected(self) -> None:
+        await self._ends.unexpected.wait()
 
     async def _rest(self) -> None:
         began, quiet_since, before = self.loop.time(), self.loop.time(), -1
