@@ -87,7 +87,7 @@ def test_a_planted_bug_is_found() -> None:
     """The order of the seeds is that of the command; the other bugs are found by --planted."""
     patch = planted.patches()["order_id_at_random"]
 
-    assert planted.find(patch, range(1, 11), 2, 3, 10) is not None
+    assert planted.find(patch, range(1, 21), 2, 3, 50) is not None
 
 
 def test_a_patch_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
