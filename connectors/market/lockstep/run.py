@@ -147,7 +147,7 @@ async def serve_lockstep(node: Node, options: LockstepOptions) -> None:
     left_out = options.features.left_out_text(replay.bar_s)
     node.details |= {"assumption": assumption} | ({"indicators": left_out} if left_out else {})
     if left_out:
-        node.log.warning(left_out)
+        node.log.info(left_out)
     node.details |= {"simulated": True, "products": ", ".join(replay.product_ids)}
     node.log.info("replay", agents=list(options.agents), start=str(replay.as_of(0)), **source)
     publisher = LockstepPublisher(node, replay, options.agents, options.timeouts, options.context)
