@@ -14,6 +14,8 @@ from routers.prompt_text import CONTEXT
 
 LATE_STATES = 4
 """How many later states to try: a router may read the roster a little after it was written."""
+OTHER_RULES_MAX = 32
+"""Then states with other rules are tried: hosts have clocks of their own, so times can mislead."""
 
 State = tuple[dict[str, ToolOffered], Rules | None]
 
@@ -67,6 +69,18 @@ class RosterHistory:
         yield self._states[at]
         yield from self._states[at + 1 : at + 1 + LATE_STATES]
         yield from reversed(self._states[max(0, at - LATE_STATES) : at])
+        near = self._states[max(0, at - LATE_STATES) : at + 1 + LATE_STATES]
+        yield from self._with_other_rules(at, [rules for _, rules in near])
+
+    def _with_other_rules(self, at: int, tried: list[Rules | None]) -> Iterator[State]:
+        """A state for each further rules, the nearest first; at most `OTHER_RULES_MAX`."""
+        numbers = sorted(range(len(self._states)), key=lambda n: (abs(n - at), n))
+        most = len(tried) + OTHER_RULES_MAX
+        for number in numbers:
+            state = self._states[number]
+            if state[1] not in tried and len(tried) < most:
+                tried.append(state[1])
+                yield state
 
     def first_offers(self, tools: frozenset[str]) -> dict[str, ToolOffered]:
         """The oldest known offers that include all of these tools, or none."""
