@@ -1,5 +1,6 @@
 """Fixtures for every test: settings with a unique topic prefix, a bus to a real Kafka."""
 
+import logging
 import os
 
 # NumPy reads it when it is loaded; several threads per worker cost three times the processor.
@@ -87,8 +88,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def fresh_logs() -> Iterator[None]:
     """Reset the log configuration after each test."""
+    root = logging.getLogger()
+    level = root.level
     yield
     structlog.reset_defaults()
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ def fetch(
     Only days that the cache lacks are asked for, so a fetch that was stopped continues. Candles
     that the venue does not have are gaps, and are named.
 
-    Example: arena candles fetch --venue coinbase --products BTC-USD --from 2026-01-01
+    Example: arena candles fetch --venue coinbase --from 2026-01-01 BTC-USD
     """
     from arena.progress_bars import draw_progress
     from connectors.candles.fetch import FetchOptions, fetch_candles

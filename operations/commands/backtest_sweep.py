@@ -98,7 +98,7 @@ def backtest_sweep(
     candidates. With --train and --test every window chooses the best candidate, and the next one
     measures it.
 
-    Example: arena backtest sweep examples/backtest.toml --set risk.max_symbol_exposure_pct=5,10,20
+    Example: arena backtest sweep mine.toml --set competition.every=1h,4h,1d
     """
     require_writable(json_file, "--json")
     load_env_beside(spec)

@@ -59,7 +59,7 @@ def finish_contest(
     steps: NumberedSteps,
     json_file: Path | None,
     *,
-    export: Callable[[RunSetup, Progress], Manifest] = export_run,
+    export: Callable[[RunSetup, Progress], Manifest] | None = None,
     more: Mapping[str, JsonValue] | None = None,
 ) -> None:
     """Export the records, write and print the report; only the broker still runs.
@@ -70,14 +70,14 @@ def finish_contest(
         ending: How it ended.
         steps: Shows the steps.
         json_file: The file of `--json`; None for none.
-        export: Exports the records.
+        export: Exports the records; None for an export from the broker.
         more: Keys that are added to the document.
 
     Raises:
         ArenaError: The records or the report could not be written.
     """
     print(flush=True)
-    manifest = export(setup, steps.show)
+    manifest = (export or export_run)(setup, steps.show)
     document = contest_document(setup, progress, ending, manifest) | dict(more or {})
     write_contest_document(document, json_file)
     steps.show(Step(REPORT, "computing the verdict"))
