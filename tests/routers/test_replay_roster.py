@@ -7,7 +7,7 @@ from arena.bus.base import Record
 from arena.messages import Message, Rules, ToolOffered
 from arena.wire import encode
 from routers.replay_roster import LATE_STATES, OTHER_RULES_MAX, RosterHistory
-from  import WALL
+from tests.routers.builders import WALL
 
 
 def rules(fee_bps: int, after_s: float) -> Rules:
