@@ -233,7 +233,7 @@ async def test_long_ban_ends_the_fetch(tmp_path: Path) -> None:
     """It says until when the venue must not be asked, and the next fetch does not ask either."""
     async with exchange("coinbase", days=1.5, history_days=0.1) as server:
         options = options_of(server, "coinbase", tmp_path, days=1)
-        await inject_fault(server, "rest_429", seconds=0.2, retry_after=3_000)
+        await inject_fault(server, "rest_429", seconds=5.0, retry_after=3_000)
         for _ in range(2):
             with pytest.raises(DependencyMissing, match="asks for no requests before"):
                 await fetch(options, factor=1.0)
