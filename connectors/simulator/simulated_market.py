@@ -235,7 +235,7 @@ class SimulatedMarket:
             self.now_s += self.step_s
 
     def hide_from(self, at_s: int) -> None:
-        """End the prices of all products at a venue time in Unix seconds, if they go on so long."""
+        """Hide the prices of all products from a venue time in Unix seconds on."""
         for state in self.products.values():
             state.price_path = HiddenFuture(state.price_path, at_s)
 

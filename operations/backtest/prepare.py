@@ -6,6 +6,7 @@ Reads keys and prices from the environment and the home, as `arena compete run` 
 import os
 from datetime import UTC, datetime
 
+from arena.errors import UsageError
 from arena.model_prices import load_prices
 from arena.runs import MEMORY
 from arena.settings import Settings
@@ -61,6 +62,7 @@ def prepare(contest: Contest, setup: RunSetup, *, books: bool = False) -> Backte
     Raises:
         UsageError: A key is missing, a price is unknown, or a command refuses its options.
     """
+    _require_no_server(contest.spec)
     require_keys(contest.spec, os.environ)
     require_prices(contest.spec, load_prices())
     spec = contest.spec
@@ -80,6 +82,24 @@ def prepare(contest: Contest, setup: RunSetup, *, books: bool = False) -> Backte
     )
     left_out = LEFT_OUT | (OPTIONAL - _needed(spec, books=books))
     return Backtest(members_of(processes, left_out=left_out), setup.settings, start=START)
+
+
+def _require_no_server(spec: ArenaSpec) -> None:
+    """Require that every model answers without a server or a thread: time does not pass for them.
+
+    Raises:
+        UsageError: A chat node has such a model, and its replies are not replayed.
+    """
+    contest = spec.competition
+    if contest is not None and contest.replies == "replay":
+        return
+    asked = [node.name for node in spec.chat_nodes if not node.scripted]
+    if asked:
+        raise UsageError(
+            f"a backtest cannot ask the models of {', '.join(asked)}",
+            remedy='run the contest once with `arena compete run` and replies = "record", then '
+            'this command with replies = "replay"',
+        )
 
 
 def _needed(spec: ArenaSpec, *, books: bool) -> frozenset[str]:

@@ -45,12 +45,20 @@ from operations.commands.backtest_flags import (
     Start,
     specification,
 )
-from operations.commands.compete import PromptsFlag
 from operations.commands.compete_end import finish_contest
 from operations.commands.compete_health import ContestHealth
 from operations.commands.compete_monitor import ContestEnd, EndReason
 from operations.commands.compete_progress import ContestProgress
 from operations.commands.compete_start import Contest, new_contest, split_arguments
+from operations.commands.contest_flags import (
+    CurrencyFlag,
+    JsonFile,
+    PricesFlag,
+    PromptsFlag,
+    SetFlag,
+    SnapshotsFlag,
+    SpecFiles,
+)
 from operations.commands.env_setup import load_env_beside
 from operations.commands.live_line import LiveLine
 from operations.commands.messages_text import file_lines, fills_lines, models_text, prices_text
@@ -75,25 +83,12 @@ LOOK_EVERY = 256
 
 @with_spec_risk_flags
 def backtest(
-    spec: Annotated[
-        list[Path] | None, typer.Argument(metavar="[SPEC]", help="TOML file of the contest.")
-    ] = None,
-    prices: Annotated[
-        list[Path] | None,
-        typer.Option("--prices", help="Candle files or their folder, in place of SPEC's prices."),
-    ] = None,
-    snapshots: Annotated[
-        int | None, typer.Option("--snapshots", help="Number of decisions per agent.", min=1)
-    ] = None,
-    currency: Annotated[
-        str | None,
-        typer.Option("--currency", help="Currency of the accounts and of the products' prices."),
-    ] = None,
+    spec: SpecFiles = None,
+    prices: PricesFlag = None,
+    snapshots: SnapshotsFlag = None,
+    currency: CurrencyFlag = None,
     prompts: PromptsFlag = None,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Set a key of SPEC; repeatable."),
-    ] = None,
+    sets: SetFlag = None,
     pair: Pairs = None,
     start: Start = None,
     end: End = None,
@@ -101,10 +96,7 @@ def backtest(
     fee_rate: FeeRate = None,
     llm_calls_per_day: CallsPerDay = None,
     books: Annotated[bool, typer.Option("--books", help="Also keep the books, in SQLite.")] = False,
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", help="Also write the result to FILE as JSON.", metavar="FILE"),
-    ] = None,
+    json_file: JsonFile = None,
     plugins: FolderFlag = None,
     allow_plugins: AllowFlag = False,
     *,

@@ -25,6 +25,12 @@ from operations.backtest.cut_data import CutRun, play_cut
 from operations.backtest.lookahead import Leak, find_leak, sampled
 from operations.backtest.point import Point
 from operations.commands.compete_progress import duration_text
+from operations.commands.contest_flags import (
+    JsonFile,
+    PricesFlag,
+    SetFlag,
+    SpecFile,
+)
 from operations.commands.env_setup import load_env_beside
 from operations.commands.live_line import LiveLine
 from operations.specs.set_values import single_values
@@ -35,7 +41,7 @@ SNAPSHOTS = 300
 
 
 def backtest_lookahead(
-    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="TOML file of the contest.")],
+    spec: SpecFile,
     samples: Annotated[
         int, typer.Option("--samples", min=1, max=1_000, help="Times at which the data end.")
     ] = SAMPLES,
@@ -43,19 +49,10 @@ def backtest_lookahead(
         int | None,
         typer.Option("--snapshots", min=2, help="Snapshots that are checked. [all, at most 300]"),
     ] = None,
-    prices: Annotated[
-        list[Path] | None,
-        typer.Option("--prices", help="Candle files or their folder, in place of SPEC's prices."),
-    ] = None,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Set a key of SPEC; repeatable."),
-    ] = None,
+    prices: PricesFlag = None,
+    sets: SetFlag = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the sampled times.")] = 1,
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", help="Also write the result to FILE as JSON.", metavar="FILE"),
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Check that nothing in a backtest looks ahead: prompts, indicators, context, decisions.
 

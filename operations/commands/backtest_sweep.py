@@ -37,6 +37,12 @@ from operations.backtest.window_lengths import windows_of
 from operations.commands.aligned_lines import aligned_lines
 from operations.commands.compete_progress import duration_text
 from operations.commands.compete_start import new_contest
+from operations.commands.contest_flags import (
+    JsonFile,
+    PricesFlag,
+    SnapshotsFlag,
+    SpecFile,
+)
 from operations.commands.env_setup import load_env_beside
 from operations.commands.live_line import LiveLine
 from operations.specs.set_values import grid_of, label_of
@@ -61,7 +67,7 @@ Step = Annotated[
 
 
 def backtest_sweep(
-    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="TOML file of the contest.")],
+    spec: SpecFile,
     sets: Annotated[
         list[str],
         typer.Option(
@@ -70,13 +76,8 @@ def backtest_sweep(
             help="Values of a key of SPEC; several flags make a grid.",
         ),
     ],
-    prices: Annotated[
-        list[Path] | None,
-        typer.Option("--prices", help="Candle files or their folder, in place of SPEC's prices."),
-    ] = None,
-    snapshots: Annotated[
-        int | None, typer.Option("--snapshots", help="Number of decisions per agent.", min=1)
-    ] = None,
+    prices: PricesFlag = None,
+    snapshots: SnapshotsFlag = None,
     train: Train = None,
     test: Test = None,
     step: Step = None,
@@ -87,10 +88,7 @@ def backtest_sweep(
         int | None,
         typer.Option("--jobs", min=1, max=256, help="Points at once. [one per processor]"),
     ] = None,
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", help="Also write the result to FILE as JSON.", metavar="FILE"),
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Run a contest at every point of a grid, and judge all points together.
 

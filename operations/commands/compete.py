@@ -24,7 +24,6 @@ import typer
 from arena.atomic_files import require_writable
 from arena.bus.kafka import KafkaBus
 from arena.errors import EXIT_NO, UsageError
-from arena.messages import PromptMode
 from arena.model_prices import load_prices
 from arena.plugin_options import AllowFlag, FolderFlag, plugin_choice
 from arena.pricefiles.facts import PriceFacts
@@ -42,6 +41,14 @@ from operations.commands.compete_start import (
     record_not_started,
     resume_contest,
     split_arguments,
+)
+from operations.commands.contest_flags import (
+    CurrencyFlag,
+    JsonFile,
+    PricesFlag,
+    PromptsFlag,
+    SnapshotsFlag,
+    SpecFiles,
 )
 from operations.commands.env_setup import load_env_beside
 from operations.commands.live_line import LiveLine
@@ -81,17 +88,9 @@ PROCESSES = "processes"
 STEPS = ("Apache Kafka", "broker", PROCESSES, "records", "report")
 
 
-PromptsFlag = Annotated[
-    PromptMode | None,
-    typer.Option("--prompts", help="coached: texts may be changed, feedback sent. [frozen]"),
-]
-
-
 @with_spec_risk_flags
 def compete_run(
-    spec: Annotated[
-        list[Path] | None, typer.Argument(metavar="[SPEC]", help="TOML file of the contest.")
-    ] = None,
+    spec: SpecFiles = None,
     seconds: Annotated[
         float | None,
         typer.Option("--seconds", help="Stop after N seconds; continue with --resume.", min=1),
@@ -99,22 +98,11 @@ def compete_run(
     resume: Annotated[
         str | None, typer.Option("--resume", help="Continue this run.", metavar="RUN")
     ] = None,
-    prices: Annotated[
-        list[Path] | None,
-        typer.Option("--prices", help="Candle files or their folder, in place of SPEC's prices."),
-    ] = None,
-    snapshots: Annotated[
-        int | None, typer.Option("--snapshots", help="Number of decisions per agent.", min=1)
-    ] = None,
-    currency: Annotated[
-        str | None,
-        typer.Option("--currency", help="Currency of the accounts and of the products' prices."),
-    ] = None,
+    prices: PricesFlag = None,
+    snapshots: SnapshotsFlag = None,
+    currency: CurrencyFlag = None,
     prompts: PromptsFlag = None,
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", help="Also write the result to FILE as JSON.", metavar="FILE"),
-    ] = None,
+    json_file: JsonFile = None,
     dashboard: Annotated[
         bool, typer.Option("--dashboard", help="Show the dashboard during the contest; q stops.")
     ] = False,

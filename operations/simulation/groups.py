@@ -2,7 +2,7 @@
 
 A rebalance goes as in Kafka: every member gives up its partitions when it notices, and gets new
 ones when all have noticed. A member that does not answer for the session's time is removed; if it
-only was frozen or cut off, it goes on reading its old partitions until it notices, and then joins
+only was frozen or cut off, it continues to read its old partitions until it notices, and then joins
 again as the youngest. Its commits are refused meanwhile. The oldest members get partitions first.
 """
 

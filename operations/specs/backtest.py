@@ -80,7 +80,7 @@ def _snapshots_until(market: Mapping[str, Any], arena: Mapping[str, Any]) -> int
     snapshots = (end - start).total_seconds() // float(arena.get("interval_s", INTERVAL_S))
     if snapshots < 1:
         raise UsageError(
-            f"from {ends['start']} to {ends['end']} there is no snapshot",
+            f"the time from {ends['start']} to {ends['end']} has no snapshot",
             remedy="choose a later end, or a shorter [arena] interval_s",
         )
     return int(snapshots)

@@ -56,7 +56,7 @@ def hourly_closes(minutes: Sequence[Bar], bar_s: int = MINUTE_S) -> dict[int, fl
 
     Args:
         minutes: Closed minutes, oldest first; or longer bars.
-        bar_s: Length of the bars in seconds; there are no hours in days.
+        bar_s: Length of the bars in seconds; bars of days give no hourly returns.
     """
     if bar_s > HOUR_S:
         return {}

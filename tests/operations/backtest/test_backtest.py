@@ -123,6 +123,16 @@ def test_an_arena_without_a_contest_needs_a_length(tmp_path: Path) -> None:
     assert document(tmp_path, LIVELY, "--snapshots", "5")["turns"] == 5
 
 
+def test_a_model_on_a_server_is_refused(tmp_path: Path) -> None:
+    """Virtual time does not pass for a server; recorded replies need none."""
+    spec = SPEC.replace('"scripted"', '"gpt-5-nano"\nbase_url = "http://127.0.0.1:1/v1"')
+    refused = backtest(tmp_path, spec)
+    assert refused.returncode == 2
+    assert "a backtest cannot ask the models of rules" in refused.stderr
+    assert 'replies = "replay"' in refused.stderr
+    assert not list((tmp_path / "runs").glob("*"))
+
+
 def test_a_live_market_is_refused(tmp_path: Path) -> None:
     """A live market has no past; candle files replace it."""
     live = LIVELY.replace('source = "exchange"\nspeed = 60', 'source = "live"')

@@ -53,7 +53,7 @@ def test_seeded_prices_end_where_a_flag_says() -> None:
     found = parse_toml(backtest_toml(text), "test")
     assert found["competition"]["snapshots"] == 48
     assert "end" not in found["market"]
-    with pytest.raises(UsageError, match="there is no snapshot"):
+    with pytest.raises(UsageError, match="has no snapshot"):
         backtest_toml(text.replace("2025-01-03", "2025-01-01"))
     with pytest.raises(UsageError, match="are not two times"):
         backtest_toml(text.replace("2025-01-03", "soon"))
