@@ -42,14 +42,18 @@ class RecordedReply(BaseModel):
     call: LlmCall
     reply: ChatReply
 
-    def answer(self, request: ChatRequest, node: str, now: datetime) -> "RecordedReply":
+    def answer(
+        self, request: ChatRequest, node: str, now: datetime, *, mode: Mode = "record"
+    ) -> "RecordedReply":
         """The same answer for another request with the same hash.
 
         Latency, attempts, tokens and cost are those of the recorded call. The answer is marked as
-        replayed, unless it was recorded for this very request: then the node crashed between
-        writing the file and the topics.
+        replayed, unless this run recorded it for this very request: then the node crashed between
+        writing the file and the topics. In the mode "replay" no run records, whatever the clocks
+        say: that of a backtest is not the machine's.
         """
-        replayed = self.call.replayed or self.call.started_at < request.issued_at
+        earlier = mode == "replay" or self.call.started_at < request.issued_at
+        replayed = self.call.replayed or earlier
         fields = {
             "call_id": request.call_id,
             "agent": request.agent,

@@ -117,7 +117,8 @@ class RequestHandler:
             await self._node.bus.append(request.reply_to, reply, partition=0)
             return
         if (recorded := self._recorded_reply(request)) is not None:
-            again = recorded.answer(request, self._node.name, now)
+            mode = "record" if self._recordings is None else self._recordings.mode
+            again = recorded.answer(request, self._node.name, now, mode=mode)
             self._node.counters["replayed"] += 1
             stated = {"cutoff": self._cutoff or again.call.cutoff}
             await self._send(request, again.call.model_copy(update=stated), again.reply)

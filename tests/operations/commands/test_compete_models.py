@@ -1,5 +1,6 @@
 """Contests with models that cost money: the budget, and recorded replies."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from arena.settings import Settings
-from tests.operations.commands.cli import ROOT
+from tests.operations.commands.cli import ROOT, arena
 from tests.operations.commands.contests import DEADLINE_S, Contests
 
 SNAPSHOTS = 6
@@ -60,7 +61,7 @@ def port_of(model: "subprocess.Popen[str]") -> str:
 def test_recorded_replies_are_replayed_without_the_model(
     settings: Settings, tmp_path: Path, model: "subprocess.Popen[str]"
 ) -> None:
-    """The contest runs again without the model and its key, to the same accounts."""
+    """The contest runs again without the model and its key, also as a backtest: same accounts."""
     spec = tmp_path / "models.toml"
     contests = Contests(settings, spec)
     text = SPEC.format(port=port_of(model), snapshots=SNAPSHOTS, repeats=2)
@@ -77,6 +78,15 @@ def test_recorded_replies_are_replayed_without_the_model(
     assert (replayed["tokens"], replayed["cost_usd"]) == (0, "0")
     assert replayed["replies_replayed"] >= 2 * SNAPSHOTS
     assert replayed["account_digest"] == recorded["account_digest"]
+
+    file = tmp_path / "backtest.json"
+    words = ("backtest", str(spec), "--json", str(file))
+    ended = arena(settings, *words)
+    assert ended.returncode == 0, ended.stderr
+    tested = json.loads(file.read_text())
+    assert tested["account_digest"] == recorded["account_digest"]
+    assert tested["replies_replayed"] == replayed["replies_replayed"]
+    assert (tested["tokens"], tested["cost_usd"]) == (0, "0")
 
 
 @pytest.mark.timeout(200)
