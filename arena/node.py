@@ -29,6 +29,7 @@ from arena.error_causes import append_failed
 from arena.errors import EXIT_INTERRUPTED, ArenaError, Malformed
 from arena.liveness import RECORDS_LOST
 from arena.messages import Heartbeat, Message
+from arena.outside import Outside
 from arena.prefix import prefix_text
 from arena.process_kinds import KIND_OF_COMMAND, SUPERVISOR
 from arena.settings import Settings
@@ -62,6 +63,7 @@ class Node:
         clock: The process's time: time stamps, ages, waits and time-outs.
         random: The process's randomness, for jitter and for names that must be unique.
         threads: Runs blocking work.
+        outside: Where work takes real time, if the clock is virtual; else None.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Node:
         *,
         rng: random.Random | None = None,
         threads: Threads | None = None,
+        outside: Outside | None = None,
         pid: int | None = None,
         host: str = "",
         read_only: bool = False,
@@ -88,6 +91,7 @@ class Node:
             clock: The clock.
             rng: Randomness; None for a new source that differs in every process.
             threads: Runs blocking work; None for threads of this process.
+            outside: Where work takes real time; None if the clock is the machine's.
             pid: The process id in its unique id; None for that of this process.
             host: The host in its unique id; "" for this host.
             read_only: True if it may write nothing, because the arena has ended.
@@ -99,6 +103,7 @@ class Node:
         self.clock = clock
         self.random = rng or random.Random()
         self.threads: Threads = threads or WorkerThreads()
+        self.outside = outside
         self.log = logs.get(kind)
         self.counters: Counter[str] = Counter()
         self.gauges: dict[str, float] = {}

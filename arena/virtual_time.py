@@ -1,16 +1,23 @@
 """An event loop whose time jumps to the next timer: hours of waiting take no time.
 
 All coroutines of the loop share one time. When none of them can continue, time moves to the
-earliest timer. A loop in which nothing can ever continue is an error instead of a hang. Sockets,
-child processes and threads do not work on such a loop: they need real time.
+earliest timer. A loop in which nothing can ever continue is an error instead of a hang.
+
+Sockets, child processes and threads need real time, and do not work on such a loop by themselves.
+`arena.outside` runs them beside it: within `standing_still` time does not move, and the loop waits
+for real until another thread calls it.
 """
 
 import asyncio
 import selectors
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from arena.errors import ArenaError
+
+LOOK_EVERY_S = 0.1
+"""While the loop waits for real, it looks so often whether it shall stop."""
 
 
 class Deadlock(ArenaError):
@@ -18,15 +25,23 @@ class Deadlock(ArenaError):
 
 
 class _JumpingSelector(selectors.SelectSelector):
-    """Moves the loop's time forward instead of waiting."""
+    """Moves the loop's time forward instead of waiting.
+
+    Attributes:
+        elapsed_s: Virtual time since the start.
+        outside: Pieces of work that take real time; while there are any, `elapsed_s` stays.
+    """
 
     def __init__(self, on_round: Callable[[], None]) -> None:
         super().__init__()
         self.elapsed_s = 0.0
+        self.outside = 0
         self._on_round = on_round
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         self._on_round()
+        if self.outside and timeout != 0:
+            return super().select(LOOK_EVERY_S)
         if timeout is None:
             raise Deadlock(f"all tasks wait for each other after {self.elapsed_s:g} s")
         self.elapsed_s += max(0.0, timeout)
@@ -51,6 +66,15 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Seconds of virtual time since the start."""
         return self._selector_of_time.elapsed_s
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Within the block time does not move: the loop waits for calls of other threads."""
+        self._selector_of_time.outside += 1
+        try:
+            yield
+        finally:
+            self._selector_of_time.outside -= 1
 
 
 class VirtualClock:

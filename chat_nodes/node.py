@@ -24,6 +24,7 @@ from chat_nodes.earlier_requests import read_answered_requests, reply_to_error
 from chat_nodes.model import Model
 from chat_nodes.name_conflict import refuse_other_model
 from chat_nodes.offsets import LowWaterMark
+from chat_nodes.outside_model import outside_of
 from chat_nodes.per_agent_queue import AgentQueues, Job
 from chat_nodes.recordings import Recordings
 from chat_nodes.request_handler import CallLimits, RequestHandler
@@ -90,6 +91,7 @@ class ChatNode:
             self._call_index,
             recordings,
             cutoff=settings.cutoff,
+            outside=outside_of(model),
         )
         self._queues = AgentQueues(settings.max_workers, self._work, node.clock)
         self._low_water: dict[tuple[str, int], LowWaterMark] = defaultdict(LowWaterMark)

@@ -6,6 +6,7 @@ from arena.model_prices import PriceList
 from arena.node import Node
 from chat_nodes.model import Model
 from chat_nodes.node import ChatNodeSettings, serve_model
+from chat_nodes.outside_model import model_of
 from chat_nodes.recordings import Recordings
 
 
@@ -37,4 +38,5 @@ async def serve(node: Node, options: ChatNodeOptions) -> None:
     elif options.key_sent is not None:
         variable, host = options.key_sent
         node.log.info("sends the key", variable=variable, host=host)
-    await serve_model(node, options.model, options.settings, options.recordings, options.prices)
+    model = model_of(node, options.model)
+    await serve_model(node, model, options.settings, options.recordings, options.prices)

@@ -43,16 +43,16 @@ class RecordedReply(BaseModel):
     reply: ChatReply
 
     def answer(
-        self, request: ChatRequest, node: str, now: datetime, *, mode: Mode = "record"
+        self, request: ChatRequest, node: str, now: datetime, *, is_earlier: bool = False
     ) -> "RecordedReply":
         """The same answer for another request with the same hash.
 
         Latency, attempts, tokens and cost are those of the recorded call. The answer is marked as
         replayed, unless this run recorded it for this very request: then the node crashed between
-        writing the file and the topics. In the mode "replay" no run records, whatever the clocks
-        say: that of a backtest is not the machine's.
+        writing the file and the topics. The clocks tell; `is_earlier` says it in a replay, which
+        records nothing, and in a backtest, whose clock is not the machine's.
         """
-        earlier = mode == "replay" or self.call.started_at < request.issued_at
+        earlier = is_earlier or self.call.started_at < request.issued_at
         replayed = self.call.replayed or earlier
         fields = {
             "call_id": request.call_id,

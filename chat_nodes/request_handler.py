@@ -16,6 +16,7 @@ from arena.heartbeat_details import RETRIES, as_detail
 from arena.messages import CallOutcome, Cause, ChatReply, ChatRequest, LlmCall, Usage
 from arena.model_prices import PriceList
 from arena.node import Node
+from arena.outside import Outside
 from chat_nodes.budget import DailyBudget
 from chat_nodes.call_index import CallIndex
 from chat_nodes.call_records import (
@@ -66,6 +67,8 @@ class RequestHandler:
         call_index: Index of the calls that are in the log.
         recordings: File of recorded replies; None if every request calls the model.
         cutoff: Last month of the model's training data, if the operator states it; else "".
+        outside: Where the model's calls run, if virtual time stands still for them. Then only the
+            time-out of an attempt limits it, and not the deadline, which comes no nearer.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class RequestHandler:
         call_index: CallIndex,
         recordings: Recordings | None = None,
         cutoff: str = "",
+        outside: Outside | None = None,
     ) -> None:
         """Look up the model's price; `handle` makes the first call."""
         self._node = node
@@ -88,6 +92,8 @@ class RequestHandler:
         self._call_index = call_index
         self._recordings = recordings
         self._cutoff = cutoff
+        self._outside = outside
+        self._timer = node.clock if outside is None else outside.clock
         self._failures = CallFailures(node)
         self._waits = RetryWaits()
         self._log_partition: int | None = None
@@ -117,13 +123,14 @@ class RequestHandler:
             await self._node.bus.append(request.reply_to, reply, partition=0)
             return
         if (recorded := self._recorded_reply(request)) is not None:
-            mode = "record" if self._recordings is None else self._recordings.mode
-            again = recorded.answer(request, self._node.name, now, mode=mode)
+            again = recorded.answer(
+                request, self._node.name, now, is_earlier=self._is_of_earlier_run
+            )
             self._node.counters["replayed"] += 1
             stated = {"cutoff": self._cutoff or again.call.cutoff}
             await self._send(request, again.call.model_copy(update=stated), again.reply)
             return
-        call = CallInProgress(request, now, clock.monotonic())
+        call = CallInProgress(request, now, self._timer.monotonic())
         try:
             decoded = await self._decode_or_refuse(call)
         except asyncio.CancelledError:
@@ -166,7 +173,9 @@ class RequestHandler:
         adaptations = 0
         while True:
             call.attempts += 1
-            timeout_s = min(limits.timeout_s, self._remaining_s(call))
+            timeout_s = limits.timeout_s
+            if self._outside is None:
+                timeout_s = min(timeout_s, self._remaining_s(call))
             result = await self._complete(call.request, timeout_s)
             call.sent, call.body = result.sent, result.body
             if isinstance(result, RawReply):
@@ -200,7 +209,10 @@ class RequestHandler:
         self._waits.begin(call_id, failed.cause, clock.now() + timedelta(seconds=delay_s))
         try:
             details[RETRIES] = as_detail(self._waits.report())
-            await clock.sleep(delay_s)
+            if self._outside is None:
+                await clock.sleep(delay_s)
+            else:
+                await self._outside.run(lambda: self._timer.sleep(delay_s))
         finally:
             self._waits.end(call_id)
             details[RETRIES] = as_detail(self._waits.report())
@@ -227,13 +239,15 @@ class RequestHandler:
     def _remaining_s(self, call: CallInProgress) -> float:
         """Seconds to the deadline, by the monotonic clock since the call began."""
         total_s = (call.request.deadline_at - call.started_at).total_seconds()
-        return total_s - (self._node.clock.monotonic() - call.started_s)
+        if self._outside is not None:
+            return total_s
+        return total_s - (self._timer.monotonic() - call.started_s)
 
     async def _publish(self, call: CallInProgress, decoded: Decoded) -> None:
         """Log the call and send the reply; both are acked when this returns."""
         node, request = self._node, call.request
         ended_at = node.clock.now()
-        latency_ms = round((node.clock.monotonic() - call.started_s) * 1000, 3)
+        latency_ms = round((self._timer.monotonic() - call.started_s) * 1000, 3)
         usage = call_usage(call, decoded, price=self._price, scripted=self._model.scripted)
         self._count(decoded.outcome, usage)
         tokens = usage.prompt_tokens + usage.completion_tokens
@@ -266,6 +280,16 @@ class RequestHandler:
             duration_ms=latency_ms,
             **({"tokens": tokens, "tokens_are": ESTIMATED} if usage.estimated else {}),
         )
+
+    @property
+    def _is_of_earlier_run(self) -> bool:
+        """True if a recorded reply cannot be of this run: in a replay, and on virtual time.
+
+        The process of a backtest is never started again, and its clock is not the machine's.
+        """
+        recordings = self._recordings
+        replays = recordings is not None and recordings.mode == "replay"
+        return replays or self._node.outside is not None
 
     def _recorded_reply(self, request: ChatRequest) -> RecordedReply | None:
         """The recorded reply to a request; None if there is none to answer with."""

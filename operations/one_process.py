@@ -20,6 +20,7 @@ from arena.bus.memory import MemoryBus, MemoryCluster, milliseconds_of
 from arena.clock import Clock
 from arena.errors import ArenaError
 from arena.node import Node, Serve, serve_node
+from arena.outside import Outside
 from arena.process_kinds import KINDS, ProcessKind
 from arena.settings import Settings
 from arena.threads import InlineThreads, Threads
@@ -82,6 +83,7 @@ async def run_members(
     clock: Clock,
     threads: Threads | None = None,
     *,
+    outside: Outside | None = None,
     seed: int = 0,
 ) -> None:
     """Run members in this loop until the first of them ends; then stop the others.
@@ -94,6 +96,7 @@ async def run_members(
         open_bus: Returns the bus of a member, not started.
         clock: The clock of all members.
         threads: Runs blocking work; None for threads of this process.
+        outside: Where work takes real time, if the clock is virtual.
         seed: Seed of the members' randomness.
 
     Raises:
@@ -110,6 +113,7 @@ async def run_members(
             clock,
             rng=Random(f"{seed} {member.kind} {member.name}"),
             threads=threads,
+            outside=outside,
             pid=number,
             host=HOST,
         )

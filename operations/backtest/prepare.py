@@ -12,6 +12,7 @@ from arena.runs import MEMORY
 from arena.settings import Settings
 from operations.backtest.compose import LEFT_OUT, OPTIONAL, members_of
 from operations.backtest.run import Backtest
+from operations.backtest.watch import asked_nodes
 from operations.commands.compete_start import Contest
 from operations.commands.supervised_run import RunSetup, planned_processes
 from operations.localbroker.broker_spec import BrokerHandle
@@ -51,18 +52,22 @@ def setup_of(contest: Contest, settings: Settings) -> RunSetup:
     )
 
 
-def prepare(contest: Contest, setup: RunSetup, *, books: bool = False) -> Backtest:
+def prepare(
+    contest: Contest, setup: RunSetup, *, books: bool = False, asks_models: bool = False
+) -> Backtest:
     """The backtest of a contest, at its first snapshot; the caller closes it.
 
     Args:
         contest: The contest.
         setup: Its setup.
         books: Also keep the books.
+        asks_models: Models on servers and local models may be asked; else they are refused.
 
     Raises:
         UsageError: A key is missing, a price is unknown, or a command refuses its options.
     """
-    _require_no_server(contest.spec)
+    if not asks_models:
+        _require_no_server(contest.spec)
     require_keys(contest.spec, os.environ)
     require_prices(contest.spec, load_prices())
     spec = contest.spec
@@ -85,20 +90,16 @@ def prepare(contest: Contest, setup: RunSetup, *, books: bool = False) -> Backte
 
 
 def _require_no_server(spec: ArenaSpec) -> None:
-    """Require that every model answers without a server or a thread: time does not pass for them.
+    """Require that every model answers without a server.
 
     Raises:
-        UsageError: A chat node has such a model, and its replies are not replayed.
+        UsageError: A chat node has a model that must be asked.
     """
-    contest = spec.competition
-    if contest is not None and contest.replies == "replay":
-        return
-    asked = [node.name for node in spec.chat_nodes if not node.scripted]
-    if asked:
+    if asked := asked_nodes(spec):
         raise UsageError(
-            f"a backtest cannot ask the models of {', '.join(asked)}",
-            remedy='run the contest once with `arena compete run` and replies = "record", then '
-            'this command with replies = "replay"',
+            f"this command plays the contest many times, and does not ask {', '.join(asked)}",
+            remedy='run `arena backtest` once with replies = "record", then this command with '
+            'replies = "replay"',
         )
 
 

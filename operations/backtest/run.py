@@ -1,6 +1,7 @@
 """Plays the members of a backtest on virtual time, and exports what they wrote.
 
-Everything runs in one thread: a run depends only on its members, their settings and the seed.
+Everything but calls of models outside runs in one thread: a run depends only on its members, their
+settings, the seed and the models' answers.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from arena import topics
 from arena.bus.base import Bus
 from arena.bus.memory import MemoryBus, MemoryCluster, milliseconds_of
 from arena.exports import Manifest, export_topics
+from arena.outside import OutsideThread
 from arena.progress import Progress, no_progress
 from arena.settings import Settings
 from arena.threads import InlineThreads
@@ -59,6 +61,7 @@ class Backtest:
         loop = VirtualTimeLoop(self._between)
         self._clock = VirtualClock(loop, self.start)
         self._threads = InlineThreads()
+        self._outside = OutsideThread(loop)
         self.cluster = MemoryCluster(milliseconds_of(self._clock))
         self._runner = asyncio.Runner(loop_factory=lambda: loop)
 
@@ -89,8 +92,9 @@ class Backtest:
         return self._runner.run(self._export(folder, names, progress))
 
     def close(self) -> None:
-        """Close the loop."""
+        """Close the loop, and end calls of models."""
         self._runner.close()
+        self._outside.close()
 
     async def _play(self) -> None:
         self._main = asyncio.current_task()
@@ -101,6 +105,7 @@ class Backtest:
                 lambda _: self._bus(),
                 self._clock,
                 self._threads,
+                outside=self._outside,
                 seed=self.seed,
             )
         finally:

@@ -4,15 +4,14 @@ The code that trades is the code of a contest over Kafka: the same processes, wi
 exchange the same records over a bus in memory. Needs no broker and no port. Writes
 `<home>/runs/<time>/` as `arena compete run` does.
 
-Exit codes: 0 complete, 1 a dead agent, 2 wrong usage, 130 after Ctrl-C, 143 after SIGTERM.
+Exit codes: 0 complete, 1 a dead agent or a spent budget, 2 wrong usage, 130 after Ctrl-C, 143 after
+SIGTERM.
 """
 
 import os
 import shutil
 import sys
-import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -32,10 +31,11 @@ from arena.risk_flags import with_spec_risk_flags
 from arena.risk_settings import RiskValues
 from arena.runs import RECORDS, SPEC_FILE, RunRecord, write_run
 from arena.settings import Settings
-from operations.backtest.counts import Counts, counts_line, fold_progress
+from operations.backtest.counts import Counts
 from operations.backtest.point import Point, edit_of
 from operations.backtest.prepare import prepare, setup_of
-from operations.backtest.run import Backtest, Stopped
+from operations.backtest.run import Backtest
+from operations.backtest.watch import asked_nodes
 from operations.commands.backtest_flags import (
     CallsPerDay,
     End,
@@ -45,10 +45,14 @@ from operations.commands.backtest_flags import (
     Start,
     specification,
 )
-from operations.commands.compete_end import finish_contest
-from operations.commands.compete_health import ContestHealth
+from operations.commands.backtest_play import Ended, play
+from operations.commands.compete_end import (
+    contest_document,
+    finish_contest,
+    write_contest_document,
+)
+from operations.commands.compete_health import dead_lines
 from operations.commands.compete_monitor import ContestEnd, EndReason
-from operations.commands.compete_progress import ContestProgress
 from operations.commands.compete_start import Contest, new_contest, split_arguments
 from operations.commands.contest_flags import (
     CurrencyFlag,
@@ -60,9 +64,9 @@ from operations.commands.contest_flags import (
     SpecFiles,
 )
 from operations.commands.env_setup import load_env_beside
-from operations.commands.live_line import LiveLine
 from operations.commands.messages_text import file_lines, fills_lines, models_text, prices_text
 from operations.commands.numbered_steps import NumberedSteps
+from operations.commands.preflight import NoCheck, preflight_contest
 from operations.commands.supervised_run import (
     RunSetup,
     exit_with_code_of,
@@ -71,14 +75,12 @@ from operations.commands.supervised_run import (
 from operations.processes.stop_signals import StopSignals
 from operations.specs.arena_spec import ArenaSpec
 from operations.specs.backtest_shortcuts import Shortcuts, shortcut_values
-from operations.specs.competition import BASELINES
 from operations.specs.set_values import single_values
+from operations.supervisor.plan import require_keys
 
 PROCESSES = "processes"
 SNAPSHOTS = "snapshots"
 STEPS = (PROCESSES, SNAPSHOTS, "records", "report")
-LOOK_EVERY = 256
-"""Rounds of the loop between two looks at the clock of the machine."""
 
 
 @with_spec_risk_flags
@@ -97,6 +99,7 @@ def backtest(
     llm_calls_per_day: CallsPerDay = None,
     books: Annotated[bool, typer.Option("--books", help="Also keep the books, in SQLite.")] = False,
     json_file: JsonFile = None,
+    no_check: NoCheck = False,
     plugins: FolderFlag = None,
     allow_plugins: AllowFlag = False,
     *,
@@ -129,18 +132,28 @@ def backtest(
         prompts=prompts,
         edit=edit_of(point),
     )
-    exit_with_code_of(lambda stack: _run(contest, json_file, stack, books=books))
+    check = not no_check
+    exit_with_code_of(lambda stack: _run(contest, json_file, stack, books=books, check=check))
 
 
-def _run(contest: Contest, json_file: Path | None, stack: ExitStack, *, books: bool) -> int:
+def _run(
+    contest: Contest, json_file: Path | None, stack: ExitStack, *, books: bool, check: bool
+) -> int:
     print(f" arena {arena.__version__}   a backtest: the arena in one process, on virtual time")
     steps = NumberedSteps(sys.stdout, first=1, names=STEPS)
     try:
+        if check and asked_nodes(contest.spec):
+            require_keys(contest.spec, os.environ)
+            preflight_contest(contest.spec, contest.directory, json_file)
         setup, test = _prepare(contest, steps, books=books)
         stack.callback(test.close)
         with StopSignals() as signals:
-            ended = _play(setup, contest, test, signals)
-            if ended is None:
+            ended = play(setup.spec, test, signals)
+            if not ended.ending.is_complete:
+                _print_stopped(contest, ended.ending)
+                write_run(setup.directory, _record(setup, contest, ended))
+                document = contest_document(setup, ended.progress, ended.ending, None)
+                write_contest_document(document, json_file)
                 shutil.rmtree(contest.directory, ignore_errors=True)
                 return signal_exit_code(signals) or EXIT_NO
     except BaseException:
@@ -159,22 +172,7 @@ def _run(contest: Contest, json_file: Path | None, stack: ExitStack, *, books: b
         export=partial(_export, test, contest.spec),
         more={"bars": counts.bars, "jobs": 1},
     )
-    return EXIT_NO if ended.ending.dead else 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """A backtest that was played to its end.
-
-    Attributes:
-        began_at: Wall time at which it began.
-        progress: Its counts.
-        ending: How it ended.
-    """
-
-    began_at: datetime
-    progress: ContestProgress
-    ending: ContestEnd
+    return 0 if ended.ending.reason is EndReason.DONE and not ended.ending.dead else EXIT_NO
 
 
 def _prepare(contest: Contest, steps: NumberedSteps, *, books: bool) -> tuple[RunSetup, Backtest]:
@@ -182,7 +180,7 @@ def _prepare(contest: Contest, steps: NumberedSteps, *, books: bool) -> tuple[Ru
     if "ARENA_LOG_LEVEL" not in os.environ:
         settings = settings.override(log_level="WARNING")
     setup = setup_of(contest, settings)
-    test = prepare(contest, setup, books=books)
+    test = prepare(contest, setup, books=books, asks_models=True)
     logs.configure(setup.settings, node="backtest")
     steps.show(Step(PROCESSES, f"{len(test.members)}, in this process", finished=True))
     spec = contest.spec
@@ -195,39 +193,17 @@ def _prepare(contest: Contest, steps: NumberedSteps, *, books: bool) -> tuple[Ru
     return setup, test
 
 
-def _play(setup: RunSetup, contest: Contest, test: Backtest, signals: StopSignals) -> _Ended | None:
-    """Play to the end; None if a signal stopped it."""
-    spec, competition = setup.spec, setup.spec.competition
-    assert competition is not None, "a backtest is a contest"
-    planned = competition.snapshot_count(spec.arena.interval_s)
-    line = LiveLine(sys.stdout)
-    began_at, began_s, rounds = datetime.now(UTC), time.monotonic(), 0
-
-    def on_round() -> bool:
-        nonlocal rounds
-        rounds += 1
-        if rounds % LOOK_EVERY == 0:
-            counts = Counts.of(test.cluster)
-            line.show(counts_line(counts, planned, time.monotonic() - began_s))
-        return signals.received is not None
-
-    test.on_round = on_round
-    try:
-        test.play()
-    except Stopped:
-        counts = Counts.of(test.cluster)
-        line.end(counts_line(counts, planned, time.monotonic() - began_s))
-        print(" Stopped; a backtest keeps nothing until it ends.")
-        return None
-    elapsed_s = time.monotonic() - began_s
-    line.end(counts_line(Counts.of(test.cluster), planned, elapsed_s))
-    names = [agent.name for agent in spec.agents]
-    baselines = [agent.name for agent in spec.agents if agent.chat_node == BASELINES]
-    progress = ContestProgress(planned, names, health=ContestHealth(names, baselines))
-    fold_progress(test.cluster, progress)
-    dead = progress.health.dead_at_end(progress.snapshots)
-    ending = ContestEnd(EndReason.DONE, "", elapsed_s, dead)
-    return _Ended(began_at, progress, ending)
+def _print_stopped(contest: Contest, ending: ContestEnd) -> None:
+    """Print why a backtest has no result, and what is left of it."""
+    colon = ":" if ending.reason is EndReason.DEAD else ""
+    print(f" Stopped{colon} {ending.text}; a backtest keeps nothing until it ends.")
+    competition = contest.spec.competition
+    if competition is not None and competition.replies == "record" and asked_nodes(contest.spec):
+        print(
+            f" The replies so far are kept in {competition.replies_file}; they are not paid again."
+        )
+    for line in dead_lines(ending.dead):
+        print(f" {line}")
 
 
 def _export(test: Backtest, spec: ArenaSpec, setup: RunSetup, progress: Progress) -> Manifest:
@@ -235,7 +211,7 @@ def _export(test: Backtest, spec: ArenaSpec, setup: RunSetup, progress: Progress
     return test.export(setup.directory / RECORDS, names, progress)
 
 
-def _record(setup: RunSetup, contest: Contest, ended: _Ended) -> RunRecord:
+def _record(setup: RunSetup, contest: Contest, ended: Ended) -> RunRecord:
     return RunRecord(
         command=setup.command,
         name=setup.spec.arena.name,

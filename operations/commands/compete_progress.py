@@ -38,6 +38,7 @@ class ContestProgress:
         agents: Names of the agents.
         last: Offset of the contest's last snapshot; None until it is published.
         turns: All recorded turns. aborted: The turns among them that were cut off.
+        calls: Calls that were made: neither scripted nor replayed.
         tokens: Tokens of the calls that reached a model. cost_usd: Their cost.
         estimated: True if a server did not count its tokens and they were estimated.
         replayed: Calls that were answered from a recording.
@@ -54,6 +55,7 @@ class ContestProgress:
     last: int | None = None
     turns: int = 0
     aborted: int = 0
+    calls: int = 0
     tokens: int = 0
     cost_usd: Decimal = Decimal(0)
     estimated: bool = False
@@ -159,6 +161,7 @@ class ContestProgress:
         if call.replayed:
             self.replayed += 1
             return
+        self.calls += 1
         self.tokens += usage.prompt_tokens + usage.completion_tokens
         self.estimated = self.estimated or usage.estimated
         if usage.cost_usd is not None:

@@ -90,6 +90,28 @@ def test_recorded_replies_are_replayed_without_the_model(
 
 
 @pytest.mark.timeout(200)
+def test_a_backtest_asks_the_model_and_a_contest_replays_it(
+    settings: Settings, tmp_path: Path, model: "subprocess.Popen[str]"
+) -> None:
+    """Replies that a backtest recorded give the same accounts over Kafka, without the model."""
+    spec = tmp_path / "models.toml"
+    text = SPEC.format(port=port_of(model), snapshots=SNAPSHOTS, repeats=2)
+    spec.write_text(text + 'replies = "record"\n')
+    file = tmp_path / "backtest.json"
+    ended = arena(settings, "backtest", str(spec), "--no-check", "--json", str(file))
+    assert ended.returncode == 0, ended.stderr
+    recorded = json.loads(file.read_text())
+    assert recorded["tokens"] > 0
+    model.kill()
+
+    spec.write_text(text + 'replies = "replay"\n')
+    replayed = Contests(settings, spec).outcome(str(spec))
+
+    assert (replayed["tokens"], replayed["cost_usd"]) == (0, "0")
+    assert replayed["account_digest"] == recorded["account_digest"]
+
+
+@pytest.mark.timeout(200)
 def test_budget_ends_a_contest_with_a_report(
     settings: Settings, tmp_path: Path, model: "subprocess.Popen[str]"
 ) -> None:
