@@ -123,12 +123,14 @@ def test_an_arena_without_a_contest_needs_a_length(tmp_path: Path) -> None:
     assert document(tmp_path, LIVELY, "--snapshots", "5")["turns"] == 5
 
 
-def test_a_model_on_a_server_is_refused(tmp_path: Path) -> None:
-    """Virtual time does not pass for a server; recorded replies need none."""
-    spec = SPEC.replace('"scripted"', '"gpt-5-nano"\nbase_url = "http://127.0.0.1:1/v1"')
-    refused = backtest(tmp_path, spec)
+def test_the_look_ahead_check_asks_no_model(tmp_path: Path) -> None:
+    """It plays a contest many times, and a model would answer otherwise each time."""
+    spec = tmp_path / "contest.toml"
+    spec.write_text(SPEC.replace('"scripted"', '"gpt-5-nano"\nbase_url = "http://127.0.0.1:1/v1"'))
+    words = ("backtest", "lookahead", str(spec))
+    refused = run_arena(*words, env=environment(tmp_path), cwd=tmp_path, timeout_s=DEADLINE_S)
     assert refused.returncode == 2
-    assert "a backtest cannot ask the models of rules" in refused.stderr
+    assert "does not ask rules" in refused.stderr
     assert 'replies = "replay"' in refused.stderr
     assert not list((tmp_path / "runs").glob("*"))
 
