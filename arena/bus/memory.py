@@ -1,14 +1,15 @@
 """The bus in memory, for tests and for runs in one process: the same rooms without a broker.
 
-It keeps every record, because such runs are short, and behaves like Kafka in what rooms can
-observe: contiguous offsets, one owner per partition in a group, commits that survive a reader.
+It keeps every record, older ones in a file if a run is long, and behaves like Kafka in what rooms
+can observe: contiguous offsets, one owner per partition in a group, commits that survive a reader.
 """
 
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from arena.bus.base import (
@@ -26,17 +27,15 @@ from arena.bus.base import (
     plain_headers,
 )
 from arena.bus.commit_marks import CommitMark, why_not_resumable
-from arena.bus.memory_cursor import MARKER, MemoryCursor, Waiters, first_offset
+from arena.bus.memory_cursor import MARKER, Logs, MemoryCursor, Waiters, first_offset
+from arena.bus.memory_logs import MemoryRecord, SpilledLog, SpillFile
 from arena.clock import Clock, SystemClock
 from arena.errors import BrokerUnavailable
-from arena.messages import Message
 from arena.threads import Threads
 from arena.topics import TopicSpec
 from arena.wire import Headers
 
 logger = logging.getLogger(__name__)
-DECODED_MAX = 256
-"""Newest decoded messages that a cluster keeps."""
 
 Watched = TypeVar("Watched", bound=Reader)
 
@@ -48,32 +47,6 @@ class MemoryAck(NamedTuple):
     offset: int
     timestamp: int
     timestamp_type: int = BROKER_TIME
-
-
-class MemoryRecord(Record):
-    """A record whose message is decoded once for all readers, while it is among the newest.
-
-    Attributes:
-        kept: The records with a decoded message, oldest first; shared by a cluster. None for a
-            changed copy, which is decoded each time.
-    """
-
-    kept: "deque[MemoryRecord] | None" = None
-    _message: Message | None = None
-
-    def message(self) -> Message:
-        """The message; messages are frozen, so readers can share it.
-
-        Raises:
-            Malformed: The bytes are not an arena message.
-        """
-        message = self._message or super().message()
-        if self._message is None and self.kept is not None:
-            self._message = message
-            self.kept.append(self)
-            if len(self.kept) > DECODED_MAX:
-                self.kept.popleft()._message = None
-        return message
 
 
 @dataclass
@@ -93,12 +66,17 @@ class MemoryCluster:
 
     Args:
         clock_ms: Returns the timestamp for a record, Unix milliseconds; None for system time.
+        folder: Older records go to a temporary file in this folder (`arena.bus.memory_logs`);
+            None to keep all in memory.
     """
 
-    def __init__(self, clock_ms: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self, clock_ms: Callable[[], int] | None = None, folder: Path | None = None
+    ) -> None:
         """Start without topics."""
         self.clock_ms = clock_ms or milliseconds_of(SystemClock())
-        self.logs: dict[tuple[str, int], list[Record]] = {}
+        self._file = SpillFile(folder) if folder is not None else None
+        self.logs: Logs = {}
         self.partitions: dict[str, int] = {}
         self.groups: dict[str, _Group] = defaultdict(_Group)
         self.waiters = Waiters()
@@ -126,12 +104,18 @@ class MemoryCluster:
         self._log(topic, partition).append(MARKER)
 
     def grow(self, topic: str, partitions: int) -> None:
-        """Add partitions to a topic; groups assign them at their next rebalance."""
-        for p in range(self.partitions[topic], partitions):
-            self.logs[(topic, p)] = []
+        """Add partitions to a topic, or a topic; groups assign them at their next rebalance."""
+        for p in range(self.partitions.get(topic, 0), partitions):
+            log = SpilledLog(topic, p, self._file, self._decoded) if self._file else []
+            self.logs[(topic, p)] = log
         self.partitions[topic] = partitions
 
-    def _log(self, topic: str, partition: int) -> list[Record]:
+    def close(self) -> None:
+        """Remove the file with older records."""
+        if self._file is not None:
+            self._file.close()
+
+    def _log(self, topic: str, partition: int) -> MutableSequence[Record]:
         log = self.logs.get((topic, partition))
         if log is None:
             raise BrokerUnavailable(f"topic {topic} has no partition {partition}")
@@ -182,9 +166,7 @@ class MemoryBus(Bus):
         """Create missing topics."""
         for spec in specs:
             if spec.name not in self.cluster.partitions:
-                self.cluster.partitions[spec.name] = spec.partitions
-                for p in range(spec.partitions):
-                    self.cluster.logs[(spec.name, p)] = []
+                self.cluster.grow(spec.name, spec.partitions)
 
     async def partitions(self, topic: str) -> int:
         """Number of partitions of an existing topic."""
@@ -368,9 +350,10 @@ class MemoryGroupReader(GroupReader):
         for pair, offset in offsets.items():
             if pair in self._assignment:
                 group.committed[pair] = offset
-                before = self._cursor.logs[pair][:offset][-1:]
-                if before and before[0] is not MARKER:
-                    group.handled[pair] = before[0]
+                log = self._cursor.logs[pair]
+                before = log[min(offset, len(log)) - 1] if log and offset else MARKER
+                if before is not MARKER:
+                    group.handled[pair] = before
 
     def pause(self, partitions: Iterable[tuple[str, int]]) -> None:
         """Stop delivering from partitions."""

@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableSequence
 
 from arena.bus.base import Record, Start
 from arena.clock import Clock
 from arena.errors import BrokenLog
 
-Logs = dict[tuple[str, int], list[Record]]
+Logs = dict[tuple[str, int], MutableSequence[Record]]
 MARKER = Record("", -1, -1, -1, None, None)
 """Represents an offset without a record in a log."""
 

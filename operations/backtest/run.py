@@ -62,7 +62,7 @@ class Backtest:
         self._clock = VirtualClock(loop, self.start)
         self._threads = InlineThreads()
         self._outside = OutsideThread(loop)
-        self.cluster = MemoryCluster(milliseconds_of(self._clock))
+        self.cluster = MemoryCluster(milliseconds_of(self._clock), self.settings.home)
         self._runner = asyncio.Runner(loop_factory=lambda: loop)
 
     def play(self) -> None:
@@ -92,9 +92,10 @@ class Backtest:
         return self._runner.run(self._export(folder, names, progress))
 
     def close(self) -> None:
-        """Close the loop, and end calls of models."""
+        """Close the loop, end calls of models, and remove the file with older records."""
         self._runner.close()
         self._outside.close()
+        self.cluster.close()
 
     async def _play(self) -> None:
         self._main = asyncio.current_task()

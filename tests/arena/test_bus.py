@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from arena import topics
-from arena.bus import Bus, Record, Start
+from arena.bus import Bus, Record, Start, memory_logs
 from arena.bus.base import LATEST, GroupReader, LogReader
 from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus, MemoryCluster, milliseconds_of
@@ -35,13 +36,14 @@ def command(n: int) -> OpenAccount:
     return OpenAccount(call_id=str(n), agent="a", issued_at=NOW)
 
 
-@pytest.fixture(params=["memory", "simulated", "slow", "kafka"])
+@pytest.fixture(params=["memory", "spilled", "simulated", "slow", "kafka"])
 async def connect(
-    request: pytest.FixtureRequest, tmp_path: object
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callable[[], Awaitable[Bus]]]:
     """Opens further connections to the same arena."""
     opened: list[Bus] = []
-    cluster = MemoryCluster()
+    cluster = MemoryCluster(folder=tmp_path if request.param == "spilled" else None)
+    monkeypatch.setattr(memory_logs, "KEPT_RECORDS_MAX", 2)
     network = SLOW if request.param == "slow" else QUIET
     brokers = SimulatedCluster(milliseconds_of(SystemClock()), network)
     kafka: Settings | None = (
@@ -60,6 +62,7 @@ async def connect(
     yield open_bus
     for bus in opened:
         await bus.close()
+    cluster.close()
 
 
 async def read_count(reader: LogReader | GroupReader, count: int) -> list[Record]:

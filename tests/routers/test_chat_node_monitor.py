@@ -196,7 +196,7 @@ async def test_baseline_starts_once_its_rules_are_served(memory_bus: MemoryBus) 
             await until(lambda: any("agent/idle" == r.key_text for r in roster(memory_bus)))
 
 
-def roster(bus: MemoryBus) -> list[Any]:
+def roster(bus: MemoryBus) -> Sequence[Any]:
     """The records of the roster."""
     return bus.cluster.logs[(topics.ROSTER.name, 0)]
 

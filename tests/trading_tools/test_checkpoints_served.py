@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableSequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -57,7 +57,9 @@ async def _market(bus: MemoryBus, quote: Ticker | None = None) -> None:
     await bus.send(topics.TICKERS.name, quote, key="BTC-USD")
 
 
-async def _decide(bus: MemoryBus, home: Path, calls: list[ToolCall], orders: int) -> list[Record]:
+async def _decide(
+    bus: MemoryBus, home: Path, calls: list[ToolCall], orders: int
+) -> MutableSequence[Record]:
     """Send calls and serve until this many orders are answered; returns the log of the events."""
     await _send(bus, calls)
     async with _serving(bus, home):
@@ -79,7 +81,7 @@ async def _until_answered(bus: MemoryBus, calls: list[ToolCall]) -> None:
                     wanted.discard(message.call_id)
 
 
-def _log(bus: MemoryBus) -> list[Record]:
+def _log(bus: MemoryBus) -> MutableSequence[Record]:
     return bus.cluster.logs[EVENTS, partition_of(AGENT, bus.cluster.partitions[EVENTS])]
 
 
@@ -88,7 +90,7 @@ def _file(home: Path) -> ChecksummedFile:
     return ChecksummedFile(path)
 
 
-def _fold(log: list[Record]) -> Shard:
+def _fold(log: MutableSequence[Record]) -> Shard:
     shard = Shard()
     for record in log:
         shard.apply(record.headers["type"].decode(), record.value, record.offset)

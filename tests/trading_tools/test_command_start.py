@@ -1,6 +1,7 @@
 """Where an owner starts after its commands were cut, deleted, or created again."""
 
 import asyncio
+from collections.abc import MutableSequence
 
 import pytest
 
@@ -31,7 +32,7 @@ async def _send(bus: MemoryBus, calls: list[ToolCall]) -> None:
         await bus.append(COMMANDS, call, key=AGENT)
 
 
-async def _after_a_first_run(bus: MemoryBus) -> list[Record]:
+async def _after_a_first_run(bus: MemoryBus) -> MutableSequence[Record]:
     """Decide some orders; the log of their commands, to be damaged."""
     await bus.ensure_topics(topics.TOPICS)
     await bus.send(topics.TICKERS.name, product(), key="BTC-USD")

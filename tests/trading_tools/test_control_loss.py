@@ -1,7 +1,7 @@
 """A halt that was confirmed is not forgotten when `arena.control` loses its records."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableSequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,7 +52,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kill_switch, "SHORT_S", 0.02)
 
 
-def _control(bus: MemoryBus) -> list[Record]:
+def _control(bus: MemoryBus) -> MutableSequence[Record]:
     return bus.cluster.logs[CONTROL, 0]
 
 

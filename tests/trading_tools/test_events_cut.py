@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import MutableSequence
 
 import orjson
 import pytest
@@ -35,7 +36,7 @@ async def _send(bus: MemoryBus, calls: list[ToolCall]) -> None:
         await bus.append(COMMANDS, call, key=AGENT)
 
 
-async def _events_of_a_first_run(bus: MemoryBus) -> list[Record]:
+async def _events_of_a_first_run(bus: MemoryBus) -> MutableSequence[Record]:
     """Decide some orders and reply to their agent; returns the log of the events, to damage."""
     await bus.ensure_topics(topics.TOPICS)
     await bus.send(topics.TICKERS.name, product(), key="BTC-USD")
