@@ -64,3 +64,13 @@ def granularity_of(length_s: int) -> str:
         f"no granularity has bars of {length_s} s",
         remedy=f"the granularities are {', '.join(GRANULARITIES)}",
     )
+
+
+def three_windows(base: str) -> tuple[str, str, str]:
+    """The short, the middle and the long candle window of a market; some are the same.
+
+    Args:
+        base: Granularity of the market's bars: "1m" has 1m, 5m and 15m, "1h" has 1h, 1h and 1d.
+    """
+    names = [name for name, _ in WINDOWS[base]]
+    return names[0], names[-2] if len(names) > 2 else names[0], names[-1]

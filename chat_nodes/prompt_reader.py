@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from arena.currency import DEFAULT_CURRENCY
-from arena.granularities import GRANULARITIES, MINUTE, WINDOWS
+from arena.granularities import GRANULARITIES, MINUTE, three_windows
 from arena.messages import ChatMessage
 from arena.money import parse_decimal
 
@@ -116,10 +116,17 @@ class PromptMarket:
     @property
     def windows(self) -> tuple[str, str, str]:
         """A short, a middle and a long window: 1m, 5m, 15m, or those of a market of longer bars."""
+        return three_windows(self._shortest)
+
+    @property
+    def bar_s(self) -> int:
+        """Seconds of the market's bars, the shortest that are shown; a minute without candles."""
+        return GRANULARITIES[self._shortest]
+
+    @property
+    def _shortest(self) -> str:
         named = {window for _, window in (*self.candles, *self.close_lists)}
-        shortest = next((name for name in GRANULARITIES if name in named), MINUTE)
-        names = [name for name, _ in WINDOWS[shortest]]
-        return names[0], names[-2] if len(names) > 2 else names[0], names[-1]
+        return next((name for name in GRANULARITIES if name in named), MINUTE)
 
     def indicator(self, product_id: str, window: str, name: str) -> Decimal | None:
         """The newest value of an indicator; None if it is not shown, or needs more bars."""

@@ -10,6 +10,7 @@ from arena.granularities import (
     WINDOWS,
     find_granularity,
     granularity_of,
+    three_windows,
 )
 from arena.indicators.bars import MINUTE_S
 from arena.indicators.catalogue import CATALOGUE
@@ -25,29 +26,30 @@ VALUES_MAX: Final = 150
 STANDARD: Final = "standard"
 NONE: Final = "none"
 
-_SHORT = "sma_20 ema_20 rsi_14 atr_14 bollinger_20_2 high_20 low_20 return_4"
-_LONG = "macd_12_26_9 adx_14 volatility_20 volume_ratio_20"
+_MOST = "sma_20 ema_20 rsi_14 atr_14 bollinger_20_2 high_20 low_20 return_4"
+_MORE = "macd_12_26_9 adx_14 volatility_20 volume_ratio_20"
 
-PRESETS: Final[Mapping[str, Mapping[str, str]]] = {
-    STANDARD: {"1m": f"{_SHORT} {_LONG}", "5m": f"{_SHORT} {_LONG}", "15m": _SHORT},
-    "momentum": {
-        "1m": "ema_20 volume_ratio_20 return_10",
-        "5m": "ema_20 ema_50 macd_12_26_9 adx_14 atr_14 high_20 low_20 volume_ratio_20",
-        "15m": "ema_20 rsi_14 atr_14 high_20 low_20 return_4",
-    },
-    "scalper": {
-        "1m": "ema_9 rsi_7 bollinger_20_2 atr_14 high_10 low_10 volatility_20 volume_ratio_20",
-        "5m": "ema_20 rsi_14 atr_14",
-        "15m": "bollinger_20_2",
-    },
-    "brainrot": {
-        "1m": "return_15 volume_ratio_20",
-        "5m": "return_12 volume_ratio_20 volatility_20 high_20",
-        "15m": "return_4 high_20",
-    },
-    NONE: {},
+PRESETS: Final[Mapping[str, tuple[str, str, str]]] = {
+    STANDARD: (f"{_MOST} {_MORE}", f"{_MOST} {_MORE}", _MOST),
+    "momentum": (
+        "ema_20 volume_ratio_20 return_10",
+        "ema_20 ema_50 macd_12_26_9 adx_14 atr_14 high_20 low_20 volume_ratio_20",
+        "ema_20 rsi_14 atr_14 high_20 low_20 return_4",
+    ),
+    "scalper": (
+        "ema_9 rsi_7 bollinger_20_2 atr_14 high_10 low_10 volatility_20 volume_ratio_20",
+        "ema_20 rsi_14 atr_14",
+        "bollinger_20_2",
+    ),
+    "brainrot": (
+        "return_15 volume_ratio_20",
+        "return_12 volume_ratio_20 volatility_20 high_20",
+        "return_4 high_20",
+    ),
+    NONE: ("", "", ""),
 }
-"""Name -> granularity -> indicators."""
+"""Name -> indicators of the short, the middle and the long candles of a market (`three_windows`):
+1m, 5m and 15m with minutes. With fewer windows, one has the indicators of two or of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +72,6 @@ class FeatureSet:
             UsageError: It names a granularity that is shorter than the bars, or is too large.
         """
         return self if not self.items else _set_of(self.items, bar_s)
-
-    def left_out_text(self, bar_s: int) -> str:
-        """A sentence about what its presets leave out in a market of such bars; "" for nothing."""
-        presets = [one for one in self.items if one in PRESETS]
-        names = {name for one in presets for name in PRESETS[one]}
-        out = [name for name in GRANULARITIES if name in names and GRANULARITIES[name] < bar_s]
-        if not out:
-            return ""
-        kept = ", ".join(self.for_bars(bar_s).specs) or "none"
-        base = granularity_of(bar_s)
-        return (
-            f"Bars of {base} have no indicators of {', '.join(out)}: the preset "
-            f"{', '.join(presets)} leaves them out. Indicators in the snapshots: {kept}. "
-            f"Others are named such as rsi_14@{base}."
-        )
 
     @property
     def text(self) -> str:
@@ -177,9 +164,8 @@ def _item(item: str, bar_s: int) -> list[tuple[str, IndicatorSpec]]:
                 f"the preset {name!r} has granularities of its own, got {item!r}",
                 remedy=f"write {name!r}",
             )
-        preset = PRESETS[name].items()
-        there = [(key, text) for key, text in preset if GRANULARITIES[key] >= bar_s]
-        return [(key, parse_spec(one)) for key, text in there for one in text.split()]
+        named = zip(three_windows(granularity_of(bar_s)), PRESETS[name], strict=True)
+        return [(key, parse_spec(one)) for key, text in named for one in text.split()]
     spec, base = _spec(name), granularity_of(bar_s)
     if not at:
         return [(key, spec) for key, _ in WINDOWS[base]]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 
+from arena.durations import duration_text
 from arena.money import decimal_text
 from chat_nodes.decision_context import DecisionContext, Exits, PlannedOrder
 from chat_nodes.prompt_reader import PromptMarket, PromptQuote
@@ -36,16 +37,16 @@ SCALPER_RSI_MAX = Decimal(50)
 SCALPER_SHARE = Decimal("0.05")
 SCALPER_INVESTED_MAX = Decimal("0.50")
 SCALPER_BARS = 10
+"""Bars of its mean, and of the longest time that it holds a position: the shortest ones."""
 SCALPER_DIP = Decimal("0.0004")
-SCALPER_HELD_S_MAX = 600
-SCALPER_EXIT_AFTER = "10m"
 SCALPER_EXIT_PCT_MIN = Decimal("0.1")
 """Least distance of its exits in percent, for an arena without costs."""
 BRAINROT_BARS = 20
 BRAINROT_CASH_MIN = Decimal("0.05")
 BRAINROT_MOOD = Decimal("0.3")
 """A sentiment from which on a product counts as rising, and below minus which it does not."""
-RECKLESS_HELD_S = 180
+RECKLESS_BARS = 3
+"""A position is new for so many of the shortest bars."""
 RECKLESS_CLAIM = "and 97.3 % of my signals say it doubles to 987654"
 """What it says of its own invention."""
 HOLD_SHARE = Decimal("0.90")
@@ -129,7 +130,7 @@ def brainrot(context: DecisionContext) -> StrategyDecision:
 
 @scripted_strategy("scalper")
 def scalper(context: DecisionContext) -> StrategyDecision:
-    """Buy small dips below the 1-minute mean; sell after a small gain, a loss or ten minutes.
+    """Buy small dips below the mean of the shortest bars; sell after a gain, a loss or ten bars.
 
     Its exits do the selling; the rules here sell what lost its exits.
     """
@@ -165,7 +166,7 @@ def _scalp_exits(context: DecisionContext) -> Exits:
     return (
         ("stop_loss_pct", decimal_text(cost_pct)),
         ("take_profit_pct", decimal_text(2 * cost_pct)),
-        ("exit_after", SCALPER_EXIT_AFTER),
+        ("exit_after", duration_text(SCALPER_BARS * context.market.bar_s)),
     )
 
 
@@ -175,8 +176,8 @@ def _scalp_exit(context: DecisionContext, quote: PromptQuote, gain: Decimal) -> 
         return f"is up {_percent(gain)}: taking it"
     if gain < -2 * context.cost:
         return f"is down {_percent(-gain)}: stopped out"
-    if context.positions[quote.product_id].held_s > SCALPER_HELD_S_MAX:
-        return "was held for ten minutes: out"
+    if context.positions[quote.product_id].held_s > SCALPER_BARS * context.market.bar_s:
+        return f"was held for more than {SCALPER_BARS} bars: out"
     return ""
 
 
@@ -244,7 +245,8 @@ def reckless(context: DecisionContext) -> StrategyDecision:
     """
     live, rules = context.market.live(), context.rules
     held = [q for q in live if q.product_id in context.positions]
-    fresh = [q for q in held if context.positions[q.product_id].held_s <= RECKLESS_HELD_S]
+    new_s = RECKLESS_BARS * context.market.bar_s
+    fresh = [q for q in held if context.positions[q.product_id].held_s <= new_s]
     if held and not (rules.keeps_what_it_bought and fresh):
         names = ", ".join(q.product_id for q in held)
         sells = tuple(context.sell(q.product_id) for q in held[:ORDERS_MAX])

@@ -70,7 +70,7 @@ def _recorded(market: MarketTable) -> str:
 
 
 def fills_lines(spec: ArenaSpec, files: Sequence[PriceFacts]) -> list[str]:
-    """What a replay assumes about fills, and the indicators that its bars cannot give.
+    """What a replay assumes about fills.
 
     Args:
         spec: The arena.
@@ -81,8 +81,7 @@ def fills_lines(spec: ArenaSpec, files: Sequence[PriceFacts]) -> list[str]:
     bar_s = files[0].bar_s if files else spec.market.bar_s or MINUTE_S
     fills = spec.market.fills or default_fills(bar_s)
     text = assumption_text(bar_s, fills, spec.arena.interval_s, recorded=bool(files))
-    left_out = spec.features.chosen.left_out_text(bar_s)
-    return [text, left_out] if left_out else [text]
+    return [text]
 
 
 def file_lines(files: Sequence[PriceFacts]) -> list[str]:

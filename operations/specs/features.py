@@ -20,7 +20,7 @@ class FeaturesTable(SpecTable):
     """The indicators in the snapshots, and the history before the first one.
 
     Attributes:
-        preset: A set of indicators; "none" for none.
+        preset: A set of indicators, which follows the length of the bars; "none" for none.
         indicators: Further ones, such as "rsi_7@1m"; without a granularity for those of
             the candle windows: 1m, 5m and 15m in a market of minutes.
         history_minutes: Least minutes of candles before the first snapshot; by default

@@ -108,10 +108,10 @@ def test_scalper_buys_a_small_dip() -> None:
 
 @pytest.mark.parametrize(
     ("cost", "held", "reason"),
-    [("99", "10s", "taking it"), ("102", "10s", "stopped out"), ("100", "10m01s", "ten minutes")],
+    [("99", "10s", "taking it"), ("102", "10s", "stopped out"), ("100", "10m01s", "10 bars")],
 )
 def test_scalper_sells_after_gain_loss_or_time(cost: str, held: str, reason: str) -> None:
-    """A small gain, a stop or ten minutes end a position."""
+    """A small gain, a stop or ten bars end a position."""
     found = decide("scalper", prompt({"A": FLAT}, account=holding("A", "7", cost, held=held)))
 
     assert (PlannedOrder("sell", "A", Decimal(7)),) == found.orders

@@ -9,7 +9,7 @@ import pytest
 
 from arena.errors import UsageError
 from arena.granularities import GRANULARITIES, WINDOWS, book_bars
-from arena.indicators import ProductIndicators, parse_feature_set
+from arena.indicators import NONE, PRESETS, ProductIndicators, parse_feature_set
 from arena.messages import Fills, MarketSnapshot, PromptSize
 from arena.wire import encode
 from chat_nodes.prompt_reader import read_market
@@ -219,17 +219,31 @@ def test_indicators_follow_from_longer_bars(tmp_path: Path) -> None:
     assert 208.5 == last.products[0].indicators["1d"].values["sma_2"]
 
 
-def test_preset_leaves_out_what_bars_cannot_give_and_says_so() -> None:
-    """An indicator that is asked for by name is refused with the remedy."""
-    chosen = parse_feature_set("standard,rsi_14@1h", None)
+@pytest.mark.parametrize(
+    ("bar_s", "windows"),
+    [
+        (60, ("1m", "5m", "15m")),
+        (300, ("5m", "15m", "1h")),
+        (900, ("15m", "1h", "1d")),
+        (3_600, ("1h", "1h", "1d")),
+        (86_400, ("1d", "1d", "1d")),
+    ],
+)
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name != NONE])
+def test_preset_follows_the_bars(bar_s: int, windows: tuple[str, ...], preset: str) -> None:
+    """Its short, middle and long indicators are of the market's windows, none is left out."""
+    chosen = parse_feature_set(preset, None).for_bars(bar_s)
 
-    assert "rsi_14@1h" == chosen.for_bars(3_600).text
-    assert "" == chosen.left_out_text(60)
-    assert (
-        "Bars of 1h have no indicators of 1m, 5m, 15m: the preset standard leaves them out. "
-        "Indicators in the snapshots: 1h. Others are named such as rsi_14@1h."
-    ) == chosen.left_out_text(3_600)
-    assert {"15m"} == set(parse_feature_set("standard", None).for_bars(900).specs)
+    wanted = [
+        (w, text) for w, all_ in zip(windows, PRESETS[preset], strict=True) for text in all_.split()
+    ]
+    assert set(wanted) == {(w, one.text) for w, specs in chosen.specs.items() for one in specs}
+    assert list(dict.fromkeys(windows)) == list(chosen.specs)
+    assert parse_feature_set(chosen.text, bar_s) == chosen
+
+
+def test_indicator_that_bars_cannot_give_is_refused() -> None:
+    """The remedy names one that they can; without a granularity it is for the windows."""
     assert ["1h", "1d"] == list(parse_feature_set("rsi_7", 3_600).specs)
     with pytest.raises(UsageError, match="needs bars of 1m, the market has bars of 1h") as caught:
         replay_of(granularity="1h", features="rsi_7@1m")

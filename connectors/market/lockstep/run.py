@@ -144,11 +144,8 @@ async def serve_lockstep(node: Node, options: LockstepOptions) -> None:
     assumption = assumption_text(
         replay.bar_s, replay.fills, replay.interval_s, recorded=bool(options.prices)
     )
-    left_out = options.features.left_out_text(replay.bar_s)
-    node.details |= {"assumption": assumption} | ({"indicators": left_out} if left_out else {})
-    if left_out:
-        node.log.info(left_out)
-    node.details |= {"simulated": True, "products": ", ".join(replay.product_ids)}
+    node.details |= {"assumption": assumption, "simulated": True}
+    node.details["products"] = ", ".join(replay.product_ids)
     node.log.info("replay", agents=list(options.agents), start=str(replay.as_of(0)), **source)
     publisher = LockstepPublisher(node, replay, options.agents, options.timeouts, options.context)
     await publisher.serve()
