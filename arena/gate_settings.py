@@ -4,6 +4,7 @@
     on_move_pct = 0.5          ask only if the mid of a product moved by so many percent
     quiet_max = "30m"          but ask after so much venue time without a turn
     calls_per_hour_max = 60    most model calls in the last hour of venue time; calls_per_day_max
+    decisions_max = 500        most decisions in all
     wake_on = ["fill"]         ask at the next snapshot after a fill, exit, halt, resume or feedback
 
 "off" turns a setting of a strategy off for one agent; `quiet_max = "off"` asks only on a move.
@@ -23,6 +24,7 @@ KEYS = (
     "quiet_max",
     "calls_per_hour_max",
     "calls_per_day_max",
+    "decisions_max",
     "wake_on",
 )
 OFF = "off"
@@ -78,6 +80,7 @@ def gates_of(*layers: Mapping[str, object]) -> Gates | None:
         quiet_max_s=quiet_s,
         calls_per_hour_max=_calls(given, "calls_per_hour_max"),
         calls_per_day_max=_calls(given, "calls_per_day_max"),
+        decisions_max=_calls(given, "decisions_max"),
         wake_on=_causes(given.get("wake_on")),
     )
     return None if gates == Gates() else gates
@@ -141,7 +144,7 @@ def gates_text(gates: Gates | None, cadence: int = 1) -> str:
     if gates is not None:
         times = (("every", gates.every_s), ("quiet_max", gates.quiet_max_s))
         shown: dict[str, object] = {key: duration_text(s) for key, s in times if s is not None}
-        for key in ("on_move_pct", "calls_per_hour_max", "calls_per_day_max"):
+        for key in ("on_move_pct", "calls_per_hour_max", "calls_per_day_max", "decisions_max"):
             if (value := getattr(gates, key)) is not None:
                 shown[key] = f"{value:f}" if isinstance(value, Decimal) else value
         if gates.on_move_pct is not None:

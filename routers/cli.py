@@ -73,6 +73,9 @@ DayCapOption = Annotated[
     str | None,
     typer.Option("--calls-per-day-max", help="Most model calls in a day of venue time."),
 ]
+DecisionsOption = Annotated[
+    str | None, typer.Option("--decisions-max", help="Most decisions of an agent in all.")
+]
 WakeOption = Annotated[
     str | None,
     typer.Option("--wake-on", help="Ask at once after: fill,exit,halt,resume,feedback; or off."),
@@ -138,6 +141,7 @@ def router(
     quiet_max: QuietMaxOption = None,
     calls_per_hour_max: HourCapOption = None,
     calls_per_day_max: DayCapOption = None,
+    decisions_max: DecisionsOption = None,
     wake_on: WakeOption = None,
     pacing: PacingOption = "real-time",
     seed: Annotated[
@@ -162,7 +166,7 @@ def router(
     found = plugins_of(plugins, Settings())
     configs = agent_configs(agents, limits, cadence, pacing, scrape, found)
     configs = with_prompt_sizes(with_names(configs, kind=kind, replace_names=replace_), [prompt])
-    caps = (calls_per_hour_max, calls_per_day_max)
+    caps = (calls_per_hour_max, calls_per_day_max, decisions_max)
     configs = with_gates(configs, (every, on_move_pct, quiet_max, *caps, wake_on))
     _run("router", name, with_prompts(configs, prompts), bootstrap_servers, log_level)
 
@@ -183,6 +187,7 @@ def routers(
     quiet_max: QuietMaxOption = None,
     calls_per_hour_max: HourCapOption = None,
     calls_per_day_max: DayCapOption = None,
+    decisions_max: DecisionsOption = None,
     wake_on: WakeOption = None,
     pacing: PacingOption = "real-time",
     scrape: ScrapeOption = None,
@@ -204,7 +209,7 @@ def routers(
     configs = agent_configs(agents, limits, cadence, pacing, scrape, found)
     configs = with_names(configs, kind=kind, replace_names=replace_, shadow_of=shadow_of)
     configs = with_prompt_sizes(configs, prompt)
-    caps = (calls_per_hour_max, calls_per_day_max)
+    caps = (calls_per_hour_max, calls_per_day_max, decisions_max)
     configs = with_gates(configs, (every, on_move_pct, quiet_max, *caps, wake_on))
     configs = as_shadows(with_prompts(configs, prompts), shadow_of)
     _run("routers", name, configs, bootstrap_servers, log_level)

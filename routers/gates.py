@@ -3,7 +3,7 @@
 The state comes from the agent's records of `agent.turns` alone (`routers.memory`), so a router that
 was restarted or took the agent over decides the same. In this order: the cadence, `every`, and a
 move or `quiet_max` must allow it, unless it is the first snapshot or there is a cause to wake the
-agent; the caps on calls apply to all of them.
+agent; the caps on calls and decisions apply to all of them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -82,6 +82,7 @@ def decide(
     mids: Mapping[str, Decimal],
     causes: Sequence[WakeCause] = (),
     calls_min: int = 1,
+    turns: int = 0,
 ) -> GateDecision:
     """Decide about one snapshot.
 
@@ -95,11 +96,14 @@ def decide(
         mids: Mids of the snapshot, if `on_move_pct` is on.
         causes: Causes since its last turn.
         calls_min: Model calls that a turn makes at least.
+        turns: Turns that it has had, if `decisions_max` is on.
     """
     gates = gates or NO_GATES
     found = _without_caps(gates, cadence, last, offset, as_of, mids, causes)
     if not found.asked:
         return found
+    if gates.decisions_max is not None and turns >= gates.decisions_max:
+        return _skipped(SkippedFor.DECISIONS_MAX)
     caps = (
         (gates.calls_per_hour_max, HOUR, SkippedFor.CALLS_PER_HOUR_MAX),
         (gates.calls_per_day_max, DAY, SkippedFor.CALLS_PER_DAY_MAX),

@@ -166,6 +166,8 @@ def knows_gates(history: AgentHistory, gates: Gates | None) -> bool:
     last = history.last_turn
     if last is None or history.last_started is None:
         return False
+    if gates.decisions_max is not None and history.turns < gates.decisions_max:
+        return False
     for most, window in ((gates.calls_per_hour_max, HOUR), (gates.calls_per_day_max, DAY)):
         if most is not None and (history.since is None or last.as_of - history.since < window):
             made = sum(one.calls for one in history.calls if last.as_of - one.as_of < window)

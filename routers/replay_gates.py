@@ -29,7 +29,11 @@ from routers.replay_result import TurnReplayResult
 from routers.replay_roster import RosterHistory
 
 Decided = TurnStarted | SkippedSnapshots
-CAPS = (SkippedFor.CALLS_PER_HOUR_MAX, SkippedFor.CALLS_PER_DAY_MAX)
+CAPS = (
+    SkippedFor.CALLS_PER_HOUR_MAX,
+    SkippedFor.CALLS_PER_DAY_MAX,
+    SkippedFor.DECISIONS_MAX,
+)
 
 
 class GatedAgent:
@@ -135,6 +139,7 @@ class GatedAgent:
             mids=mids_of(snapshot, gates),
             causes=causes,
             calls_min=calls_min(spec.turn_kind),
+            turns=self._history.turns,
         )
 
     def _advance(self) -> None:

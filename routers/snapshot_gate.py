@@ -121,6 +121,7 @@ class SnapshotGate:
             mids=mids,
             causes=(*await self._causes.read(), *exits),
             calls_min=self._calls_min,
+            turns=history.turns,
         )
         self._seen = offset
         if not decision.asked:

@@ -52,8 +52,9 @@ class Strategy:
             "indicators", "context" (news, sentiment and token facts).
         source: Folder and name of the file it was read from; "" for a shipped strategy.
         source_sha256: SHA-256 of that file.
-        every, on_move_pct, quiet_max, calls_per_hour_max, calls_per_day_max, wake_on: What holds
-            the agent back from decisions, as in `arena.gate_settings`; None and () are off.
+        every, on_move_pct, quiet_max, calls_per_hour_max, calls_per_day_max, decisions_max,
+            wake_on: What holds the agent back from decisions, as in `arena.gate_settings`; None
+            and () are off.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Strategy:
     quiet_max: str | None = None
     calls_per_hour_max: int | None = None
     calls_per_day_max: int | None = None
+    decisions_max: int | None = None
     wake_on: tuple[str, ...] = ()
 
     @property

@@ -42,6 +42,7 @@ class SkippedFor(StrEnum):
         EVERY: Less than `every` has passed since its last turn.
         NO_MOVE: No product moved by `on_move_pct`, and `quiet_max` has not passed.
         CALLS_PER_HOUR_MAX, CALLS_PER_DAY_MAX: It has no model call left.
+        DECISIONS_MAX: It has no decision left.
         BUSY: A newer snapshot was there before the agent was ready for this one.
         UNRECORDED: No router ran, or it was killed before it recorded the reason.
     """
@@ -51,6 +52,7 @@ class SkippedFor(StrEnum):
     NO_MOVE = "no_move"
     CALLS_PER_HOUR_MAX = "calls_per_hour_max"
     CALLS_PER_DAY_MAX = "calls_per_day_max"
+    DECISIONS_MAX = "decisions_max"
     BUSY = "busy"
     UNRECORDED = "unrecorded"
 
@@ -76,6 +78,7 @@ class Gates(MessagePart):
         on_move_pct: Percentage by which the mid of a product must move between two turns.
         quiet_max_s: Seconds after the last turn at which the agent is asked without a move.
         calls_per_hour_max, calls_per_day_max: Most model calls, all rounds, in the last hour, day.
+        decisions_max: Most turns in all.
         wake_on: Causes for which the agent is asked at the next snapshot: "fill", "exit", "halt",
             "resume", "feedback".
     """
@@ -85,6 +88,7 @@ class Gates(MessagePart):
     quiet_max_s: float | None = Field(default=None, gt=0, exclude_if=is_none)
     calls_per_hour_max: int | None = Field(default=None, ge=1, exclude_if=is_none)
     calls_per_day_max: int | None = Field(default=None, ge=1, exclude_if=is_none)
+    decisions_max: int | None = Field(default=None, ge=1, exclude_if=is_none)
     wake_on: tuple[str, ...] = Field(default=(), exclude_if=is_empty)
 
 

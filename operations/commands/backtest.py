@@ -41,6 +41,7 @@ from operations.commands.backtest_flags import (
     End,
     FeeRate,
     InitialCash,
+    MaxDecisions,
     Pairs,
     Start,
     specification,
@@ -97,6 +98,7 @@ def backtest(
     initial_cash: InitialCash = None,
     fee_rate: FeeRate = None,
     llm_calls_per_day: CallsPerDay = None,
+    max_decisions: MaxDecisions = None,
     books: Annotated[bool, typer.Option("--books", help="Also keep the books, in SQLite.")] = False,
     json_file: JsonFile = None,
     no_check: NoCheck = False,
@@ -118,7 +120,9 @@ def backtest(
     path = specification(files, pairs=bool(pair))
     load_env_beside(path)
     price_files = (*(prices or ()), *more_prices)
-    given = Shortcuts(tuple(pair or ()), start, end, initial_cash, fee_rate, llm_calls_per_day)
+    given = Shortcuts(
+        tuple(pair or ()), start, end, initial_cash, fee_rate, llm_calls_per_day, max_decisions
+    )
     values = shortcut_values(given) | single_values(sets or ())
     point = Point(0, path, values, price_files, snapshots)
     contest = new_contest(

@@ -47,6 +47,9 @@ CallsPerDay = Annotated[
         "--llm-calls-per-day", min=1, help="Most model calls of an agent per day of market time."
     ),
 ]
+MaxDecisions = Annotated[
+    int | None, typer.Option("--max-decisions", min=1, help="Most decisions of an agent in all.")
+]
 
 
 def specification(files: list[Path], *, pairs: bool) -> Path:

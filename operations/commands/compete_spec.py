@@ -87,6 +87,7 @@ replies = "live"            # "record" keeps the models' replies, "replay" uses 
 # on_move_pct = 0.5         # at least so far apart, and only after a move of so many percent,
 # quiet_max = "30m"         # or after so long; examples/gates.toml has all gates
 # calls_per_hour_max = 60   # model calls of an agent; calls_per_day_max
+# decisions_max = 500       # decisions of an agent in all
 prompts = "frozen"          # "coached": texts may be changed and feedback sent while it runs
 confidence = 0.90           # of the printed intervals
 seed = 1                    # of the resampling for the intervals

@@ -12,7 +12,7 @@
     [[chat_nodes]]  name, model_id, base_url, api_key_env, max_workers, reasoning_effort, ...
     [[agents]]      name, strategy, chat_node, process, cadence, seed, scrape, prompt, risk,
                     every, on_move_pct, quiet_max, calls_per_hour_max, calls_per_day_max,
-                    wake_on
+                    decisions_max, wake_on
     [competition]   snapshots, pacing, strategies, models, repeats, baselines, risk, ...
     [coach]         auto, cooldown, expires, scale_risk, risk_factor, trials,
                     trial_snapshots (docs/coaching.md)

@@ -47,6 +47,7 @@ class Shortcuts:
         initial_cash: Opening cash of each account.
         fee_rate: Taker fee as a share: 0.001 is 10 basis points.
         llm_calls_per_day: Most model calls of an agent per day of market time.
+        max_decisions: Most decisions of an agent in all.
     """
 
     pairs: tuple[str, ...] = ()
@@ -55,6 +56,7 @@ class Shortcuts:
     initial_cash: Decimal | None = None
     fee_rate: Decimal | None = None
     llm_calls_per_day: int | None = None
+    max_decisions: int | None = None
 
 
 def shortcut_values(flags: Shortcuts) -> Values:
@@ -81,5 +83,6 @@ def shortcut_values(flags: Shortcuts) -> Values:
         "rules.starting_cash": flags.initial_cash,
         "rules.fees": fees,
         "competition.calls_per_day_max": flags.llm_calls_per_day,
+        "competition.decisions_max": flags.max_decisions,
     }
     return {key: value for key, value in named.items() if value is not None}

@@ -231,6 +231,7 @@ class GateKeys(SpecTable):
         quiet_max: Venue time after which the agent is asked without a move.
         calls_per_hour_max: Most model calls in the last hour of venue time.
         calls_per_day_max: Most model calls in the last day of venue time.
+        decisions_max: Most decisions in all.
         wake_on: Causes to ask at the next snapshot: "fill", "exit", "halt", "resume", "feedback".
     """
 
@@ -240,6 +241,7 @@ class GateKeys(SpecTable):
     quiet_max: object = None
     calls_per_hour_max: object = None
     calls_per_day_max: object = None
+    decisions_max: object = None
     wake_on: object = None
 
     @property

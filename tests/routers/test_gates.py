@@ -133,6 +133,20 @@ def test_caps_hold_against_every_reason() -> None:
     assert (True, "due") == decided(gates, 22 * 3600 + 1, calls=full)
 
 
+def test_no_decision_is_made_beyond_their_number() -> None:
+    """Neither the first snapshot nor a cause gets one more; other gates are named before."""
+    gates = settings(decisions_max=2, every="1h", wake_on=["fill"])
+
+    def reason(turns: int, seconds: float, causes: tuple[WakeCause, ...] = ()) -> str:
+        at, last = AS_OF + timedelta(seconds=seconds), LastTurn(0, AS_OF)
+        found = decide(gates, 1, last, (), offset=1, as_of=at, mids={}, causes=causes, turns=turns)
+        return found.reason
+
+    assert [reason(turns, 3600) for turns in (0, 1, 2, 3)] == ["due", "due"] + ["decisions_max"] * 2
+    assert reason(2, 60, (FILL,)) == "decisions_max"
+    assert reason(2, 60) == "every"
+
+
 def test_turn_that_needs_two_calls_does_not_start_with_one_left() -> None:
     """Kinds of turns that ask several roles at once would exceed the cap."""
     gates, calls = settings(calls_per_hour_max=3), (CallsMade("a", AS_OF, 2),)

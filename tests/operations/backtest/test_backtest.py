@@ -106,6 +106,16 @@ def test_a_backtest_is_a_whole_contest(tmp_path: Path) -> None:
     assert run["ended_at"] is not None
 
 
+def test_decisions_are_capped(tmp_path: Path) -> None:
+    """The entrant decides so often and no more, baselines always; the audit agrees."""
+    found = document(tmp_path, SPEC, "--max-decisions", "3", "--set", "competition.every=2m")
+    assert found["turns"] == 2 * 20 + 3
+    assert found["gates"]["scalper-rules"]["skipped"] == {"every": 3, "decisions_max": 14}
+    words = ("audit", "verify", "--run", "last")
+    ended = run_arena(*words, env=environment(tmp_path), cwd=tmp_path, timeout_s=DEADLINE_S)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
 def test_two_backtests_write_the_same_records(tmp_path: Path) -> None:
     """Nothing depends on the machine's clock, or on when a run was started."""
     directories = [Path(document(tmp_path, SPEC)["directory"]) for _ in range(2)]

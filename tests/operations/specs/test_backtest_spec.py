@@ -62,7 +62,7 @@ def test_seeded_prices_end_where_a_flag_says() -> None:
 def test_flags_are_keys() -> None:
     """A fee rate is a share; the specification has basis points."""
     flags = Shortcuts(
-        ("btc-usd, ETH-USD",), "2026-01-01", None, Decimal(1000), Decimal("0.0015"), 24
+        ("btc-usd, ETH-USD",), "2026-01-01", None, Decimal(1000), Decimal("0.0015"), 24, 9
     )
     assert shortcut_values(flags) == {
         "arena.products": ["BTC-USD", "ETH-USD"],
@@ -70,6 +70,7 @@ def test_flags_are_keys() -> None:
         "rules.starting_cash": Decimal(1000),
         "rules.fees": Decimal("15.0000"),
         "competition.calls_per_day_max": 24,
+        "competition.decisions_max": 9,
     }
     for wrong in (Shortcuts(("",)), Shortcuts(fee_rate=Decimal(10))):
         with pytest.raises(UsageError, match="--pair has an empty name|is not a share"):
