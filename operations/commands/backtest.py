@@ -57,6 +57,7 @@ from operations.commands.compete_monitor import ContestEnd, EndReason
 from operations.commands.compete_start import Contest, new_contest, split_arguments
 from operations.commands.contest_flags import (
     CurrencyFlag,
+    DryRunFlag,
     JsonFile,
     PricesFlag,
     PromptsFlag,
@@ -64,6 +65,7 @@ from operations.commands.contest_flags import (
     SnapshotsFlag,
     SpecFiles,
 )
+from operations.commands.dry_run import print_estimate
 from operations.commands.env_setup import load_env_beside
 from operations.commands.messages_text import file_lines, fills_lines, models_text, prices_text
 from operations.commands.numbered_steps import NumberedSteps
@@ -102,6 +104,7 @@ def backtest(
     books: Annotated[bool, typer.Option("--books", help="Also keep the books, in SQLite.")] = False,
     json_file: JsonFile = None,
     no_check: NoCheck = False,
+    dry_run: DryRunFlag = False,
     plugins: FolderFlag = None,
     allow_plugins: AllowFlag = False,
     *,
@@ -136,6 +139,9 @@ def backtest(
         prompts=prompts,
         edit=edit_of(point),
     )
+    if dry_run:
+        exit_with_code_of(lambda _: print_estimate(contest, json_file))
+        return
     check = not no_check
     exit_with_code_of(lambda stack: _run(contest, json_file, stack, books=books, check=check))
 

@@ -44,12 +44,14 @@ from operations.commands.compete_start import (
 )
 from operations.commands.contest_flags import (
     CurrencyFlag,
+    DryRunFlag,
     JsonFile,
     PricesFlag,
     PromptsFlag,
     SnapshotsFlag,
     SpecFiles,
 )
+from operations.commands.dry_run import edit_for_estimate, print_estimate
 from operations.commands.env_setup import load_env_beside
 from operations.commands.live_line import LiveLine
 from operations.commands.local_llm import require_local_llm
@@ -107,6 +109,7 @@ def compete_run(
         bool, typer.Option("--dashboard", help="Show the dashboard during the contest; q stops.")
     ] = False,
     no_check: NoCheck = False,
+    dry_run: DryRunFlag = False,
     plugins: FolderFlag = None,
     allow_plugins: AllowFlag = False,
     web: WebFlag = None,
@@ -121,7 +124,8 @@ def compete_run(
     require_writable(json_file, "--json")
     files, more_prices = split_arguments(spec or [])
     if (len(files) != 1) == (resume is None) or (
-        resume and (prices or more_prices or snapshots or currency or prompts or risk_values)
+        resume
+        and (dry_run or prices or more_prices or snapshots or currency or prompts or risk_values)
     ):
         raise UsageError(
             "give one specification, or --resume and a run, which keeps its specification",
@@ -142,7 +146,11 @@ def compete_run(
             currency=currency,
             risk=risk_values,
             prompts=prompts,
+            edit=edit_for_estimate(files[0], price_paths, snapshots) if dry_run else str,
         )
+    if dry_run:
+        exit_with_code_of(lambda _: print_estimate(contest, json_file))
+        return
     check = not no_check
     view = _ViewFlags(dashboard, web, web_port)
     exit_with_code_of(lambda stack: _compete(contest, seconds, json_file, stack, view, check=check))

@@ -30,6 +30,9 @@ SetFlag = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Set a key of SPEC; repeatable."),
 ]
+DryRunFlag = Annotated[
+    bool, typer.Option("--dry-run", help="Only estimate calls, tokens and cost; ask no model.")
+]
 JsonFile = Annotated[
     Path | None,
     typer.Option("--json", help="Also write the result to FILE as JSON.", metavar="FILE"),

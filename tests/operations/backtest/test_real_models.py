@@ -237,3 +237,37 @@ def test_ctrl_c_ends_a_backtest_that_waits_for_a_server(tmp_path: Path) -> None:
     assert "Stopped by Ctrl-C" in output
     assert "Traceback" not in output
     assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_a_dry_run_asks_nothing(tmp_path: Path) -> None:
+    """Calls, tokens and dollars per model, without a key, a server or a run that is left."""
+    with serving() as server:
+        text = SPEC.format(port=server.port, snapshots=240)
+        text += "llm_budget_usd = 0.01\nevery = '4m'\ndecisions_max = 50\n"
+        ended = backtest(tmp_path, text, "--dry-run")
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        found = document(tmp_path)
+        text = text.replace("= 240", "= 8").replace("llm_budget_usd = 0.01\n", "")
+        asked = backtest(tmp_path, text)
+        assert asked.returncode == 0, asked.stdout + asked.stderr
+        played = document(tmp_path)
+    assert [one["model"] for one in found["models"]] == ["gpt-5-nano", "gpt-5-mini"]
+    assert [one["decisions"] for one in found["models"]] == [50, 50]
+    assert (found["decisions"], found["calls"]) == (100, 200)
+    assert 200 * 1_000 < found["tokens_in"] < 200 * 20_000
+    assert float(found["cost_usd"]) > 0
+    assert "is reached before the end" in ended.stdout
+    # The server's model behaves as is assumed: one call with an order, one to end the decision.
+    assert len(calls_of(played)) == server.requests == 2 * 2 * 2
+    assert [path.name for path in (tmp_path / "runs").glob("*")] == [played["run"]]
+
+
+def test_a_contest_is_estimated_in_the_same_way(tmp_path: Path) -> None:
+    """`arena compete run --dry-run` needs no broker."""
+    spec = tmp_path / "contest.toml"
+    spec.write_text(SPEC.format(port=1, snapshots=SNAPSHOTS) + "pacing = 'real-time'\n")
+    spec.write_text(spec.read_text().replace('source = "replay"', 'source = "exchange"'))
+    words = ("compete", "run", str(spec), "--dry-run", "--json", str(tmp_path / "out.json"))
+    ended = run_arena(*words, env=environment(tmp_path), cwd=tmp_path, timeout_s=DEADLINE_S)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert document(tmp_path)["calls"] == 2 * 2 * SNAPSHOTS
