@@ -41,9 +41,11 @@ from operations.commands.backtest_flags import (
     End,
     FeeRate,
     InitialCash,
+    Jobs,
     MaxDecisions,
     Pairs,
     Start,
+    jobs_text,
     specification,
 )
 from operations.commands.backtest_play import Ended, play
@@ -102,6 +104,7 @@ def backtest(
     llm_calls_per_day: CallsPerDay = None,
     max_decisions: MaxDecisions = None,
     books: Annotated[bool, typer.Option("--books", help="Also keep the books, in SQLite.")] = False,
+    jobs: Jobs = 1,
     json_file: JsonFile = None,
     no_check: NoCheck = False,
     dry_run: DryRunFlag = False,
@@ -142,6 +145,8 @@ def backtest(
     if dry_run:
         exit_with_code_of(lambda _: print_estimate(contest, json_file))
         return
+    if jobs > 1:
+        print(f" {jobs_text(jobs)}")
     check = not no_check
     exit_with_code_of(lambda stack: _run(contest, json_file, stack, books=books, check=check))
 

@@ -50,6 +50,18 @@ CallsPerDay = Annotated[
 MaxDecisions = Annotated[
     int | None, typer.Option("--max-decisions", min=1, help="Most decisions of an agent in all.")
 ]
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", min=1, max=256, help="Processes: a contest uses one, a sweep all."),
+]
+
+
+def jobs_text(jobs: int) -> str:
+    """What to use instead, if a contest was given several processes."""
+    return (
+        f"A contest is one market, played in one process: --jobs {jobs} does not make it faster. "
+        f"Independent episodes are points of `arena backtest sweep SPEC --set market.seed=1,2,3`."
+    )
 
 
 def specification(files: list[Path], *, pairs: bool) -> Path:

@@ -117,9 +117,13 @@ def test_decisions_are_capped(tmp_path: Path) -> None:
 
 
 def test_two_backtests_write_the_same_records(tmp_path: Path) -> None:
-    """Nothing depends on the machine's clock, or on when a run was started."""
-    directories = [Path(document(tmp_path, SPEC)["directory"]) for _ in range(2)]
-    first, second = (values_of(directory) for directory in directories)
+    """Nothing depends on the machine's clock, when a run was started, or a number of processes."""
+    file = tmp_path / "out.json"
+    ended = backtest(tmp_path, SPEC, "--jobs", "3", "--json", str(file))
+    assert "--jobs 3 does not make it faster" in ended.stdout
+    found = [json.loads(file.read_text()), document(tmp_path, SPEC)]
+    assert [one["jobs"] for one in found] == [1, 1]
+    first, second = (values_of(Path(one["directory"])) for one in found)
     assert first == second
     assert first[topics.EVENTS.name]
 
