@@ -12,12 +12,16 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import orjson
 
 CUTOFFS_FILE = Path(__file__).with_name("cutoffs.json")
 MONTH_PATTERN = re.compile(r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])")
 EXAMPLE = "2025-08"
+
+
+Contamination = Literal["", "partly", "contaminated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,22 @@ def cutoff_of(model: str, own: str = "") -> str:
     return own or (found.month if found else "")
 
 
+def contamination_of(cutoff: str, first: datetime | None, last: datetime | None) -> Contamination:
+    """Whether a model may have been trained on text about the prices that it trades on.
+
+    Args:
+        cutoff: Last month of its training data; "" if unknown.
+        first: Venue time of the first snapshot; None if there is none.
+        last: Venue time of the last snapshot; None if there is none.
+
+    Returns:
+        "contaminated" if all prices are of months up to its cut-off, "partly" if the first are.
+    """
+    if not cutoff or first is None or last is None or f"{first:%Y-%m}" > cutoff:
+        return ""
+    return "partly" if f"{last:%Y-%m}" > cutoff else "contaminated"
+
+
 def cutoff_warning(model: str, cutoff: str, first: datetime | None, last: datetime | None) -> str:
     """A sentence of warning if a model may have read about the prices.
 
@@ -114,13 +134,12 @@ def cutoff_warning(model: str, cutoff: str, first: datetime | None, last: dateti
     Returns:
         "" if all prices are of later months, or if the cut-off is unknown.
     """
-    if not cutoff or first is None or last is None:
+    contaminated = contamination_of(cutoff, first, last)
+    if not contaminated or first is None or last is None:
         return ""
     begin, end = f"{first:%Y-%m}", f"{last:%Y-%m}"
-    if begin > cutoff:
-        return ""
     known = f"The model {model} was trained on data up to {cutoff}"
-    if end > cutoff:
+    if contaminated == "partly":
         return (
             f"{known}; the prices are of {begin} to {end}: it may have read about those up to "
             f"{cutoff}."

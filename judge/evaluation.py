@@ -171,7 +171,7 @@ def _method(found: SeasonStatistics) -> tuple[str, ...]:
 def _cutoff_warnings(season: Season) -> list[str]:
     """Return a sentence for each model that may have trained on the season's prices."""
     known = season.assumptions
-    if (known.simulated and not known.recorded) or known.first is None or known.last is None:
+    if not known.is_of_real_market or known.first is None or known.last is None:
         return []
     models = dict.fromkeys((entry.model, entry.cutoff) for entry in season.entries)
     found = [

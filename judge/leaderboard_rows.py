@@ -9,6 +9,7 @@ from typing import Any
 from arena.currency import cash_step
 from arena.messages import Estimate, LeaderboardRow, Repeat, WalletAmounts
 from arena.metrics.returns import total_return
+from arena.model_cutoffs import Contamination, contamination_of
 from arena.money import AMOUNT_MAX, from_units
 from judge.cells import Entrant
 from judge.entrants import ComparedWindow
@@ -100,11 +101,20 @@ def row_of(
         bradley_terry=_estimate(standing.bradley_terry),
         p_best=standing.p_best,
         cutoff=season.entries[entrant.places[0]].cutoff,
+        contaminated=_contaminated(season, season.entries[entrant.places[0]].cutoff),
         versions=max(season.versions.get(season.entries[n].name, 0) for n in entrant.places),
         **_means(own, _step(season)),
         wallets=_wallets(own),
     )
     return row.model_copy(update={"reasons": _reasons(row, own, standing, verdict)})
+
+
+def _contaminated(season: Season, cutoff: str) -> Contamination:
+    """Return whether a model may have read about the season's prices; a simulation has none."""
+    known = season.assumptions
+    if not known.is_of_real_market:
+        return ""
+    return contamination_of(cutoff, known.first, known.last)
 
 
 def _step(season: Season) -> Decimal:

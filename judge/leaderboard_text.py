@@ -35,7 +35,7 @@ COSTS_NOTE = (
 )
 
 TextColumn = tuple[str, Callable[[LeaderboardRow], str]]
-_LEFT = {"agent", "strategy", "model"}
+_LEFT = {"agent", "strategy", "model", "data"}
 
 
 def render_leaderboard(evaluation: Evaluation) -> str:
@@ -97,7 +97,7 @@ def notes(evaluation: Evaluation) -> tuple[str, ...]:
     """Return the notes below the standings, one sentence each."""
     unit = "annualised" if evaluation.sharpe_unit == "year" else "per period, not annualised"
     found = [rank_note(evaluation), window_note(evaluation), index_note(evaluation)]
-    found += [MARKET_NOTE, P_BEST_NOTE]
+    found += [contamination_note(evaluation), MARKET_NOTE, P_BEST_NOTE]
     found.append(chance_note(evaluation))
     return (*filter(None, found), f"Sharpe: of log returns, risk-free rate 0, {unit}.")
 
@@ -166,6 +166,7 @@ def standings(evaluation: Evaluation) -> tuple[TextColumn, ...]:
         ("rank", lambda row: rank_text(row.rank_low, row.rank_high)),
         ("agent", _name),
         ("return", lambda row: percent(compared_return(row, evaluation), signed=True)),
+        *_contamination(evaluation),
         ("interval %", lambda row: interval_text(row.return_interval)),
         ("vs market", lambda row: percent(row.excess_return, signed=True)),
         ("P(best)", lambda row: _share(row.p_best)),
@@ -178,6 +179,23 @@ def standings(evaluation: Evaluation) -> tuple[TextColumn, ...]:
     if any(row.cutoff for row in evaluation.rows):
         columns.append(("cut-off", lambda row: row.cutoff or DASH))
     return tuple(columns)
+
+
+def _contamination(evaluation: Evaluation) -> tuple[TextColumn, ...]:
+    """Return the label beside the return, if a model may have read about the prices."""
+    if not any(row.contaminated for row in evaluation.rows):
+        return ()
+    return (("data", lambda row: row.contaminated or DASH),)
+
+
+def contamination_note(evaluation: Evaluation) -> str:
+    """Return what the label means; "" if no row has it."""
+    if not any(row.contaminated for row in evaluation.rows):
+        return ""
+    return (
+        "contaminated: the prices are of months before the model's training cut-off, so its return "
+        "may be memory; partly: the first of them are."
+    )
 
 
 def _equities(evaluation: Evaluation) -> tuple[TextColumn, ...]:

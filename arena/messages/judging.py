@@ -72,6 +72,8 @@ class LeaderboardRow(MessagePart):
         return_interval: Return over the compared part of the season (`Evaluation.compared_from`).
         gross_return: Return before fees and slippage; `total_return` is after them.
         cutoff: The model's training cut-off, such as "2025-01"; "" if unknown.
+        contaminated: "contaminated" if the prices are those of a real market before that cut-off,
+            "partly" if the first are: the model may have read what happened. "" if not.
         total_return: Simple return over the whole season, like `gross_return`, `net_return`,
             drawdown and amounts.
         compared_return: Return over the compared part, if it is shorter, like all other figures.
@@ -146,6 +148,7 @@ class LeaderboardRow(MessagePart):
     invalid_rate: float | None = None
     hold_share: float | None = None
     cutoff: str = ""
+    contaminated: str = Field(default="", exclude_if=is_empty)
     reasons: dict[str, str] = Field(default_factory=dict)
     wallets: tuple[WalletAmounts, ...] = Field(default=(), exclude_if=is_empty)
     versions: int = Field(default=0, exclude_if=is_empty)

@@ -32,6 +32,7 @@ def entrant_row(facts: Facts, rank: int) -> dict[str, Value]:
         "strategy": row.strategy,
         "model": row.model,
         "cutoff": row.cutoff,
+        "contaminated": row.contaminated,
         "node": row.node,
         "kind": row.kind,
         "scripted": row.scripted,

@@ -173,6 +173,19 @@ def _whole(evaluation: Evaluation) -> str:
     return ", of the whole account" if window_note(evaluation) else ""
 
 
+def _contamination(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
+    """Return the label beside the return, if a model may have read about the prices."""
+    if not any(row.contaminated for row in evaluation.rows):
+        return ()
+    note = "contaminated: prices of months before the model's training cut-off; partly: the first"
+    return (
+        LeaderboardColumn(
+            TableHead("data", note=note),
+            lambda row: TableCell(row.contaminated, value=row.contaminated),
+        ),
+    )
+
+
 def _return_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
     unit, level = evaluation.sharpe_unit, f"{evaluation.confidence:.0%}"
     sharpe = "annualised" if unit == "year" else "per period, as the season is under 30 days"
@@ -186,6 +199,7 @@ def _return_columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
             _return(evaluation),
             "return_interval",
         ),
+        *_contamination(evaluation),
         _of(
             "vs market",
             "excess_return",

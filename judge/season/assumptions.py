@@ -60,6 +60,11 @@ class Assumptions:
     fills: str = ""
 
     @property
+    def is_of_real_market(self) -> bool:
+        """True if the prices are those of a market, live or recorded."""
+        return self.recorded or not self.simulated
+
+    @property
     def currencies(self) -> tuple[str, ...]:
         """Currencies of the accounts, the main one first."""
         return (self.currency, *(currency for currency, _ in self.wallets))

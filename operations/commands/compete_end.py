@@ -48,6 +48,7 @@ from operations.commands.supervised_run import (
 )
 
 REPORT = "report"
+FIGURES = "figures.json"
 REPORT_DEADLINE_S = 600.0
 DETAIL_CHARS_MAX = 200
 
@@ -82,6 +83,8 @@ def finish_contest(
     write_contest_document(document, json_file)
     steps.show(Step(REPORT, "computing the verdict"))
     leaderboard = _run_report(setup)
+    document["contaminated"] = _contaminated(setup.directory / REPORT / FIGURES)
+    write_contest_document(document, json_file)
     steps.show(Step(REPORT, str(setup.directory / REPORT), finished=True))
     print(f"\n{leaderboard.strip()}\n")
     verdict = leaderboard.strip().partition("\n")[0]
@@ -89,6 +92,12 @@ def finish_contest(
         print(f" {line}".rstrip())
     if json_file is not None:
         print(f" Written: {json_file}")
+
+
+def _contaminated(figures: Path) -> dict[str, JsonValue]:
+    """Entrant -> "contaminated" or "partly", as the report has it."""
+    rows = json.loads(figures.read_bytes())["evaluation"]["rows"]
+    return {row["agent"]: row["contaminated"] for row in rows if row.get("contaminated")}
 
 
 def _run_report(setup: RunSetup) -> str:
@@ -194,7 +203,7 @@ def contest_document(
         "account_digest": account_digest(shards) if is_complete else None,
         "all_refused": all_refused_text(shards) or None,
         "report": str(setup.directory / REPORT / "index.html") if is_complete else None,
-        "figures": str(setup.directory / REPORT / "figures.json") if is_complete else None,
+        "figures": str(setup.directory / REPORT / FIGURES) if is_complete else None,
     }
 
 

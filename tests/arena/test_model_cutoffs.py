@@ -8,6 +8,7 @@ import pytest
 from arena.model_cutoffs import (
     CUTOFFS_FILE,
     check_month,
+    contamination_of,
     cutoff_of,
     cutoff_warning,
     load_cutoffs,
@@ -127,3 +128,12 @@ def test_check_shows_it_beside_the_price(model: str, own: str, message: str) -> 
 
     assert ("ok", "training data") == (found.state, found.check)
     assert message in found.detail
+
+
+def test_contamination_is_of_months() -> None:
+    """A season that begins in the month of the cut-off is contaminated in part at least."""
+    at = [datetime(2025, month, 15, tzinfo=UTC) for month in (7, 8, 9)]
+    assert contamination_of("2025-08", at[0], at[1]) == "contaminated"
+    assert contamination_of("2025-08", at[1], at[2]) == "partly"
+    assert contamination_of("2025-08", at[2], at[2]) == ""
+    assert contamination_of("", at[0], at[0]) == contamination_of("2025-08", None, None) == ""

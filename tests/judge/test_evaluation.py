@@ -7,6 +7,7 @@ import pytest
 
 from arena.messages import Evaluation
 from judge.leaderboard import leaderboard
+from judge.leaderboard_text import render_leaderboard
 from judge.season import Season
 from tests.dashboard.scenario import Scenario
 from tests.judge.seasons import BASELINES, entry, fold_records, make_season
@@ -54,6 +55,12 @@ def test_a_model_that_may_know_the_prices_has_a_warning(
 
     assert int(warned) == len(warnings)
     assert {"2026-06", ""} == {row.cutoff for row in found.rows}
+    labels = {row.agent: row.contaminated for row in found.rows if row.contaminated}
+    entrants = {row.agent for row in found.rows if row.cutoff}
+    assert labels == (dict.fromkeys(entrants, "contaminated") if warned else {})
+    text = render_leaderboard(found)
+    assert warned == ("may be memory" in text)
+    assert warned == any(line.split()[:4:3] == ["rank", "data"] for line in text.splitlines())
 
 
 def test_the_method_names_cells_and_the_adjustment() -> None:
