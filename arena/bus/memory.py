@@ -178,6 +178,23 @@ class MemoryBus(Bus):
         """The given topics that exist."""
         return [topic for topic in topics if topic in self.cluster.partitions]
 
+    async def send(
+        self, topic: str, message: Message, *, key: str = "", partition: int | None = None
+    ) -> "asyncio.Future[AppendAck]":
+        """Encode and append a message; its readers get this object, and nothing is decoded.
+
+        Raises:
+            MessageTooLarge: The record would exceed `RECORD_BYTES_MAX`; nothing was sent.
+            AppendFailed: An earlier append failed.
+        """
+        sent = await super().send(topic, message, key=key, partition=partition)
+        if sent.done() and not sent.cancelled() and sent.exception() is None:
+            acked = sent.result()
+            record = self.cluster.logs[(topic, acked.partition)][acked.offset]
+            if isinstance(record, MemoryRecord):
+                record.keep(message)
+        return sent
+
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
     ) -> "asyncio.Future[AppendAck]":

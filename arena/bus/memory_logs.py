@@ -52,13 +52,19 @@ class MemoryRecord(Record):
         Raises:
             Malformed: The bytes are not an arena message.
         """
-        message = self._message or super().message()
-        if self._message is None and self.kept is not None:
+        message = self._message
+        if message is None:
+            message = super().message()
+            self.keep(message)
+        return message
+
+    def keep(self, message: Message) -> None:
+        """Keep the message that the bytes are decoded to."""
+        if self.kept is not None:
             self._message = message
             self.kept.append(self)
             if len(self.kept) > DECODED_MAX:
                 self.kept.popleft()._message = None
-        return message
 
 
 class SpillFile:
