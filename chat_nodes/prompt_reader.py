@@ -21,6 +21,8 @@ FEE_BPS_ASSUMED = Decimal(100)
 """Cost of a trade if the prompt does not state it."""
 PROMPT_CHARS_MAX = 200_000
 SECTIONS_MAX = 200
+SYSTEMS_MAX = 64
+"""System messages whose figures are kept: an agent's stays the same from turn to turn."""
 MARKETS_MAX = 8
 """Markets that are kept: every agent of a snapshot with prompts of one form has the same."""
 _TICKERS = "\n## Tickers"
@@ -33,6 +35,8 @@ _CANDLES = re.compile(r"\ACandles (\S+) (\S+)")
 _CASH_LINE = re.compile(r"^cash(?:_usd)?: (\S+)(?: ([A-Z0-9]+)$)?", re.MULTILINE)
 _EQUITY_LINE = re.compile(r"^equity(?:_usd)?: (\S+)", re.MULTILINE)
 _POSITION_LINE = re.compile(r"^position: (\S+) (quantity=.*)$", re.MULTILINE)
+_ACCOUNT_WORDS = ("cash", "equity", "position: ")
+"""First words of the lines above: searching these lines alone is faster than the whole prompt."""
 _CASH_SENTENCE = re.compile(r"^Cash (\S+) ([A-Z0-9]+), equity (\S+) ", re.MULTILINE)
 _TABLE_LINE = re.compile(r"^(\S+) \| (.*)$", re.MULTILINE)
 _FEE = re.compile(r"taker fee of ([\d.]+) bps")
@@ -199,7 +203,8 @@ def read_account(texts: Iterable[str]) -> PromptAccount | None:
         texts: Oldest first.
     """
     for text in reversed([t[:PROMPT_CHARS_MAX] for t in texts]):
-        account = _accounts(text, _CASH_LINE, _account_lines)
+        lines = [line for line in text.split("\n") if line.startswith(_ACCOUNT_WORDS)]
+        account = _accounts("\n".join(lines), _CASH_LINE, _account_lines)
         account = account or _accounts(text, _CASH_SENTENCE, _account_table)
         if account is not None:
             return account
@@ -223,11 +228,18 @@ def _accounts(
 def read_cost_bps(messages: Iterable[ChatMessage]) -> Decimal:
     """The cost of a trade, fee and slippage, by the system message, in basis points."""
     for message in messages:
-        if message.role == "system" and (fee := _FEE.search(message.content)):
-            slippage = _SLIPPAGE.search(message.content)
-            cost = parse_number(fee[1]) or Decimal(0)
-            return cost + (parse_number(slippage[1]) or Decimal(0) if slippage else Decimal(0))
+        if message.role == "system" and (cost := _cost_bps(message.content)) is not None:
+            return cost
     return FEE_BPS_ASSUMED
+
+
+@lru_cache(maxsize=SYSTEMS_MAX)
+def _cost_bps(system: str) -> Decimal | None:
+    fee, slippage = _FEE.search(system), _SLIPPAGE.search(system)
+    if fee is None:
+        return None
+    cost = parse_number(fee[1]) or Decimal(0)
+    return cost + (parse_number(slippage[1]) or Decimal(0) if slippage else Decimal(0))
 
 
 def parse_number(text: str) -> Decimal | None:

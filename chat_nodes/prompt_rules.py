@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from arena.messages import ChatMessage
@@ -17,6 +18,8 @@ CASH: Final = re.compile(r"^- Keep at least (\d{1,3}) % of your equity in cash\.
 FIGURES: Final = re.compile(r"^- Quote only figures that are in this prompt\b", re.M)
 PACE: Final = re.compile(r"^- Do not sell within three snapshots what you bought\b", re.M)
 PERCENT: Final = Decimal(100)
+TEXTS_MAX: Final = 64
+"""Texts whose rules are kept: an agent's stays the same from turn to turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,11 @@ NO_RULES: Final = PromptRules()
 
 def read_rules(messages: Iterable[ChatMessage]) -> PromptRules:
     """The rules in the system message; the last of a kind counts."""
-    text = next((m.content for m in messages if m.role == "system"), "")
+    return _rules_in(next((m.content for m in messages if m.role == "system"), ""))
+
+
+@lru_cache(maxsize=TEXTS_MAX)
+def _rules_in(text: str) -> PromptRules:
     sizes, cash = SIZE.findall(text), CASH.findall(text)
     if not (sizes or cash or FIGURES.search(text) or PACE.search(text)):
         return NO_RULES

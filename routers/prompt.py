@@ -35,6 +35,7 @@ from arena.messages import (
 from arena.messages.tools import ORDER_TOOLS
 from arena.money import decimal_text
 from arena.plural import counted
+from routers.candle_rows import CandleRows
 from routers.portfolio import KnownPortfolio
 from routers.prompt_account import account_texts
 from routers.prompt_context import NO_CONTEXT, ContextText, render_context
@@ -50,7 +51,6 @@ from routers.prompt_text import (
     MarketText,
     cut_to,
     duration_text,
-    plain_text,
     restriction_lines,
     start_text,
     ticker_cells,
@@ -76,8 +76,6 @@ ORDERS_FILL = "only your open orders can fill"
 
 NO_CANDLES = "(no candles: the venue has none for this window)"
 LEFT_OUT_NOTE_CHARS = 60
-
-CandleRows = dict[tuple[str, str], list[str]]
 """(product, window) -> a line per candle."""
 
 HOUSE_RULES = """\
@@ -202,9 +200,9 @@ def render_market(
         size: The size of the prompt.
         shows: What else the prompt shows: `Strategy.shows`.
         chars_max: Its length; that of the size by default.
-        rows: Lines of candles that were rendered for this snapshot; further ones are added.
+        rows: Lines of candles of this snapshot; None to render all.
     """
-    rows = {} if rows is None else rows
+    rows = rows or CandleRows()
     chars_max = PROMPT_FORMS[size].market_chars_max if chars_max is None else chars_max
     shown = snapshot.products[:PRODUCTS_MAX]
     context = NO_CONTEXT
@@ -339,14 +337,7 @@ class _Section:
     @classmethod
     def of(cls, view: ProductView, name: str, known: CandleRows) -> "_Section":
         window = view.windows.get(name) or CandleWindow(granularity_s=0)
-        length_s, key = window.granularity_s, (view.product_id, name)
-        if key not in known:
-            known[key] = [
-                f"{start_text(c.start, length_s)},{plain_text(c.open)},{plain_text(c.high)},"
-                f"{plain_text(c.low)},{plain_text(c.close)},{plain_text(c.volume)}"
-                for c in window.candles
-            ]
-        rows = list(known[key])
+        length_s, rows = window.granularity_s, known.of(view.product_id, name, window)
         notes = [] if rows else [NO_CANDLES]
         if window.gaps:
             times = ", ".join(start_text(gap, length_s) for gap in window.gaps[:GAPS_MAX])

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from arena.bus.base import Record
 from arena.messages import MarketSnapshot, PromptSize
 from arena.node import Node
-from routers.prompt import CandleRows, MarketText, render_market
+from routers.candle_rows import CandleRows
+from routers.prompt import MarketText, render_market
 
 SNAPSHOTS_MAX = 4
 
@@ -19,14 +20,14 @@ class RenderedSnapshot:
     """A snapshot and its texts, the same for all agents with the same size and shown parts."""
 
     snapshot: MarketSnapshot
+    rows: CandleRows = field(default_factory=CandleRows)
     _texts: dict[tuple[PromptSize, tuple[str, ...]], MarketText] = field(default_factory=dict)
-    _rows: CandleRows = field(default_factory=dict)
 
     def text(self, size: PromptSize = "full", shows: tuple[str, ...] = ()) -> MarketText:
         """The market as prompts of this size show it, with the parts that a strategy shows."""
         key = size, shows
         if key not in self._texts:
-            self._texts[key] = render_market(self.snapshot, size, shows, rows=self._rows)
+            self._texts[key] = render_market(self.snapshot, size, shows, rows=self.rows)
         return self._texts[key]
 
 
@@ -38,7 +39,9 @@ def rendered(snapshot: MarketSnapshot) -> RenderedSnapshot:
     """The texts of a snapshot, shared with all routers that have this same object."""
     found = _rendered.get(id(snapshot))
     if found is None:
-        found = _rendered[id(snapshot)] = RenderedSnapshot(snapshot)
+        before = next(reversed(_rendered.values()), None)
+        rows = CandleRows(None if before is None else before.rows)
+        found = _rendered[id(snapshot)] = RenderedSnapshot(snapshot, rows)
         if len(_rendered) > SNAPSHOTS_MAX:
             _rendered.popitem(last=False)
     return found

@@ -21,7 +21,7 @@ from decimal import Decimal
 from heapq import nsmallest
 from itertools import islice
 from operator import is_
-from typing import Final
+from typing import Final, NamedTuple
 
 from arena.granularities import BOOK_BARS_MIN, GRANULARITIES, WINDOWS, granularity_of
 from arena.messages import Candle, CandleWindow
@@ -59,6 +59,14 @@ def valid_candle(
     return Candle(start=start, open=open_, high=high, low=low, close=close, volume=volume)
 
 
+class _Bucket(NamedTuple):
+    """One longer candle: the range of its bars in Unix seconds, the bars, and what they make."""
+
+    span: tuple[int, int]
+    bars: Sequence[Candle]
+    candle: Candle | None
+
+
 class CandleBook:
     """One-minute candles of one product.
 
@@ -77,7 +85,8 @@ class CandleBook:
         self._minutes_max = minutes_max
         self._minutes: OrderedDict[int, Candle] = OrderedDict()  # the oldest is found at once
         self._changed: set[int] = set()
-        self._bars: dict[int, dict[int, tuple[Sequence[Candle], Candle]]] = {}
+        self._buckets: dict[int, dict[int, _Bucket]] = {}  # granularity -> start -> last window's
+        self._unseen: set[int] = set()  # bars that changed since the last windows
         self._newest_s: int | None = None  # of bars kept in ascending order; None after others
         self.known_until_s: int | None = None
         self._polled_at: datetime | None = None
@@ -130,6 +139,7 @@ class CandleBook:
         now_s = now.timestamp()
         closed = {start: c for start, c in closed.items() if start + MINUTE_S <= now_s}
         self._changed |= {s for s, c in closed.items() if self._minutes.get(s) != c}
+        self._unseen |= closed.keys()
         self._minutes |= closed
         self._newest_s = None
         retry = self.known_until_s == requested_until_s
@@ -148,6 +158,7 @@ class CandleBook:
             self._newest_s = None
         self._minutes[start] = candle
         self._changed.add(start)
+        self._unseen.add(start)
         self._prune()
 
     def take_changed(self, now: datetime) -> list[Candle]:
@@ -173,41 +184,54 @@ class CandleBook:
         Args:
             now: Venue time.
         """
-        minutes = sorted(self._minutes)
         spans = window_spans(floor_s(now, self._bar_s), self._bar_s)
-        return {
+        minutes = sorted(self._minutes)
+        found = {
             name: self._window(minutes, GRANULARITIES[name], start, end)
             for name, (start, end) in reversed(spans.items())
         }
+        self._unseen.clear()
+        return found
 
     def _window(
         self, minutes: Sequence[int], granularity: int, start: int, end: int
     ) -> CandleWindow:
-        buckets: dict[int, list[Candle]] = {}
-        for minute in minutes[bisect_left(minutes, start) : bisect_left(minutes, end)]:
-            buckets.setdefault(minute - minute % granularity, []).append(self._minutes[minute])
-        gaps = [s for s in range(start, end, granularity) if s not in buckets]
-        newest = max(buckets, default=None)
+        known = self._buckets.get(granularity, {})
+        changed = {minute - minute % granularity for minute in self._unseen}
+        buckets: dict[int, _Bucket] = {}
+        for first in range(start - start % granularity, end, granularity):
+            before = known.get(first)
+            span = max(start, first), min(end, first + granularity)
+            if before is not None and before.span == span and first not in changed:
+                buckets[first] = before
+            else:
+                buckets[first] = self._bucket(minutes, first, span, before)
+        self._buckets[granularity] = buckets
+        gaps = [s for s in range(start, end, granularity) if buckets[s].candle is None]
+        newest = max((s for s, bucket in buckets.items() if bucket.candle), default=None)
         return CandleWindow(
             granularity_s=granularity,
-            candles=self._combined(granularity, buckets),
+            candles=tuple(bucket.candle for bucket in buckets.values() if bucket.candle),
             gaps=tuple(datetime.fromtimestamp(s, UTC) for s in gaps),
             stale=newest is None or end - (newest + granularity) > 2 * granularity,
         )
 
-    def _combined(self, granularity: int, buckets: dict[int, list[Candle]]) -> tuple[Candle, ...]:
-        """One bar per bucket; that of a bucket with the same bars as last time is kept."""
-        known = self._bars.get(granularity, {})
-        found: dict[int, tuple[Sequence[Candle], Candle]] = {}
-        for start, bars in buckets.items():
-            before, made = known.get(start, ((), None))
-            if made is None or len(before) != len(bars) or not all(map(is_, before, bars)):
-                made = combine(start, bars)
-            found[start] = bars, made
-        self._bars[granularity] = found
-        return tuple(made for _, made in found.values())
+    def _bucket(
+        self, minutes: Sequence[int], first: int, span: tuple[int, int], before: "_Bucket | None"
+    ) -> "_Bucket":
+        """The bucket of the bars in a span; its candle is kept if they are the same bars."""
+        inside = minutes[bisect_left(minutes, span[0]) : bisect_left(minutes, span[1])]
+        bars = [self._minutes[minute] for minute in inside]
+        if not bars:
+            return _Bucket(span, bars, None)
+        known = before.bars if before is not None else ()
+        same = before is not None and len(known) == len(bars) and all(map(is_, known, bars))
+        return _Bucket(span, bars, before.candle if before and same else combine(first, bars))
 
     def _prune(self) -> None:
+        if len(self._unseen) > self._minutes_max:
+            self._buckets.clear()
+            self._unseen.clear()
         excess = len(self._minutes) - self._minutes_max
         if excess <= 0:
             return
@@ -218,6 +242,7 @@ class CandleBook:
         for start in oldest:
             del self._minutes[start]
             self._changed.discard(start)
+            self._unseen.add(start)
 
 
 def pages(start_s: int, end_s: int) -> list[tuple[int, int]]:

@@ -96,6 +96,7 @@ class SnapshotReplay:
         self.total = _count(market, self.interval_s, snapshots)
         self.index = 0
         self.product_ids = sorted(market.products)
+        self._newest_id = (-1, "")  # of the last asked snapshot: every turn names it
         self._venues = {p: split_key(p).venue for p in self.product_ids}
         self.products = self._rules(market)
         self._market = market
@@ -128,7 +129,10 @@ class SnapshotReplay:
 
     def snapshot_id(self, index: int) -> str:
         """Id of a snapshot."""
-        return snapshot_id(self.venue, self.as_of(index), self.product_ids)
+        if self._newest_id[0] != index:
+            found = snapshot_id(self.venue, self.as_of(index), self.product_ids)
+            self._newest_id = index, found
+        return self._newest_id[1]
 
     def index_of(self, as_of: datetime, snapshot: str) -> int | None:
         """Number of the snapshot with a venue time and an id; None if it is not in this replay."""
