@@ -41,12 +41,8 @@ def utc_text(moment: datetime) -> str:
 
 def encode(message: Message) -> Encoded:
     """Encode a message as JSON bytes and headers."""
-    headers = headers_of(
-        type(message),
-        turn=message.correlation_id(),
-        call=message.causation_id(),
-        deadline=message.deadline(),
-    )
+    turn, call, deadline = message.correlation_id(), message.causation_id(), message.deadline()
+    headers = headers_of(type(message), turn=turn, call=call, deadline=deadline)
     return Encoded(message.__pydantic_serializer__.to_json(message), headers)
 
 

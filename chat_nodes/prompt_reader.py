@@ -116,6 +116,9 @@ class PromptMarket:
     close_lists: dict[tuple[str, str], list[Decimal]] = field(default_factory=dict)
     moods: dict[str, Decimal] = field(default_factory=dict)
     indicators: dict[tuple[str, str], dict[str, Decimal]] = field(default_factory=dict)
+    _closes: dict[tuple[str, str, int], list[Decimal]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def windows(self) -> tuple[str, str, str]:
@@ -138,6 +141,12 @@ class PromptMarket:
 
     def closes(self, product_id: str, window: str, count: int) -> list[Decimal]:
         """The last `count` closing prices of a window, oldest first, or fewer."""
+        key = (product_id, window, count)
+        if key not in self._closes:
+            self._closes[key] = self._read_closes(product_id, window, count)
+        return self._closes[key]
+
+    def _read_closes(self, product_id: str, window: str, count: int) -> list[Decimal]:
         if close_lists := self.close_lists.get((product_id, window)):
             return close_lists[-count:]
         found: list[Decimal] = []

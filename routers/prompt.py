@@ -355,7 +355,8 @@ class _Section:
         return text + self.rows[self.left_out :] + self.notes
 
     def size(self) -> int:
-        return sum(len(line) + 1 for line in self.lines())
+        lines = self.lines()
+        return sum(map(len, lines)) + len(lines)
 
 
 def _leave_out_oldest(sections: list[_Section], chars_max: int) -> None:

@@ -100,12 +100,17 @@ class Message(MessagePart):
 
     def correlation_id(self) -> str | None:
         """The turn this message belongs to, or None."""
-        return getattr(self, "turn_id", None)
+        found: str | None = self.__dict__.get("turn_id")  # getattr costs an error without the field
+        return found
 
     def causation_id(self) -> str | None:
         """The call that caused this message, or None."""
-        return getattr(self, "call_id", None)
+        found: str | None = self.__dict__.get("call_id")  # getattr costs an error without the field
+        return found
 
     def deadline(self) -> datetime | None:
         """Time after which an answer to this message is useless, or None."""
-        return getattr(self, "deadline_at", None)
+        found: datetime | None = self.__dict__.get(
+            "deadline_at"
+        )  # getattr costs an error without the field
+        return found
