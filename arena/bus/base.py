@@ -51,6 +51,8 @@ class AppendAck(Protocol):
 BROKER_TIME = 1
 """Timestamp type of records with the time of their append by the broker's clock."""
 KIND_CACHED_MAX = 64
+SURELY_SHORT = RECORD_BYTES_MAX // 8
+"""Bytes of a value up to which its record is not too large."""
 
 
 class Record(NamedTuple):
@@ -373,12 +375,14 @@ class Bus(Losses, ABC):
             AppendFailed: An earlier append failed.
         """
         encoded = encode(message)
-        size = len(encoded.value) + len(key) + sum(len(k) + len(v) for k, v in encoded.headers)
-        if size > RECORD_BYTES_MAX:
-            raise MessageTooLarge(
-                f"a {message.type_name()} for {topic} has {size:,} bytes",
-                remedy=f"a record may have {RECORD_BYTES_MAX:,}",
-            )
+        # The ids in the key and headers are in the value, too: a short value has short headers.
+        if len(encoded.value) > SURELY_SHORT:
+            size = len(encoded.value) + len(key) + sum(len(k) + len(v) for k, v in encoded.headers)
+            if size > RECORD_BYTES_MAX:
+                raise MessageTooLarge(
+                    f"a {message.type_name()} for {topic} has {size:,} bytes",
+                    remedy=f"a record may have {RECORD_BYTES_MAX:,}",
+                )
         if partition is None:
             partition = partition_of(key, await self.partitions(topic)) if key else 0
         key_bytes = key.encode() or None

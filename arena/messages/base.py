@@ -100,17 +100,16 @@ class Message(MessagePart):
 
     def correlation_id(self) -> str | None:
         """The turn this message belongs to, or None."""
-        found: str | None = self.__dict__.get("turn_id")  # getattr costs an error without the field
+        # Not getattr: without the field, pydantic raises and catches an error.
+        found: str | None = self.__dict__.get("turn_id")
         return found
 
     def causation_id(self) -> str | None:
         """The call that caused this message, or None."""
-        found: str | None = self.__dict__.get("call_id")  # getattr costs an error without the field
+        found: str | None = self.__dict__.get("call_id")
         return found
 
     def deadline(self) -> datetime | None:
         """Time after which an answer to this message is useless, or None."""
-        found: datetime | None = self.__dict__.get(
-            "deadline_at"
-        )  # getattr costs an error without the field
+        found: datetime | None = self.__dict__.get("deadline_at")
         return found
