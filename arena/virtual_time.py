@@ -89,10 +89,14 @@ class VirtualClock:
         """Take the loop whose time this clock shows."""
         self._loop = loop
         self._start = start
+        self._newest = 0.0, start
 
     def now(self) -> datetime:
         """The start plus the loop's time."""
-        return self._start + timedelta(seconds=self._loop.time())
+        elapsed_s = self._loop.time()
+        if elapsed_s != self._newest[0]:
+            self._newest = elapsed_s, self._start + timedelta(seconds=elapsed_s)
+        return self._newest[1]
 
     def monotonic(self) -> float:
         """The loop's time."""

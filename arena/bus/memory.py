@@ -31,6 +31,7 @@ from arena.bus.memory_cursor import MARKER, Logs, MemoryCursor, Waiters, first_o
 from arena.bus.memory_logs import MemoryRecord, SpilledLog, SpillFile
 from arena.clock import Clock, SystemClock
 from arena.errors import BrokerUnavailable
+from arena.messages import Message
 from arena.threads import Threads
 from arena.topics import TopicSpec
 from arena.wire import Headers
@@ -68,6 +69,9 @@ class MemoryCluster:
         clock_ms: Returns the timestamp for a record, Unix milliseconds; None for system time.
         folder: Older records go to a temporary file in this folder (`arena.bus.memory_logs`);
             None to keep all in memory.
+
+    Attributes:
+        newest: The record that was appended last.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class MemoryCluster:
         self.partitions: dict[str, int] = {}
         self.groups: dict[str, _Group] = defaultdict(_Group)
         self.waiters = Waiters()
+        self.newest: MemoryRecord | None = None
         self._decoded: deque[MemoryRecord] = deque()
 
     def append(
@@ -91,13 +96,14 @@ class MemoryCluster:
         headers: Iterable[tuple[str, bytes | None]],
     ) -> MemoryAck:
         """Append one record and return its ack."""
-        log = self._log(topic, partition)
-        plain = plain_headers(headers)
-        record = MemoryRecord(topic, partition, len(log), self.clock_ms(), key, value, plain)
+        log, now_ms = self._log(topic, partition), self.clock_ms()
+        offset, plain = len(log), plain_headers(headers)
+        record = MemoryRecord(topic, partition, offset, now_ms, key, value, plain)
         record.kept = self._decoded
+        self.newest = record
         log.append(record)
         self.waiters.wake((topic, partition))
-        return MemoryAck(partition, record.offset, record.timestamp_ms)
+        return MemoryAck(partition, offset, now_ms)
 
     def append_marker(self, topic: str, partition: int) -> None:
         """Append a transaction marker: readers skip its offset."""
@@ -181,17 +187,11 @@ class MemoryBus(Bus):
     async def send(
         self, topic: str, message: Message, *, key: str = "", partition: int | None = None
     ) -> "asyncio.Future[AppendAck]":
-        """Encode and append a message; its readers get this object, and nothing is decoded.
-
-        Raises:
-            MessageTooLarge: The record would exceed `RECORD_BYTES_MAX`; nothing was sent.
-            AppendFailed: An earlier append failed.
-        """
+        """As `Bus.send`; the readers get this object, and nothing is decoded."""
         sent = await super().send(topic, message, key=key, partition=partition)
         if sent.done() and not sent.cancelled() and sent.exception() is None:
-            acked = sent.result()
-            record = self.cluster.logs[(topic, acked.partition)][acked.offset]
-            if isinstance(record, MemoryRecord):
+            record, acked = self.cluster.newest, sent.result()
+            if record is not None and (record.topic, record.offset) == (topic, acked.offset):
                 record.keep(message)
         return sent
 
@@ -250,13 +250,12 @@ class MemoryLogReader(LogReader):
     ) -> None:
         """Take the partitions, the start position and the clock; None for the system's."""
         self.clock = clock or self.clock
-        self._cursor = MemoryCursor(cluster.logs, cluster.waiters, self.clock)
+        self._cursor = MemoryCursor(cluster.logs, cluster.waiters)
         self._cursor.next = {pair: first_offset(cluster.logs, pair, start) for pair in pairs}
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
         """The next records."""
         cursor = self._cursor
-        cursor.prove(cursor.next)
         await cursor.wait(lambda: cursor.next, timeout_s)
         cursor.prove(cursor.next)
         return cursor.take(list(cursor.next), max_records)
@@ -297,7 +296,7 @@ class MemoryGroupReader(GroupReader):
         self._note_lost = note_lost
         self.clock = clock
         self._cluster = cluster
-        self._cursor = MemoryCursor(cluster.logs, cluster.waiters, clock)
+        self._cursor = MemoryCursor(cluster.logs, cluster.waiters)
         self._group = group
         self._start = start
         self._on_change = on_change
@@ -352,7 +351,6 @@ class MemoryGroupReader(GroupReader):
             BrokenLog: A log is not the one that was read.
         """
         cursor = self._cursor
-        cursor.prove(self._readable())
         await cursor.wait(self._readable, timeout_s)
         cursor.prove(self._readable())
         return cursor.take(self._readable(), max_records)
