@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from arena.bus.memory import MemoryRecord
+from arena.bus.memory_logs import MemoryRecord
 from arena.messages.base import Message
 from arena.wire import decode
 from operations.backtest.point import Point, play_point
