@@ -349,6 +349,7 @@ SHELLS = (
 
 REAL_TIME = {
     "arena/bus/kafka": "a broker answers in real time",
+    "arena/bus/memory_cursor.py": "a timer of the loop, whose time is that of its processes",
     "arena/clock.py": "the system's clock itself",
     "arena/command_exit.py": "ends the command, whatever its loop does",
     "arena/draft_files.py": "ages of files",
