@@ -48,16 +48,25 @@ class WholeBar:
 
     Attributes:
         trades: Open, high, low and close, and the volume as the steps sum it; None if no step
-            trades and all quotes are those of the bar before.
-        low: Lower bound of the middle of bid and ask in any of its steps; 0 without trades.
+            trades.
+        low: Lower bound of the middle of bid and ask in any of its steps.
         high: Upper bound of the same.
         distance: Upper bound of how far a price is from that middle.
+        mid: About the last middle; 0 if all quotes are those of the bar before, and no step trades.
+        count: Number of steps that trade.
     """
 
     trades: tuple[Decimal, Decimal, Decimal, Decimal, Decimal] | None = None
     low: float = 0.0
     high: float = 0.0
     distance: float = 0.0
+    mid: float = 0.0
+    count: int = 0
+
+    @property
+    def is_quiet(self) -> bool:
+        """True if nothing happens in it."""
+        return not self.mid
 
 
 class PricePath(Protocol):
@@ -93,6 +102,8 @@ class PricePath(Protocol):
     def whole_bar(self, at_s: int) -> WholeBar | None:
         """What all steps of the bar that starts at a venue time give together.
 
+        Unless it is quiet, its last step trades or moves the quotes.
+
         Returns:
             None if its steps must be played one by one.
         """
@@ -104,7 +115,10 @@ class PricePath(Protocol):
 
     @property
     def last(self) -> Tick | None:
-        """The newest tick of a step; None before the first."""
+        """The tick of the last step of the newest whole bar; None before the first.
+
+        If that step does not trade, the newest trade of the whole bars.
+        """
         ...
 
     def has_bar(self, at_s: int) -> bool:

@@ -131,6 +131,8 @@ class RecordedPricePath:
             least + away - step,
             most + away + step,
             abs(away) + step,
+            float(close),
+            STEPS,
         )
 
     def take_bar(self, at_s: int, bar: WholeBar) -> None:

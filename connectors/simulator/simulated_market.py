@@ -135,7 +135,7 @@ class ProductState:
             return
         open_, high, low, close, volume = bar.trades
         self.changed = True
-        self.trade_id += STEPS
+        self.trade_id += bar.count
         self.bars[start_s] = Bar(low, high, open_, close, volume)
         self._forget(start_s)
         self.volume_24h += volume

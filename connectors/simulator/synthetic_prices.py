@@ -18,8 +18,20 @@ from arena.money import SCALE_DIGITS, from_units, to_units
 from connectors.simulator.listing import ListedProduct
 from connectors.simulator.noise import GAUSS_UNIT, Noise
 from connectors.simulator.price_path import MINUTE_S, Tick, Trade, WholeBar
+from connectors.simulator.seeded_bar import (
+    MILLION,
+    WORD_BITS,
+    LastTrade,
+    PathState,
+    SeededBar,
+    StepRegime,
+    StepTerms,
+    Words,
+    play_bar,
+)
 
-MILLION: Final = 1_000_000
+EXACT_MAX: Final = 10**24
+"""Bars of a larger volume in units are played step by step: sums in 28 digits are not exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +138,13 @@ class SyntheticPricePath:
         quiet = 1000 - product.trades_per_mille
         self._trades_per_mille = 1000 - quiet**factor // 1000 ** (factor - 1)
         self._ahead: Tick | None = None
+        self._before: PathState | None = None
+        self._bar: SeededBar | None = None
+        self._taken: SeededBar | None = None
+        self._traded: LastTrade | None = None
         self.product = product
         self._own = Noise(seed, product.product_id)
+        self._words = Words(self._own)
         self._market = Noise(seed, "the market")
         step = product.quote_increment.normalize()
         decimals = -int(step.as_tuple().exponent)
@@ -135,7 +152,13 @@ class SyntheticPricePath:
         self._home = self._mid = self._anchor = int(product.price.scaleb(self._digits))
         self._increment = int(step.scaleb(self._digits))
         self._left = 0
-        self.regime = self._sizes.regimes[0]
+        self._regime = 0
+        self._terms = self._step_terms()
+
+    @property
+    def regime(self) -> Regime:
+        """The current regime."""
+        return self._sizes.regimes[self._regime]
 
     def step(self, at_s: int) -> Tick:
         """The next tick; the time of day is not used."""
@@ -145,6 +168,7 @@ class SyntheticPricePath:
     def open_tick(self, at_s: int) -> Tick:
         """The tick of the next step, without the size of its trade."""
         if self._ahead is None:
+            self._before = self._state()
             self._ahead = self._next()
         trade = self._ahead.trade
         return replace(self._ahead, trade=trade and replace(trade, size=Decimal(0)))
@@ -165,16 +189,56 @@ class SyntheticPricePath:
             trade=self._trade(bid, ask),
         )
 
-    def whole_bar(self, at_s: int) -> None:
-        """Nothing: each step draws its numbers."""
+    def whole_bar(self, at_s: int) -> WholeBar | None:
+        """All steps of the next bar; None if its last step changes nothing."""
+        state = self._state() if self._ahead is None or self._before is None else self._before
+        bar = self._bar = play_bar(self._terms, state, self._words, self._market)
+        if not bar.moved or bar.volume > EXACT_MAX:
+            return None
+        trades = None
+        if bar.prices:
+            prices = (bar.prices[0], max(bar.prices), min(bar.prices), bar.prices[-1])
+            open_, high, low, close = map(self._price, prices)
+            trades = (open_, high, low, close, from_units(bar.volume))
+        unit, (least, most) = 10.0**-self._digits, bar.span
+        widest = 2 * (most * self.product.spread_bps // 10_000 + 2 * self._increment)
+        return WholeBar(
+            trades,
+            least * unit,
+            most * unit,
+            widest * unit,
+            sum(bar.quotes) * unit / 2,
+            len(bar.prices),
+        )
 
     def take_bar(self, at_s: int, bar: WholeBar) -> None:
-        """Do nothing: steps are played one by one."""
+        """Move on by the bar that `whole_bar` gave last."""
+        played = self._taken = self._bar
+        assert played is not None, "a bar is taken that was not played"
+        self._ahead = None
+        own, market, self._mid, self._anchor, self._left, self._regime = played.state
+        self._own.move_to(own)
+        self._market.move_to(market)
+        self._traded = played.trade or self._traded
 
     @property
     def last(self) -> Tick | None:
-        """None: only whole bars need it."""
-        return None
+        """The tick of the last step of the newest whole bar, with the newest trade."""
+        if self._taken is None:
+            return None
+        bid, ask = map(self._price, self._taken.quotes)
+        one, two, three, four = (word * 1000 >> WORD_BITS for word in self._taken.quoted)
+        trade = None
+        if (traded := self._traded) is not None:
+            side: Literal["buy", "sell"] = "buy" if traded.is_buy else "sell"
+            trade = Trade(self._price(traded.price), from_units(traded.size), side)
+        return Tick(
+            bid=bid,
+            ask=ask,
+            bid_size=self._sized(*QUOTED_USD, one * two),
+            ask_size=self._sized(*QUOTED_USD, three * four),
+            trade=trade,
+        )
 
     def has_bar(self, at_s: int) -> bool:
         """True for every bar."""
@@ -182,7 +246,7 @@ class SyntheticPricePath:
 
     def _choose_regime(self) -> None:
         if self._left == 0:
-            self.regime = self._sizes.regimes[self._own.below(len(REGIMES))]
+            self._regime = self._own.below(len(REGIMES))
             self._left = self._own.between(*self._sizes.regime_steps)
             self._anchor = self._mid
         self._left -= 1
@@ -216,9 +280,44 @@ class SyntheticPricePath:
 
     def _size(self, low_usd: int, high_usd: int) -> Decimal:
         """Base units worth between `low_usd` and `high_usd`, in whole base increments."""
-        span = high_usd - low_usd
-        share = self._own.below(1000) * self._own.below(1000)
-        usd = low_usd + span * share // MILLION
+        return self._sized(low_usd, high_usd, self._own.below(1000) * self._own.below(1000))
+
+    def _sized(self, low_usd: int, high_usd: int, share: int) -> Decimal:
+        """The same at a share of the span, in millionths."""
+        usd = low_usd + (high_usd - low_usd) * share // MILLION
         units = usd * 10 ** (SIZE_DIGITS + self._digits) // self._mid
         step = to_units(self.product.base_increment)
         return from_units(max(step, units // step * step))
+
+    def _state(self) -> PathState:
+        own, market = self._own.position, self._market.position
+        return PathState(own, market, self._mid, self._anchor, self._left, self._regime)
+
+    def _step_terms(self) -> StepTerms:
+        """The terms of whole bars."""
+        sizes, volatility = self._sizes, self.product.volatility_pct
+        low, high = (usd * sizes.volume_factor for usd in NOTIONAL_USD)
+        least, most = sizes.regime_steps
+        return StepTerms(
+            regimes=tuple(
+                StepRegime(
+                    one.noise_ppm * volatility,
+                    one.drift_ppm * volatility // 100,
+                    one.pull_steps,
+                    (2**WORD_BITS - 1) // one.jump_every,
+                )
+                for one in sizes.regimes
+            ),
+            regime_steps=(least, most - least + 1),
+            home=(self._home, sizes.home_steps),
+            jump_ppm=(JUMP_PPM[0], JUMP_PPM[1] - JUMP_PPM[0] + 1),
+            common_pct=COMMON_PCT,
+            increment=self._increment,
+            spread_bps=self.product.spread_bps,
+            trades_below=-(-(self._trades_per_mille << WORD_BITS) // 1000),
+            sizes=(
+                (low, high - low),
+                10 ** (SIZE_DIGITS + self._digits),
+                to_units(self.product.base_increment),
+            ),
+        )

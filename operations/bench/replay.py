@@ -16,6 +16,8 @@ PRODUCTS: Final = 3
 BARS: Final = 20_000
 INTERVALS: Final = (60, 5, 1)
 """Candles from snapshot to snapshot."""
+SEEDED_PARTS: Final = {"whole": 4, "steps": 8}
+"""The way seeded bars are played -> the share of `BARS` that is played: they are slower."""
 ROUNDS: Final = 3
 """Each figure is the best of so many rounds: other processes only take from it."""
 PUBLISHED_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,18 +31,26 @@ def replay_figures(bars: int = BARS, rounds: int = ROUNDS) -> dict[str, Any]:  #
         rounds: Number of rounds.
 
     Returns:
-        `bars_per_s` by candles from snapshot to snapshot; `grown_blocks`, the blocks of memory
+        `bars_per_s` by candles from snapshot to snapshot; `seeded_bars_per_s`, the same of seeded
+        prices at the first interval, whole and in steps; `grown_blocks`, the blocks of memory
         that the second half of a replay adds.
     """
     each_round = range(rounds)
     found = {
-        interval: max(_bars_per_s(bars // (1 if interval > 1 else 4), interval) for _ in each_round)
+        interval: max(
+            _bars_per_s(_replay(bars // (1 if interval > 1 else 4), interval)) for _ in each_round
+        )
         for interval in INTERVALS
+    }
+    seeded = {
+        way: max(_bars_per_s(_seeded(bars // part, whole=way == "whole")) for _ in each_round)
+        for way, part in SEEDED_PARTS.items()
     }
     return {
         "products": PRODUCTS,
         "bars": bars,
         "bars_per_s": {str(interval): round(per_s) for interval, per_s in found.items()},
+        "seeded_bars_per_s": {name: round(per_s) for name, per_s in seeded.items()},
         "grown_blocks": _grown_blocks(bars),
     }
 
@@ -50,8 +60,12 @@ def _replay(bars: int, interval: int) -> Any:
     return importlib.import_module(ROOM).benchmark_replay(PRODUCTS, bars, interval)
 
 
-def _bars_per_s(bars: int, interval: int) -> float:
-    replay = _replay(bars, interval)
+def _seeded(bars: int, *, whole: bool) -> Any:  # Any: as above
+    room = importlib.import_module(ROOM)
+    return room.seeded_replay(PRODUCTS, bars, INTERVALS[0], whole_bars=whole)
+
+
+def _bars_per_s(replay: Any) -> float:  # Any: as above
     replay.take_candles()
     gc.collect()
     began_s, played = time.process_time(), 0

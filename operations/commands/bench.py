@@ -272,6 +272,9 @@ def replay_lines(found: dict[str, Any] | None) -> list[str]:
     half = found["bars"] // 2
     return [
         f"replay of {found['products']} products, no agent due, no indicators: bars/s {speeds}",
+        "  seeded prices: bars/s {whole:,}; in steps {steps:,}".format(
+            **found["seeded_bars_per_s"]
+        ),
         f"  {found['grown_blocks']:,} blocks of memory more after the second {half:,} bars of each",
     ]
 

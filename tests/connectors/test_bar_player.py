@@ -15,7 +15,7 @@ from arena.pricefiles.read import read_price_file
 from arena.pricefiles.rows import PriceRows
 from arena.wire import encode
 from connectors.market.lockstep.snapshot_replay import SnapshotReplay
-from connectors.simulator.listing import listed_product
+from connectors.simulator.listing import KNOWN, listed_product
 from connectors.simulator.noise import Noise
 from connectors.simulator.recorded_prices import RecordedPricePath, price_path_of
 from connectors.simulator.simulated_market import SimulatedMarket
@@ -134,3 +134,39 @@ def test_a_sum_of_draws_is_the_sum_of_single_draws() -> None:
 
     assert sum(one.between(3, 60) for _ in range(12)) == other.sum_between(3, 60, 12)
     assert one.bits() == other.bits()
+
+
+def seeded(
+    seed: int, bar_s: int, interval_bars: int, fills: Fills, *, bars: int, whole_bars: bool
+) -> SnapshotReplay:
+    """A replay of seeded prices of every listed product."""
+    paths = [SyntheticPricePath(product, seed, bar_s) for product in KNOWN.values()]
+    market = SimulatedMarket(paths, start_s=FIRST_S, seed=seed, bar_s=bar_s)
+    market.advance(FIRST_S + bar_s)
+    return SnapshotReplay(
+        market,
+        interval_s=interval_bars * bar_s,
+        snapshots=bars // interval_bars,
+        fills=fills,
+        whole_bars=whole_bars,
+    )
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    seed=st.integers(0, 2**40),
+    bar_s=st.sampled_from([60, 300, 3_600, 86_400]),
+    interval_bars=st.sampled_from([1, 4, 20]),
+    fills=st.sampled_from(["open", "close"]),
+)
+def test_seeded_bars_give_the_bytes_of_their_steps(
+    seed: int, bar_s: int, interval_bars: int, fills: Fills
+) -> None:
+    """Every kind of product, also one that rarely trades, and bars with jumps and new regimes."""
+    fast, slow = (
+        seeded(seed, bar_s, interval_bars, fills, bars=42, whole_bars=whole)
+        for whole in (True, False)
+    )
+
+    assert list(bodies(slow)) == list(bodies(fast))
+    assert slow.tickers() == fast.tickers()

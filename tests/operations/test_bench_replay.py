@@ -10,7 +10,9 @@ def test_replay_is_measured_for_each_interval() -> None:
 
     assert [str(interval) for interval in INTERVALS] == list(found["bars_per_s"])
     assert all(per_s > 0 for per_s in found["bars_per_s"].values())
-    first, second = replay_lines(found)
+    assert found["seeded_bars_per_s"]["whole"] > found["seeded_bars_per_s"]["steps"]
+    first, seeded, second = replay_lines(found)
     assert first.startswith("replay of 3 products, no agent due, no indicators: bars/s ")
+    assert seeded.startswith("  seeded prices: bars/s ")
     assert "blocks of memory more after the second 600 bars" in second
     assert [] == replay_lines(None)

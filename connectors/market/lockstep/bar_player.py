@@ -61,7 +61,7 @@ class BarPlayer:
             if bar is None or not self._fits(product_id, bar):
                 self._play_steps(product_id, state, end_s)
                 continue
-            if bar.trades is None:
+            if bar.is_quiet:
                 self._make_due(product_id)
                 state.fold_bar(bar, begin_s)
                 state.settle(end_s - market.step_s)
@@ -78,8 +78,8 @@ class BarPlayer:
             self._fold_ticker(product_id, state)
 
     def _fits(self, product_id: str, bar: WholeBar) -> bool:
-        """True if the feed would accept every ticker of the bar; notes its close."""
-        if bar.trades is None:
+        """True if the feed would accept every ticker of the bar; notes its last mid price."""
+        if bar.is_quiet:
             return True
         mid = self._mids.get(product_id)
         if mid is None:
@@ -90,7 +90,7 @@ class BarPlayer:
         near = mid * (1 - NEAR) <= bar.low and bar.high <= mid * (1 + NEAR)
         if not near or bar.distance > BESIDE * mid:
             return False
-        self._mids[product_id] = float(bar.trades[3])
+        self._mids[product_id] = bar.mid
         return True
 
     def _play_steps(self, product_id: str, state: ProductState, end_s: int) -> None:

@@ -1,4 +1,4 @@
-"""A replay of made-up candles for the bench: rows as a price file has them. Pure."""
+"""Replays for the bench: made-up candles as rows of a price file, and seeded prices. Pure."""
 
 from decimal import Decimal
 from functools import lru_cache
@@ -10,6 +10,7 @@ from connectors.simulator.listing import DEFAULT_PRODUCTS, listed_product
 from connectors.simulator.noise import GAUSS_UNIT, Noise
 from connectors.simulator.recorded_prices import RecordedPricePath
 from connectors.simulator.simulated_market import SimulatedMarket
+from connectors.simulator.synthetic_prices import SyntheticPricePath
 
 FIRST_S: Final = 1_767_225_600
 HISTORY: Final = 60
@@ -30,6 +31,28 @@ def benchmark_replay(products: int, bars: int, interval_bars: int) -> SnapshotRe
     market = SimulatedMarket(paths, start_s=FIRST_S, end_s=FIRST_S + bars * MINUTE_S)
     market.advance(FIRST_S + HISTORY * MINUTE_S)
     return SnapshotReplay(market, interval_s=interval_bars * MINUTE_S, snapshots=None)
+
+
+def seeded_replay(
+    products: int, bars: int, interval_bars: int, *, whole_bars: bool = True
+) -> SnapshotReplay:
+    """The same with seeded prices.
+
+    Args:
+        products: Number of products, at most five.
+        bars: Candles of each.
+        interval_bars: Candles from snapshot to snapshot.
+        whole_bars: False to play every bar in its steps.
+    """
+    paths = [SyntheticPricePath(listed_product(name), 7) for name in DEFAULT_PRODUCTS[:products]]
+    market = SimulatedMarket(paths, start_s=FIRST_S, seed=7)
+    market.advance(FIRST_S + HISTORY * MINUTE_S)
+    return SnapshotReplay(
+        market,
+        interval_s=interval_bars * MINUTE_S,
+        snapshots=(bars - HISTORY) // interval_bars + 1,
+        whole_bars=whole_bars,
+    )
 
 
 @lru_cache(maxsize=PRODUCTS_KEPT)
