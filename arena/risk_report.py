@@ -107,6 +107,21 @@ class RiskDay:
     counts: RiskCounts = field(default_factory=RiskCounts)
     details: list[dict[str, JsonValue]] = field(default_factory=list)
 
+    def document(self) -> dict[str, JsonValue]:
+        """The JSON fields of a day's limit enforcement."""
+        counts = self.counts
+        breakdown = dict(counts.rejected)
+        for limit, count in counts.cut.items():
+            breakdown[limit] = breakdown.get(limit, 0) + count
+        return {
+            "approved": counts.approved,
+            "adjusted": counts.adjusted,
+            **{f"trades_blocked_by_{k}": n for k, n in sorted(counts.rejected.items())},
+            "risk_block_breakdown": dict(sorted(breakdown.items())),
+            "risk_limit_hints": dict(sorted(counts.near.items())),
+            "blocked_details": [*self.details],
+        }
+
 
 @dataclass(slots=True)
 class RiskReport:
@@ -122,17 +137,22 @@ class RiskReport:
     exits: dict[str, ExitCounts] = field(default_factory=dict)
     settings: dict[str, dict[str, int]] = field(default_factory=dict)
 
-    def take(self, event: object) -> None:
-        """Count a record that the fold of the account log counted; other messages do nothing."""
+    def take(self, event: object, day: str = "") -> None:
+        """Count a record that the fold of the account log counted; other messages do nothing.
+
+        Args:
+            event: The message.
+            day: The day that it belongs to; "" for that of its prices, or of its own time.
+        """
         if isinstance(event, OrderDecided):
             self._note_exit(event)
             if event.risk is not None:
-                self._note_verdict(event)
+                self._note_verdict(event, day)
         elif isinstance(event, RiskLimitsSet):
             own, words = self.settings.setdefault(event.agent, {}), setting_words(event)
             own[words] = own.get(words, 0) + 1
         elif isinstance(event, RiskTripped):
-            counts = self._day(event.agent, f"{event.at:%Y-%m-%d}").counts
+            counts = self._day(event.agent, day or f"{event.at:%Y-%m-%d}").counts
             counts.tripped[event.limit] = counts.tripped.get(event.limit, 0) + 1
 
     @property
@@ -173,22 +193,8 @@ class RiskReport:
 
     def _enforcement(self, only: str | None) -> Iterator[JsonValue]:
         for (agent, day), found in sorted(self.days.items(), key=lambda pair: pair[0]):
-            if only not in (None, agent):
-                continue
-            counts = found.counts
-            breakdown = dict(counts.rejected)
-            for limit, count in counts.cut.items():
-                breakdown[limit] = breakdown.get(limit, 0) + count
-            yield {
-                "agent": agent,
-                "day": day,
-                "approved": counts.approved,
-                "adjusted": counts.adjusted,
-                **{f"trades_blocked_by_{k}": n for k, n in sorted(counts.rejected.items())},
-                "risk_block_breakdown": dict(sorted(breakdown.items())),
-                "risk_limit_hints": dict(sorted(counts.near.items())),
-                "blocked_details": [*found.details],
-            }
+            if only in (None, agent):
+                yield {"agent": agent, "day": day, **found.document()}
 
     def _day(self, agent: str, day: str) -> RiskDay:
         return self.days.setdefault((agent, day), RiskDay())
@@ -204,13 +210,13 @@ class RiskReport:
         elif event.outcome == "cancelled":
             counts.cancelled += 1
 
-    def _note_verdict(self, event: OrderDecided) -> None:
+    def _note_verdict(self, event: OrderDecided, day_of_event: str) -> None:
         verdict = event.risk
         assert verdict is not None
         if event.step and verdict.decision == "approved":
             return
         at = event.at if event.used is None else event.used.event_time
-        day = self._day(event.agent, f"{at:%Y-%m-%d}")
+        day = self._day(event.agent, day_of_event or f"{at:%Y-%m-%d}")
         counts = day.counts
         if verdict.decision == "rejected":
             counts.rejected[verdict.limit] = counts.rejected.get(verdict.limit, 0) + 1

@@ -26,6 +26,8 @@ from judge.leaderboard import Leaderboard, leaderboard
 from judge.metrics import Metrics, as_columns
 from judge.report.coaching import CoachedAgent, coached_agents
 from judge.report.coaching_fold import COACHING_TOPICS, CoachingFold
+from judge.report.daily import DailyReport, daily_reports
+from judge.report.daily_fold import DAILY_TOPICS, DailyFold
 from judge.season import SEASON_TOPICS, Season, SeasonBuilder
 from judge.statistics import AgentStatistics, Interval, MatrixEffects, SeasonVerdict
 from judge.statistics.effects import matrix_effects
@@ -66,6 +68,7 @@ class Facts:
         ends: Topic -> partition -> end offset.
         coached: Agents that were coached; () if all prompts were frozen, or nothing was done.
         evaluations: The newest evaluations of these agents, computed again; None without any.
+        daily: What each entry did on each day; () without records.
     """
 
     run: str
@@ -76,6 +79,7 @@ class Facts:
     ends: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     coached: tuple[CoachedAgent, ...] = ()
     evaluations: Verified | None = None
+    daily: tuple[DailyReport, ...] = ()
 
     @property
     def season(self) -> Season:
@@ -139,8 +143,12 @@ def read_facts(directory: Path, options: ReportOptions, *, run: str = "") -> Fac
         coaching.apply(record)
     builder = SeasonBuilder(options.pacing, coaching.take)
     builder.folds.accounts.pass_over(passed_over_in(folder))
+    daily = DailyFold(builder.folds.market)
+    builder.folds.accounts.on_taken = daily.take_event
     for record in read_records(folder, SEASON_TOPICS):
         builder.apply(record)
+    for record in read_records(folder, [t for t in DAILY_TOPICS if t in manifest.topics]):
+        daily.take_record(record)
     again = None
     if newest := coaching.newest_ids():  # Before any season: both set the orders' indices.
         evaluated = read_records(folder, [topics.EVALUATIONS.name])
@@ -153,7 +161,7 @@ def read_facts(directory: Path, options: ReportOptions, *, run: str = "") -> Fac
         coaching,
         season_after=lambda snapshots: builder.season(snapshots - 1),
     )
-    return replace(facts, evaluations=again)
+    return replace(facts, evaluations=again, daily=daily_reports(facts.season, daily))
 
 
 def make_facts(

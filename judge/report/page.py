@@ -29,6 +29,7 @@ from judge.report.coaching_tables import (
     coaching_sections,
     evaluations_note,
 )
+from judge.report.daily_table import daily_note, daily_table
 from judge.report.facts import Facts
 from judge.report.leaderboard_table import leaderboard_notes, leaderboard_table
 from judge.report.matrix import Matrix, make_matrix
@@ -120,6 +121,8 @@ class Page:
     gates: ReportTable
     risk_note: str
     risk: ReportTable | None
+    daily_note: str
+    daily: ReportTable | None
     coaching_note: str
     coaching_check: str
     coaching: tuple[CoachingSection, ...]
@@ -173,6 +176,7 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hash: str = "") -> 
             has_intervals=has_intervals,
             has_matrix=matrix is not None,
             has_limits=has_risk(season),
+            has_days=bool(facts.daily),
             has_coaching=bool(facts.coached),
             unranked=unranked_title(facts),
         ),
@@ -211,6 +215,8 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hash: str = "") -> 
         gates=gates_table(facts),
         risk_note=risk_note(facts),
         risk=risk_table(facts) if has_risk(season) else None,
+        daily_note=daily_note(facts) if facts.daily else "",
+        daily=daily_table(facts) if facts.daily else None,
         coaching_note=COACHING_NOTE if facts.coached else "",
         coaching_check=evaluations_note(facts),
         coaching=coaching_sections(facts),
@@ -259,6 +265,7 @@ def _contents(
     has_intervals: bool,
     has_matrix: bool,
     has_limits: bool,
+    has_days: bool,
     has_coaching: bool,
     unranked: str,
 ) -> tuple[tuple[str, str], ...]:
@@ -276,6 +283,7 @@ def _contents(
         ("decisions", "Cost of decisions", True),
         ("gates", "When asked", True),
         ("risk", "Risk and exits", has_limits),
+        ("days", "Days", has_days),
         ("coaching", "Coaching", has_coaching),
         ("agents", "Every agent", True),
         ("assumptions", "Assumptions", True),

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 from judge.report import files
+from judge.report.daily import daily_document
 from judge.report.document import document
 from judge.report.facts import Facts, canonical
 from judge.report.page import html, markdown
@@ -17,6 +18,7 @@ REPORT = "report"
 PAGE = "index.html"
 MARKDOWN = "report.md"
 FIGURES = "figures.json"
+DAILY = "daily.json"
 
 
 def write_report(facts: Facts, folder: Path) -> Path:
@@ -40,6 +42,8 @@ def write_report(facts: Facts, folder: Path) -> Path:
         for name, text in texts(facts).items():
             (draft / name).write_text(text, encoding="utf-8", newline="\n")
         (draft / FIGURES).write_bytes(canonical(document(facts)))
+        daily = daily_document(facts.run, facts.season, facts.daily)
+        (draft / DAILY).write_bytes(canonical(daily))
         files.write_parquet(draft / files.EQUITY, files.equity_table(facts.season))
         files.write_parquet(draft / files.FILLS_PARQUET, files.fills_table(facts.season))
         _replace(folder, draft)

@@ -1,6 +1,6 @@
 """Accounts and decided orders, folded from `account.events` with `arena.accounts`. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -69,6 +69,7 @@ class AccountsFold:
             accounts are absent.
         risk: Agent -> what limits did to its orders; agents without limits are absent.
         exits: Agent -> its exits; agents without any are absent.
+        on_taken: Called with each message that the fold counted; None for nothing.
     """
 
     shards: dict[int, Shard] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class AccountsFold:
     settled: dict[str, str] = field(default_factory=dict)
     risk: dict[str, RiskCounts] = field(default_factory=dict)
     exits: dict[str, ExitCounts] = field(default_factory=dict)
+    on_taken: Callable[[object], None] | None = None
 
     def wallets(self, agent: str) -> dict[str, int]:
         """Return currency -> cash that the agent's wallets were opened with, in 10^-8 units."""
@@ -138,6 +140,8 @@ class AccountsFold:
             )
 
     def _take(self, shard: Shard, message: object, cost_before: int) -> None:
+        if self.on_taken is not None:
+            self.on_taken(message)
         if isinstance(message, AccountOpened):
             self.opened[message.agent] = shard.accounts[message.agent].opening
             self.orders.setdefault(message.agent, PackedRows())
