@@ -23,7 +23,7 @@ import typer
 
 from arena.atomic_files import require_writable, write_atomic
 from arena.command_exit import print_failure
-from arena.errors import EXIT_NO
+from arena.errors import EXIT_NO, UsageError
 from arena.plural import counted
 from arena.settings import Settings
 from operations.backtest.point import (
@@ -45,8 +45,9 @@ from operations.commands.contest_flags import (
 )
 from operations.commands.env_setup import load_env_beside
 from operations.commands.live_line import LiveLine
-from operations.specs.set_values import grid_of, label_of
+from operations.specs.set_values import SEED, episodes_of, grid_of, label_of, without_seed
 
+ROOM_OF_CANDIDATES = "judge.sweep.candidates"
 ROOM_OF_VERDICT = "judge.sweep.verdict"
 ROOM_OF_TEXT = "judge.sweep.text"
 SWEEPS = "sweeps"
@@ -105,6 +106,8 @@ def backtest_sweep(
     points = [Point(n, spec, values, files, snapshots) for n, values in enumerate(grid)]
     interval_s = _first_interval(points[0])
     windows = windows_of(train, test, step, interval_s)
+    settings, episodes = episodes_of(grid)
+    _require_one_market(windows, episodes)
     count = min(jobs or os.cpu_count() or 1, len(points))
     began_s = time.monotonic()
     played = _played(points, count)
@@ -116,6 +119,10 @@ def backtest_sweep(
     verdict = import_module(ROOM_OF_VERDICT)
     candidates = [candidate for one in played for candidate in one.candidates]
     options = verdict.SweepOptions(confidence=confidence, windows=windows)
+    if episodes > 1:
+        joined = import_module(ROOM_OF_CANDIDATES).joined_episodes
+        candidates = joined(candidates, settings, episodes)
+        labels = [label_of(without_seed(values)) for values in grid]
     result = verdict.judge_sweep(candidates, labels, interval_s, options)
     seconds = time.monotonic() - began_s
     facts = {
@@ -123,16 +130,27 @@ def backtest_sweep(
         "points": [_point(one, grid[one.number]) for one in played],
         "jobs": count,
         "seconds": round(seconds, 1),
+        "episodes": episodes,
         "turns": sum(one.turns for one in played),
         "bars": sum(one.bars for one in played),
     }
     _report(result, facts, json_file)
 
 
+def _require_one_market(windows: object, episodes: int) -> None:
+    if windows is not None and episodes > 1:
+        raise UsageError(
+            f"{SEED} has several values, and windows need one market",
+            remedy="run one sweep per seed, or leave out --train and --test",
+        )
+
+
 def _report(result: Any, facts: Mapping[str, Any], json_file: Path | None) -> None:
     """Print the result and write it; Any: another room's type, and a JSON tree."""
     text = import_module(ROOM_OF_TEXT)
     written = _write({**facts, **text.sweep_document(result)}, json_file)
+    if facts["episodes"] > 1:
+        print(f" {facts['episodes']} markets by {SEED}: a season is all of them, one by one.")
     for line in text.sweep_lines(result):
         print(f" {line}".rstrip())
     for line in aligned_lines(text.sweep_rows(result), right={2, 4, 5}):

@@ -18,6 +18,8 @@ Values = dict[str, Any]
 """Key -> value; Any: any TOML value."""
 POINTS_MAX: Final = 64
 """Most points of a grid."""
+SEED: Final = "market.seed"
+"""The key whose values are markets, not settings."""
 FORM: Final = "write --set TABLE.KEY=VALUE, such as risk.max_symbol_exposure_pct=10"
 
 
@@ -53,6 +55,21 @@ def grid_of(sets: Sequence[str]) -> list[Values]:
             f"the grid has {count:,} points; at most {POINTS_MAX}", remedy="set fewer values"
         )
     return [dict(zip(keys, one, strict=True)) for one in product(*(v for _, v in parsed))]
+
+
+def episodes_of(grid: Sequence[Values]) -> tuple[list[int], int]:
+    """The points that differ only in the seed of the market, and how many seeds there are.
+
+    Returns:
+        Number of a point -> that of the first point with its other values; and the seeds.
+    """
+    others = [without_seed(values) for values in grid]
+    return [others.index(one) for one in others], len({repr(v.get(SEED)) for v in grid})
+
+
+def without_seed(values: Values) -> Values:
+    """The values but for the seed of the market."""
+    return {key: value for key, value in values.items() if key != SEED}
 
 
 def single_values(sets: Sequence[str]) -> Values:

@@ -1,10 +1,12 @@
 """A search over settings: luck is deflated, and windows choose before they measure."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from arena.errors import UsageError
-from judge.sweep.candidates import Candidate, matrix_of
+from judge.sweep.candidates import Candidate, joined_episodes, matrix_of
 from judge.sweep.text import sweep_document, sweep_lines, sweep_rows
 from judge.sweep.verdict import SweepOptions, judge_sweep
 from judge.sweep.walk_forward import Windows, walk_forward
@@ -105,6 +107,26 @@ def test_seasons_of_different_lengths_are_refused() -> None:
     short = Candidate(1, "agent", False, np.zeros(10))
     with pytest.raises(UsageError, match="the points have 10 to 400 periods"):
         matrix_of([*noise(1), short])
+
+
+def test_snapshots_at_different_times_are_refused() -> None:
+    """As many periods of another length are another season."""
+    one, two = noise(2)
+    with pytest.raises(UsageError, match="snapshots at different times"):
+        matrix_of([replace(one, times="a"), replace(two, times="b")])
+
+
+def test_a_seed_of_the_market_is_not_a_candidate() -> None:
+    """Two settings on three markets are two candidates, each judged on all three."""
+    played = [replace(c, times="a") for c in noise(6)]
+    joined = joined_episodes(played, [0, 0, 0, 3, 3, 3], 3)
+    assert [c.point for c in joined] == [0, 3]
+    assert np.array_equal(joined[1].log_returns, np.r_[*(c.log_returns for c in played[3:])])
+    result = judge_sweep(joined, labels(6), HOUR_S, SweepOptions())
+    assert result.names == ("agent x=0", "agent x=3")
+    assert (result.trials, result.verdict.periods) == (2, 3 * PERIODS)
+    with pytest.raises(UsageError, match="agent played on 2 of 3 markets"):
+        joined_episodes(played[1:], [0, 0, 0, 3, 3, 3], 3)
 
 
 def test_out_of_sample_comes_first() -> None:

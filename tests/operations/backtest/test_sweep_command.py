@@ -46,6 +46,16 @@ def test_the_result_does_not_depend_on_the_number_of_processes(tmp_path: Path) -
     assert not list((tmp_path / "runs").glob("*"))
 
 
+def test_seeds_are_markets_and_settings_are_candidates(tmp_path: Path) -> None:
+    """The best of several markets is luck, so no seed is named as the best candidate."""
+    grid = ("--set", "market.seed=1,2", "--set", "risk.max_symbol_exposure_pct=5,90")
+    found = swept(tmp_path, *grid, "--snapshots", "8")
+    assert (found["episodes"], len(found["points"])) == (2, 4)
+    names = [one["name"] for one in found["candidates"] if not one["baseline"]]
+    assert sorted(names) == [f"scalper-rules max_symbol_exposure_pct={value}" for value in (5, 90)]
+    assert not any("seed" in one["name"] for one in found["candidates"])
+
+
 def test_wrong_values_are_refused_before_anything_runs(tmp_path: Path) -> None:
     """The error is that of the specification, with the value."""
     spec = tmp_path / "contest.toml"
