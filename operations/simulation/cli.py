@@ -7,6 +7,7 @@ Ctrl-C.
 import json
 import os
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,12 +22,16 @@ from arena.errors import EXIT_INTERRUPTED, EXIT_NO, UsageError
 from arena.plural import counted
 from arena.settings import Settings
 from operations.commands.live_line import LiveLine
-from operations.simulation import planted, pool
+from operations.simulation import planted, pool, scale, scale_text
 from operations.simulation.members import prepare
 from operations.simulation.plan import Fault
 from operations.simulation.run import REPLAY_EVERY, SeedResult, plan_of, play, shortened
 from operations.simulation.shorten import kind_of, shortest
 
+AGENTS_CHECKED_MAX = 20
+"""With more agents the run only counts what they send and read."""
+SNAPSHOTS, SNAPSHOTS_COUNTED = 50, 3
+WARM_UP_SNAPSHOTS = 4
 SHORTENED_MAX = 3
 """Failing seeds whose faults are shortened."""
 REASONS_SHOWN_MAX = 5
@@ -89,8 +94,11 @@ def simulate(
         int | None,
         typer.Option(help="Seeds that run at once. [one per core]", min=1, max=256),
     ] = None,
-    agents: Annotated[int, typer.Option(help="Number of agents.", min=1, max=20)] = 3,
-    snapshots: Annotated[int, typer.Option(help="Number of snapshots.", min=2, max=1_000)] = 50,
+    agents: Annotated[int, typer.Option(help="Number of agents.", min=1, max=20_000)] = 3,
+    snapshots: Annotated[
+        int | None,
+        typer.Option(help="Number of snapshots. [50]", min=2, max=1_000, show_default=False),
+    ] = None,
     trace: Annotated[
         Path | None, typer.Option(help="Write what happened to this file; for --seed.")
     ] = None,
@@ -113,6 +121,9 @@ def simulate(
     seed. Needs no broker and no key, and takes no longer than its work: a seed plays minutes in a
     second.
 
+    With more than 20 agents one run of 3 snapshots, without faults or checks, counts messages,
+    bytes and CPU per turn, and the readers of each topic.
+
     Example: arena simulate --seeds 2000 --json simulate.json
     """
     require_writable(json_file, "--json")
@@ -120,6 +131,11 @@ def simulate(
     if trace is not None and seed is None:
         raise UsageError("--trace writes what happened in one seed", remedy="add --seed N")
     line, began_s = LiveLine(sys.stderr), time.monotonic()
+    if agents > AGENTS_CHECKED_MAX:
+        _require_alone(plant or seed is not None)
+        _count(agents, snapshots or SNAPSHOTS_COUNTED, line, json_file)
+        return
+    snapshots = snapshots or SNAPSHOTS
     wanted = range(first_seed, first_seed + seeds) if seed is None else range(seed, seed + 1)
     workers, totals = jobs or os.cpu_count() or 1, Totals()
     try:
@@ -128,10 +144,7 @@ def simulate(
         else:
             _run(wanted, workers, agents, snapshots, totals, line, first_failure, trace)
             totals.seconds = time.monotonic() - began_s
-            for number, result in enumerate(totals.failed):
-                _print(line, _failure_text(result, agents, snapshots))
-                if shorten and number < SHORTENED_MAX:
-                    _print(line, _shortened_text(result, agents, snapshots, line))
+            _print_failures(totals, agents, snapshots, line, SHORTENED_MAX if shorten else 0)
     except KeyboardInterrupt:
         line.end(f"interrupted after {counted(totals.seeds, 'seed')}")
         sys.exit(EXIT_INTERRUPTED)
@@ -141,6 +154,25 @@ def simulate(
         write_atomic(json_file, json.dumps(totals.document(), indent=2) + "\n")
     if totals.failed or None in totals.planted.values():
         sys.exit(EXIT_NO)
+
+
+def _require_alone(checks: bool) -> None:
+    if checks:
+        text = f"--seed and --planted run with up to {AGENTS_CHECKED_MAX} agents"
+        raise UsageError(text, remedy="leave out --agents, or the others")
+
+
+def _count(agents: int, snapshots: int, line: LiveLine, json_file: Path | None) -> None:
+    """Run an arena of many agents once, and show what it sends and reads."""
+    logs.configure(Settings(log_level="ERROR"), node="simulation")
+    line.show(f"{agents:,} agents, {snapshots} snapshots")
+    prepare(snapshots)
+    with tempfile.TemporaryDirectory(prefix="arena-simulate-") as folder:
+        found = scale.measure(agents, snapshots, Path(folder))
+    line.end(f"{found.turns:,} turns in {found.cpu_s:.1f} s of CPU")
+    typer.echo(scale_text.table(found))
+    if json_file is not None:
+        write_atomic(json_file, json.dumps(found.document(), indent=2) + "\n")
 
 
 def _run(
@@ -157,6 +189,8 @@ def _run(
     began_s = time.monotonic()
     logs.configure(Settings(log_level="ERROR"), node="simulation")
     prepare(snapshots)
+    # Children inherit what the first run of a process loads and remembers.
+    play(plan_of(0, agents, WARM_UP_SNAPSHOTS))
     jobs = ((seed, partial(_play, seed, agents, snapshots, trace)) for seed in seeds)
     for _, result in pool.results_of(jobs, workers):
         totals.add(result)
@@ -180,6 +214,15 @@ def _play(seed: int, agents: int, snapshots: int, trace: Path | None) -> SeedRes
     if trace is not None and lines is not None:
         write_atomic(trace, "\n".join([*map(str, plan.faults), *lines]) + "\n")
     return result
+
+
+def _print_failures(
+    totals: Totals, agents: int, snapshots: int, line: LiveLine, shortened_max: int
+) -> None:
+    for number, result in enumerate(totals.failed):
+        _print(line, _failure_text(result, agents, snapshots))
+        if number < shortened_max:
+            _print(line, _shortened_text(result, agents, snapshots, line))
 
 
 def _print(line: LiveLine, text: str) -> None:

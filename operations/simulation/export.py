@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from arena.bus.memory import MemoryBus, MemoryCluster
 from arena.exports import export_topics
 from operations.simulation.cluster import SimulatedCluster
+from operations.simulation.readings import memory_of
 
 
 def export_logs(cluster: SimulatedCluster, folder: Path) -> None:
@@ -19,10 +19,7 @@ def export_logs(cluster: SimulatedCluster, folder: Path) -> None:
 
 
 async def _export(cluster: SimulatedCluster, folder: Path) -> None:
-    memory = MemoryCluster()
-    memory.partitions = dict(cluster.counts)
-    memory.logs = {pair: list(log) for pair, log in cluster.logs.items()}
-    bus = MemoryBus(memory)
+    bus = memory_of(cluster)
     await bus.start()
     try:
         await export_topics(bus, folder, sorted(cluster.counts), prefix="")

@@ -12,6 +12,7 @@ from typing import Any
 from arena.indicators.feature_sets import NO_FEATURES
 from arena.plugins import NO_PLUGINS
 from operations.one_process import Member, entry_of, kind_of
+from operations.simulation import readings
 
 MARKETS = 4
 """Different markets; each is played up to its first snapshot once, before the first run."""
@@ -22,6 +23,8 @@ PRICE_AGE_S_MAX = 86_400
 """Venue time runs faster than the clocks of the hosts."""
 START = datetime(2026, 1, 5, tzinfo=UTC)
 NODE = "rules"
+JUDGE_SHARE, BOOKS_SHARE = 0.1, 0.1
+"""Share of the runs with a judge, and with books."""
 LOADED = (
     "ledger.audit.auditor",
     "routers.kinds.single",
@@ -46,6 +49,8 @@ class ArenaPlan:
         executors, chat_nodes: Number of processes.
         shards: Partitions of the account topics.
         checkpoint_events: Events between two checkpoints of a shard.
+        judge: A judge runs.
+        books: Number of processes that keep the books.
     """
 
     agents: tuple[str, ...]
@@ -58,6 +63,8 @@ class ArenaPlan:
     chat_nodes: int
     shards: int
     checkpoint_events: int
+    judge: bool = False
+    books: int = 0
 
 
 def drawn_arena(random: Random, agents: int, snapshots: int) -> ArenaPlan:
@@ -123,6 +130,7 @@ def _played(market: int, products: int, snapshots: int) -> bytes:
 
 def prepare(snapshots: int) -> None:
     """Load all rooms, and play all markets up to their first snapshots."""
+    readings.prepare()
     for name in LOADED:
         _room(name)
     _room("trading_tools.plugin_tools").load_tools(NO_PLUGINS)
@@ -136,8 +144,13 @@ def prepare(snapshots: int) -> None:
             _played(market, products, snapshots)
 
 
-def members_of(plan: ArenaPlan) -> dict[str, Callable[[], Member]]:
-    """Name of each process -> what it runs; called again at each start. The first ends the run."""
+def members_of(plan: ArenaPlan, *, agents_per_router: int = 1) -> dict[str, Callable[[], Member]]:
+    """Name of each process -> what it runs; called again at each start. The first ends the run.
+
+    Args:
+        plan: The arena.
+        agents_per_router: Agents of one router process.
+    """
     found: dict[str, Callable[[], Member]] = {}
     routers, tools = _room("routers.cli"), _room("trading_tools.process")
     parsed = [routers.parse_agent(text) for text in plan.agents]
@@ -160,11 +173,26 @@ def members_of(plan: ArenaPlan) -> dict[str, Callable[[], Member]]:
         found[f"tools-{number}"] = _same(Member("executor", f"tools-{number}", executor))
     for number in range(1, plan.chat_nodes + 1):
         found[f"chat-{number}"] = _chat_node
-    for agent in parsed:
-        configs = tuple(routers.agent_configs([agent], limits, None, plan.pacing, None))
+    for at in range(0, len(parsed), agents_per_router):
+        group = parsed[at : at + agents_per_router]
+        configs = tuple(routers.agent_configs(group, limits, None, plan.pacing, None))
         options = _room("routers.process").RouterOptions(configs)
-        found[f"router-{agent[0]}"] = _same(Member("router", agent[0], options))
+        found[f"router-{group[0][0]}"] = _same(Member("router", group[0][0], options))
+    if plan.judge:
+        found["judge"] = _same(Member("judge", "judge", readings.judge_options()))
     return found
+
+
+def with_judge_and_books(plan: ArenaPlan, random: Random) -> ArenaPlan:
+    """The arena of a run with a judge and books, if they are drawn.
+
+    Args:
+        plan: The arena.
+        random: The source of the draws; not that of the rest, which then stays as it is.
+    """
+    judge = random.random() < JUDGE_SHARE
+    books = random.choice((1, 2)) if random.random() < BOOKS_SHARE else 0
+    return replace(plan, judge=judge, books=books)
 
 
 def _same(member: Member) -> Callable[[], Member]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from arena.checkpoint import STORE
-from arena.node import Node, serve_node
+from arena.node import Node, Serve, serve_node
 from arena.settings import Settings
 from operations.one_process import Member, command_of, entry_of, kind_of
 from operations.simulation.bus import SimulatedBus
@@ -110,11 +110,13 @@ class SimulatedProcess:
         clock: The clock of its host.
         random: The source of its draws.
         ends: Gets its errors.
-        on_end: Called when its work ended without an error.
+        serve: Does its work; None for what its kind names.
+        on_gone: Called with its name when one of its lives has ended.
 
     Attributes:
         life: Its present life; None while it does not run.
         wanted: False once it shall not be started again.
+        on_end: Called when its work ended without an error.
     """
 
     def __init__(
@@ -127,7 +129,9 @@ class SimulatedProcess:
         clock: HostClock,
         random: Random,
         ends: Ends,
-        on_end: Callable[[], None] | None = None,
+        *,
+        serve: Serve[Any] | None = None,
+        on_gone: Callable[[str], None] | None = None,
     ) -> None:
         """Take what it runs on; `start` starts it."""
         self.name = name
@@ -143,7 +147,9 @@ class SimulatedProcess:
         self._cluster = cluster
         self._random = random
         self._ends = ends
-        self._on_end = on_end
+        self.on_end: Callable[[], None] | None = None
+        self._serve = serve
+        self._on_gone = on_gone
 
     def start(self) -> None:
         """Start a new life, unless it runs."""
@@ -171,7 +177,7 @@ class SimulatedProcess:
         context = Context()
         context.run(PROCESS.set, life)
         context.run(STORE.set, self.disk)
-        work = serve_node(node, entry_of(kind), member.options)
+        work = serve_node(node, self._serve or entry_of(kind), member.options)
         task = context.run(
             partial(self._loop.create_task, work, name=f"{self.name}/{number}", context=context)
         )
@@ -190,9 +196,9 @@ class SimulatedProcess:
             if is_unexpected(error):
                 self._ends.unexpected.set()
             self._loop.call_later(1.0 + 4.0 * self._random.random(), self.restart, context=WORLD)
-        elif self._on_end is not None:
+        elif self.on_end is not None:
             self.wanted = False
-            self._on_end()
+            self.on_end()
 
     def restart(self) -> None:
         """Start again, if it does not run."""
@@ -207,6 +213,8 @@ class SimulatedProcess:
         bus.die()
         expire_session(self._cluster, lambda: True, bus.number)
         self.life = None
+        if self._on_gone is not None:
+            self._on_gone(self.name)
 
     def crash(self, down_s: float, *, power: bool = False) -> None:
         """End at once, without any clean-up; start again later.

@@ -7,11 +7,12 @@ from pathlib import Path
 from random import Random
 
 from arena.errors import ArenaError
-from operations.simulation import checks
+from operations.simulation import checks, readings
 from operations.simulation.export import export_logs
-from operations.simulation.members import drawn_arena
+from operations.simulation.members import drawn_arena, with_judge_and_books
 from operations.simulation.network import drawn_network
 from operations.simulation.plan import Fault, drawn_faults, skew_s_max
+from operations.simulation.readings import KeptBooks, kept_books
 from operations.simulation.world import RunPlan, World
 
 REPLAY_EVERY = 50
@@ -62,6 +63,7 @@ def plan_of(seed: int, agents: int, snapshots: int) -> RunPlan:
     arena = drawn_arena(random, agents, snapshots)
     network = drawn_network(random)
     faults = drawn_faults(random, agents * snapshots * APPENDS_PER_TURN)
+    arena = with_judge_and_books(arena, Random(f"judge and books {seed}"))
     return RunPlan(seed, arena, network, faults, skew_s_max(faults))
 
 
@@ -73,7 +75,11 @@ def play(plan: RunPlan, *, replay: bool = False, trace: list[str] | None = None)
         replay: Also recompute prompts and orders from the records.
         trace: Gets one line per event; None for none.
     """
-    world = World(plan, trace)
+    with kept_books(plan.arena.books) as books:
+        return _played(plan, World(plan, trace, books), books, replay=replay)
+
+
+def _played(plan: RunPlan, world: World, books: KeptBooks | None, *, replay: bool) -> SeedResult:
     reasons: list[str] = []
     try:
         world.run()
@@ -84,6 +90,11 @@ def play(plan: RunPlan, *, replay: bool = False, trace: list[str] | None = None)
     reasons += checks.lost_acks(world.cluster.acked, logs)
     found, account_digest = checks.violations_of(logs) if not reasons else ([], "")
     reasons += found
+    if not reasons:
+        arena = plan.arena
+        reasons += readings.violations_of(
+            world.cluster, judge=arena.judge, lock_step=arena.pacing == "lock-step", books=books
+        )
     if replay and not reasons:
         reasons += _replayed(world, account_digest)
     return SeedResult(

@@ -1,18 +1,20 @@
 """One simulated run: an arena under the faults of a plan, until it has come to rest."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from arena import topics
 from arena.errors import ArenaError
 from arena.messages import Halt, Resume
 from arena.settings import Settings
 from arena.tasks import run_until_first_ends
+from operations.one_process import Member
 from operations.simulation.bus import SimulatedBus
 from operations.simulation.cluster import WORLD, SimulatedCluster
 from operations.simulation.loop import SimulationLoop
@@ -20,6 +22,7 @@ from operations.simulation.members import ArenaPlan, members_of
 from operations.simulation.network import Network
 from operations.simulation.plan import Fault
 from operations.simulation.process import Ends, HostClock, SimulatedProcess
+from operations.simulation.readings import KeptBooks
 
 Chosen = TypeVar("Chosen")
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
@@ -62,6 +65,7 @@ class World:
     Args:
         plan: The run.
         trace: Gets one line per event; None for none.
+        books: The books, if the arena keeps them.
 
     Attributes:
         cluster: The brokers, with all records.
@@ -69,7 +73,9 @@ class World:
         injected: Kind of fault -> how often it hit something.
     """
 
-    def __init__(self, plan: RunPlan, trace: list[str] | None = None) -> None:
+    def __init__(
+        self, plan: RunPlan, trace: list[str] | None = None, books: KeptBooks | None = None
+    ) -> None:
         """Create the processes; `run` starts them."""
         self.loop = SimulationLoop(plan.seed)
         self._plan = plan
@@ -96,20 +102,23 @@ class World:
             heartbeat_interval_s=HEARTBEAT_S,
             checkpoint_events=plan.arena.checkpoint_events,
         )
-        self.processes = [
-            SimulatedProcess(
-                member,
-                name,
-                settings,
-                self.loop,
-                self.cluster,
-                HostClock(self.loop, BEGIN, self._random.uniform(-1, 1) * plan.skew_s_max),
-                Random(f"{name} {plan.seed}"),
-                self._ends,
-                self._done.set if not number else None,
-            )
-            for number, (name, member) in enumerate(members_of(plan.arena).items())
-        ]
+        make = partial(self._process, settings)
+        self.processes = [make(*pair) for pair in members_of(plan.arena).items()]
+        if books is not None:
+            for number in range(1, plan.arena.books + 1):
+                name = f"books-{number}"
+                member = partial(books.member, name)
+                self.processes.append(make(name, member, serve=books.serve, on_gone=books.end))
+        self.processes[0].on_end = self._done.set
+
+    def _process(
+        self, settings: Settings, name: str, member: Callable[[], Member], **options: Any
+    ) -> SimulatedProcess:
+        clock = HostClock(self.loop, BEGIN, self._random.uniform(-1, 1) * self._plan.skew_s_max)
+        random = Random(f"{name} {self._plan.seed}")
+        return SimulatedProcess(
+            member, name, settings, self.loop, self.cluster, clock, random, self._ends, **options
+        )
 
     @property
     def errors(self) -> list[tuple[str, BaseException]]:

@@ -117,3 +117,17 @@ def test_faults_are_shortened_to_those_that_matter(needed: tuple[int, ...]) -> N
     left = shortest(faults, lambda plan: set(needed) <= {fault.at for fault in plan})
 
     assert needed == tuple(fault.at for fault in left)
+
+
+def test_many_agents_are_counted(tmp_path: Path) -> None:
+    """Each agent reads each snapshot, in a consumer group of its own."""
+    code, found = simulated(tmp_path, "--agents", "30", "--snapshots", "2")
+
+    assert (0, 30, 60, 30 + 3) == (code, found["agents"], found["turns"], found["groups"])
+    assert {"topic": "market.snapshots", "readers": 31} == found["widest_fan_out"]
+    snapshots, inboxes = found["by_topic"]["market.snapshots"], found["by_topic"]["agent.inbox."]
+    assert (2, 2 * 31) == (snapshots["messages"], snapshots["deliveries"])
+    assert (30, 1) == (inboxes["topics"], inboxes["readers"])
+    assert inboxes["messages"] == inboxes["deliveries"]
+    assert found["per_turn"]["messages"] > 5
+    assert found["per_turn"]["cpu_ms"] > 0
