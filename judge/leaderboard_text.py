@@ -193,7 +193,7 @@ def contamination_note(evaluation: Evaluation) -> str:
     if not any(row.contaminated for row in evaluation.rows):
         return ""
     return (
-        "contaminated: the prices are of months before the model's training cut-off, so its return "
+        "contaminated: the prices are of months up to the model's training cut-off, so its return "
         "may be memory; partly: the first of them are."
     )
 

@@ -177,7 +177,7 @@ def _contamination(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
     """Return the label beside the return, if a model may have read about the prices."""
     if not any(row.contaminated for row in evaluation.rows):
         return ()
-    note = "contaminated: prices of months before the model's training cut-off; partly: the first"
+    note = "contaminated: prices of months up to the model's training cut-off; partly: the first"
     return (
         LeaderboardColumn(
             TableHead("data", note=note),

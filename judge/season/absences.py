@@ -132,7 +132,7 @@ def unmeasured_note(decisions: Sequence[TurnSummary]) -> str:
     ended = [one for one in decisions if one.outcome != "aborted"]
     if not ended or any(one.total_ms for one in ended):
         return ""
-    return "Latencies were not measured: no time passed in any decision, as in every backtest."
+    return "Latencies of turns were not measured: no time passed in any, as in every backtest."
 
 
 def absence_note(name: str, left: int | None, snapshots: Sequence[SnapshotQuotes]) -> str:

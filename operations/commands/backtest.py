@@ -214,9 +214,7 @@ def _print_stopped(contest: Contest, ending: ContestEnd) -> None:
     print(f" Stopped{colon} {ending.text}; a backtest keeps nothing until it ends.")
     competition = contest.spec.competition
     if competition is not None and competition.replies == "record" and asked_nodes(contest.spec):
-        print(
-            f" The replies so far are kept in {competition.replies_file}; they are not paid again."
-        )
+        print(" The recorded replies are kept: the next run asks only for the others.")
     for line in dead_lines(ending.dead):
         print(f" {line}")
 

@@ -67,7 +67,7 @@ def test_times_are_not_measured_and_orders_have_market_time(arena: Command, home
     """No latency is shown as 0 ms; the terminal shows when in the market an order was decided."""
     (run,) = (home / "runs").iterdir()
     report = (run / "report" / "report.md").read_text()
-    assert "Latencies were not measured" in report
+    assert "Latencies of turns were not measured" in report
     assert "not measured" in (run / "report" / "index.html").read_text()
     assert " 0 ms" not in report
     screen = arena("dashboard", "--run", "last", "--once", "--json")

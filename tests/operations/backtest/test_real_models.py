@@ -51,7 +51,7 @@ strategies = ["momentum"]
 models = ["one", "two"]
 baselines = []
 """
-DEADLINE_S = 60
+DEADLINE_S = 90
 
 
 @dataclass
@@ -215,7 +215,8 @@ def test_ctrl_c_ends_a_backtest_that_waits_for_a_server(tmp_path: Path) -> None:
     """It neither waits for the answer nor leaves a run."""
     with serving(delay_s=3600) as server:
         spec = tmp_path / "contest.toml"
-        spec.write_text(SPEC.format(port=server.port, snapshots=SNAPSHOTS))
+        text = SPEC.format(port=server.port, snapshots=SNAPSHOTS)
+        spec.write_text(text + 'replies = "record"\n')
         process = subprocess.Popen(
             [sys.executable, "-u", "-m", "arena", "backtest", "--no-check", str(spec)],
             env=environment(tmp_path),
@@ -235,6 +236,7 @@ def test_ctrl_c_ends_a_backtest_that_waits_for_a_server(tmp_path: Path) -> None:
             process.kill()
     assert process.returncode == 130, output
     assert "Stopped by Ctrl-C" in output
+    assert "the next run asks only for the others" in output
     assert "Traceback" not in output
     assert not list((tmp_path / "runs").glob("*"))
 
