@@ -145,10 +145,11 @@ class SpilledLog(MutableSequence[Record]):
         self._places = array("Q")
         self._kept: list[Record] = []
         self._kept_bytes = 0
+        self._count = 0
 
     def __len__(self) -> int:
         """Number of records, with markers."""
-        return len(self._places) + len(self._kept)
+        return self._count
 
     @overload
     def __getitem__(self, index: int) -> Record: ...
@@ -158,12 +159,15 @@ class SpilledLog(MutableSequence[Record]):
 
     def __getitem__(self, index: int | slice) -> Record | list[Record]:
         """A record or the records of a slice."""
+        stored = len(self._places)
         if isinstance(index, slice):
+            start, stop = index.start, index.stop
+            if start is not None and start >= stored and stop and stop > start and not index.step:
+                return self._kept[start - stored : stop - stored]  # as most readers ask
             first, end, step = index.indices(len(self))
             found = self._between(first, end if step > 0 else first)
             return found[::step] if step > 0 else [self[i] for i in range(first, end, step)]
         at = index if index >= 0 else index + len(self)
-        stored = len(self._places)
         if at >= stored:
             return self._kept[at - stored]
         if at < 0:
@@ -184,6 +188,7 @@ class SpilledLog(MutableSequence[Record]):
             OSError: The disk is full.
         """
         self._kept.append(value)
+        self._count += 1
         self._kept_bytes += len(value.value or b"")
         if len(self._kept) > KEPT_RECORDS_MAX or self._kept_bytes > KEPT_BYTES_MAX:
             self._spill(len(self._kept) // 2)
@@ -222,6 +227,7 @@ class SpilledLog(MutableSequence[Record]):
         stored = len(self._places)
         del self._kept[max(0, gone.start - stored) :]
         del self._places[gone.start :]
+        self._count = gone.start
         self._kept_bytes = sum(len(record.value or b"") for record in self._kept)
 
     def _spill(self, count: int) -> None:
