@@ -57,6 +57,16 @@ def seeded_replay(
 
 @lru_cache(maxsize=PRODUCTS_KEPT)
 def _rows(product_id: str, bars: int) -> PriceRows:
+    return PriceRows(_lines(product_id, bars))
+
+
+def benchmark_lines(product_id: str, bars: int) -> list[str]:
+    """The rows of a product of `benchmark_replay`, as a price file has them."""
+    return [f"{start_s},{line}" for start_s, line in _lines(product_id, bars).items()]
+
+
+def _lines(product_id: str, bars: int) -> dict[int, str]:
+    """Start of the bar in Unix seconds -> row."""
     product, noise = listed_product(product_id), Noise("bench", product_id)
     step = product.quote_increment
     close, lines = product.price, dict[int, str]()
@@ -68,4 +78,4 @@ def _rows(product_id: str, bars: int) -> PriceRows:
         high, low = max(high, before, close), min(low, before, close)
         volume = Decimal(noise.between(1, 9_000_000)) / 1_000_000
         lines[FIRST_S + n * MINUTE_S] = f"{before},{high},{low},{close},{volume},,"
-    return PriceRows(lines)
+    return lines
