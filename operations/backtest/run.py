@@ -6,6 +6,8 @@ settings, the seed and the models' answers.
 
 import asyncio
 import gc
+import resource
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +27,12 @@ from operations.one_process import Member, run_members
 
 GC_THRESHOLDS = (50_000, 20, 50)
 """Records stay until the export: looking through them again and again would find nothing."""
+
+
+def peak_memory_mib() -> int:
+    """The most memory that this process has had so far, in MiB."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit >> 20
 
 
 class Stopped(Exception):

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from arena import logs, topics
+from arena.plural import counted
 from arena.settings import Settings
 from operations.backtest.counts import records_of
 from operations.backtest.prepare import prepare, setup_of
@@ -86,7 +87,9 @@ def measured(python: str, bars: int) -> Iterator[str]:
         yield f"{bars:,} minutes of {PRODUCT}; bars per second of CPU, one process each"
         for every in (60, 1):
             per_s = _replayed(room.benchmark_replay(1, bars, every))
-            yield _line("arena, replay", per_s, f"nobody due, a snapshot every {every} bars")
+            yield _line(
+                "arena, replay", per_s, f"no agent due, a snapshot every {counted(every, 'bar')}"
+            )
         yield _line("arena, backtest", *_decided(folder, min(bars // 2, DECIDED)))
         for library, script in PEERS.items():
             yield _peer_line(library, python, Path(__file__).with_name(script), path)

@@ -34,7 +34,7 @@ from arena.settings import Settings
 from operations.backtest.counts import Counts
 from operations.backtest.point import Point, edit_of
 from operations.backtest.prepare import prepare, setup_of
-from operations.backtest.run import Backtest
+from operations.backtest.run import Backtest, peak_memory_mib
 from operations.backtest.watch import asked_nodes
 from operations.commands.backtest_flags import (
     CallsPerDay,
@@ -185,7 +185,7 @@ def _run(
         steps,
         json_file,
         export=partial(_export, test, contest.spec),
-        more={"bars": counts.bars, "jobs": 1},
+        more={"bars": counts.bars, "jobs": 1, "peak_memory_mib": peak_memory_mib()},
     )
     return 0 if ended.ending.reason is EndReason.DONE and not ended.ending.dead else EXIT_NO
 

@@ -95,6 +95,7 @@ def test_a_backtest_is_a_whole_contest(tmp_path: Path) -> None:
     assert found["snapshots"] == found["snapshots_wanted"] == 20
     assert found["bars"] > 20
     assert found["jobs"] == 1
+    assert 20 < found["peak_memory_mib"] < 2_000
     assert found["broker"] == {"kind": "memory", "version": None}
     assert Path(found["report"]).is_file()
     env = environment(tmp_path)
