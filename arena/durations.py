@@ -1,4 +1,4 @@
-"""Durations as they are written in settings: "25s", "30m", "2h", "7d". Pure."""
+"""Durations: as settings have them ("25s", "30m", "2h", "7d"), and for people. Pure."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -66,6 +66,17 @@ def duration_text(seconds: float) -> str:
         if seconds % UNITS_S[unit] == 0:
             return f"{seconds / UNITS_S[unit]:g}{unit}"
     return f"{seconds:g}s"
+
+
+def elapsed_text(seconds: float) -> str:
+    """A duration for people, as m:ss, h:mm:ss, or days and hours."""
+    whole = int(seconds + 0.5)
+    days, rest = divmod(whole, UNITS_S["d"])
+    hours, rest = divmod(rest, UNITS_S["h"])
+    if days:
+        return f"{days} d {hours} h"
+    minutes, rest = divmod(rest, UNITS_S["m"])
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def measured_ms(milliseconds: float) -> str:

@@ -2,12 +2,12 @@
 
 from typing import Final
 
+from arena.durations import duration_text
 from arena.granularities import GRANULARITIES, MINUTE, granularity_of
 from arena.messages import Fills, MarketSnapshot
 
 HALF_SPREAD_BPS: Final = 1
 """Distance of bid and ask from the price, if a file has no quotes."""
-_UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 
 def default_fills(bar_s: int) -> Fills:
@@ -33,7 +33,7 @@ def assumption_text(bar_s: int, fills: Fills, interval_s: float, *, recorded: bo
     return (
         f"Fills: bars of {granularity_of(bar_s)}, at the {which} at the snapshot, buys at the ask "
         f"and sales at the bid ({spread}); limit orders, stops and targets are checked at "
-        f"snapshots, every {_length(interval_s)}, not inside bars."
+        f"snapshots, every {duration_text(interval_s)}, not inside bars."
     )
 
 
@@ -42,10 +42,3 @@ def assumption_of(snapshot: MarketSnapshot) -> str:
     return assumption_text(
         snapshot.bar_s, snapshot.fills, snapshot.interval_s, recorded=snapshot.recorded
     )
-
-
-def _length(seconds: float) -> str:
-    for unit_s, unit in _UNITS:
-        if seconds >= unit_s and not seconds % unit_s:
-            return f"{int(seconds // unit_s)}{unit}"
-    return f"{seconds:g}s"

@@ -11,7 +11,7 @@ from arena.candle_cache.series import DAY_S, Series
 from arena.candle_cache.spans import Spans, missing, within
 from arena.candle_cache.store import CandleStore, DayState
 from arena.errors import UsageError
-from arena.pricefiles.times import time_text
+from arena.pricefiles.times import time_iso, time_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +47,13 @@ class SeriesFacts:
 
     def as_json(self) -> dict[str, JsonValue]:
         """The facts as JSON."""
-        (ends,) = encode_spans(((self.first_s or 0, self.last_s or 0),))
         return {
             "venue": self.series.venue,
             "product": self.series.product_id,
             "granularity": self.series.granularity,
             "days": self.days,
-            "first": ends["from"] if self.days else None,
-            "last": ends["to"] if self.days else None,
+            "first": None if self.first_s is None else time_iso(self.first_s),
+            "last": None if self.last_s is None else time_iso(self.last_s),
             "rows": self.rows,
             "missing": self.missing,
             "gaps": [dict(span) for span in encode_spans(self.gaps)],
@@ -64,7 +63,7 @@ class SeriesFacts:
 
 
 def list_series(store: CandleStore, series: Series) -> SeriesFacts:
-    """The facts about a series by its manifest; its files are not read.
+    """The facts about a series according to its manifest; its files are not read.
 
     Raises:
         UsageError: The manifest cannot be read.

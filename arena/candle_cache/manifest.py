@@ -8,16 +8,19 @@ fetched again.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
-from arena.candle_cache.series import DAY_S, Series, day_name, read_day_name
+from arena.candle_cache.series import DAY_S, Series, day_name, days_of, read_day_name
 from arena.candle_cache.spans import Span, Spans, union, within, without
+from arena.pricefiles.times import time_iso
 
 FORMAT: Final = 1
 SHA256_CHARS: Final = 64
+SIMULATED: Final = "(simulated"
+"""In the source of candles of a simulated exchange; the names of files rarely have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,11 @@ class DayEntry:
     fetched_at: datetime
     replaces: str = ""
 
+    @property
+    def is_simulated(self) -> bool:
+        """True if the candles are those of a simulated exchange."""
+        return SIMULATED in self.source
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -58,7 +66,7 @@ class Manifest:
     def missing(self, start_s: int, end_s: int) -> list[int]:
         """The days of a range that are not whole in it, oldest first."""
         found = []
-        for day_s in range(start_s - start_s % DAY_S, end_s, DAY_S):
+        for day_s in days_of(start_s, end_s):
             wanted = (max(day_s, start_s), min(day_s + DAY_S, end_s))
             entry = self.days.get(day_s)
             if entry is None or within(entry.covers, *wanted) != (wanted,):
@@ -101,7 +109,7 @@ def _encode(entry: DayEntry) -> dict[str, object]:
         "covers": [_encode_span(span) for span in entry.covers],
         "gaps": [_encode_span(span) for span in entry.gaps],
         "source": entry.source,
-        "fetched_at": _iso(entry.fetched_at),
+        "fetched_at": time_iso(int(entry.fetched_at.timestamp())),
     }
     return body | ({"replaces": entry.replaces} if entry.replaces else {})
 
@@ -112,12 +120,7 @@ def encode_spans(spans: Spans) -> list[dict[str, str]]:
 
 
 def _encode_span(span: Span) -> dict[str, str]:
-    first, last = (_iso(datetime.fromtimestamp(s, UTC)) for s in span)
-    return {"from": first, "to": last}
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"from": time_iso(span[0]), "to": time_iso(span[1])}
 
 
 def decode_manifest(content: bytes, series: Series) -> Manifest:

@@ -1,8 +1,9 @@
-"""Days of price files for the cache; rows of two sources must not contradict each other. Pure."""
+"""Days of price files for the cache, and the union of two sources' rows. Pure."""
 
 from collections.abc import Mapping
 from typing import Final
 
+from arena.candle_cache.day_file import NUMBERS
 from arena.candle_cache.series import DAY_S, Series, days_of
 from arena.candle_cache.spans import union, within
 from arena.candle_cache.store import NewDay, by_day
@@ -58,8 +59,9 @@ def merged_lines(series: Series, before: Mapping[int, str], new: NewDay) -> dict
         joined = _joined(found.get(start, line), line)
         if joined is None:
             raise UsageError(
-                f"{new.source} contradicts {series} at {time_text(start)}: {_shown(line)}, and "
-                f"there {_shown(found[start])}",
+                f"{new.source} contradicts {series} at {time_text(start)}: "
+                f"it has {_shown(line)}, and "
+                f"the other source {_shown(found[start])}",
                 remedy="import files of the same venue; to replace a day, remove its file from the "
                 "cache first",
             )
@@ -80,6 +82,5 @@ def _joined(line: str, other: str) -> str | None:
 
 
 def _shown(line: str) -> str:
-    names = ("open", "high", "low", "close", "volume", "bid", "ask")
-    cells = zip(names, line.split(","), strict=True)
+    cells = zip(NUMBERS, line.split(","), strict=True)
     return " ".join(f"{name} {cell}" for name, cell in cells if cell)

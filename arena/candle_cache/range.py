@@ -187,7 +187,7 @@ def _from_cache(store: CandleStore, series: Series, product_id: str, used: Price
             remedy="the venue had none, or did not list the product yet; choose another range",
         )
     rows = PriceRows(lines, series.step_s)
-    simulated = any("simulated" in entry.source for entry in manifest.days.values())
+    simulated = any(entry.is_simulated for entry in manifest.days.values())
     venue = VENUES.get(series.venue, series.venue.capitalize())
     prices = [number for line in lines.values() for number in _extremes(line)]
     return PriceFile(

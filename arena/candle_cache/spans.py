@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from arena.candle_cache.series import DAY_S
+
 Span = tuple[int, int]
 Spans = tuple[Span, ...]
 
@@ -45,7 +47,7 @@ def missing(starts: Collection[int], covers: Iterable[Span], step_s: int) -> Spa
 
     Args:
         starts: Starts of the candles that there are.
-        covers: The spans in which candles were looked for.
+        covers: The spans that the source was asked for.
         step_s: Seconds of a candle.
     """
     return union(
@@ -66,11 +68,11 @@ def spans_text(spans: Sequence[Span]) -> str:
 
 def _span_text(start_s: int, end_s: int) -> str:
     start, end = (datetime.fromtimestamp(s, UTC) for s in (start_s, end_s))
-    whole_days = not start_s % 86_400 and not end_s % 86_400
-    if whole_days and end_s - start_s == 86_400:
+    whole_days = not start_s % DAY_S and not end_s % DAY_S
+    if whole_days and end_s - start_s == DAY_S:
         return f"{start:%Y-%m-%d}"
     if whole_days:
-        last = datetime.fromtimestamp(end_s - 86_400, UTC)
+        last = datetime.fromtimestamp(end_s - DAY_S, UTC)
         return f"{start:%Y-%m-%d} to {last:%Y-%m-%d}"
     same_day = start.date() == end.date()
     return f"{start:%Y-%m-%d %H:%M} to {end:{'%H:%M' if same_day else '%Y-%m-%d %H:%M'}} UTC"

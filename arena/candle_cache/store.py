@@ -19,7 +19,15 @@ from arena.atomic_files import disk_full_named
 from arena.bounded_files import NotReadable, read_regular
 from arena.candle_cache.day_file import decode_day, encode_day
 from arena.candle_cache.manifest import DayEntry, Manifest, decode_manifest, encode_manifest
-from arena.candle_cache.series import DAY_S, FOLDER, Series, checked_series, day_name, days_of
+from arena.candle_cache.series import (
+    DAY_S,
+    FOLDER,
+    Series,
+    checked_series,
+    day_name,
+    day_of,
+    days_of,
+)
 from arena.candle_cache.spans import Spans, missing, union, within
 from arena.errors import BrokenLog, UsageError
 
@@ -32,7 +40,7 @@ SOURCE_CHARS_MAX: Final = 200
 
 
 class DayState(StrEnum):
-    """What a day's file is, compared with the manifest."""
+    """State of a day's file compared with the manifest."""
 
     OK = "ok"
     MISSING = "missing"
@@ -46,7 +54,7 @@ class NewDay:
 
     Attributes:
         lines: Start of a candle -> its numbers, as in `day_file`.
-        covers: The parts of the day that they were looked for in.
+        covers: The parts of the day that the source was asked for.
         source: The host or the file that they came from.
     """
 
@@ -63,7 +71,7 @@ class CandleStore:
     """
 
     def __init__(self, home: Path) -> None:
-        """Take the home; nothing is read yet."""
+        """Take the home of the cache."""
         self._home = home
 
     @property
@@ -105,7 +113,7 @@ class CandleStore:
             ) from None
 
     def states(self, manifest: Manifest, days: Sequence[int]) -> dict[int, DayState]:
-        """What the files of days are; a file is compared by its SHA-256."""
+        """The states of the files of days, compared by SHA-256."""
         return {day: self._state(manifest, day) for day in days}
 
     def whole_days(self, series: Series, start_s: int, end_s: int) -> Manifest:
@@ -176,11 +184,11 @@ class CandleStore:
             series: The series.
             days: Start of a day -> its candles.
             now: Wall time.
-            merge: Joins the rows that there are with the new ones; None if the new ones win where
-                they were looked for.
+            merge: Joins stored rows with new ones; None if the new ones replace those in the
+                parts that they cover.
 
         Raises:
-            UsageError: A file that there is was changed, or the rows contradict each other.
+            UsageError: A stored file was changed, or the rows contradict each other.
             OSError: A file cannot be written.
         """
         folder = self.folder_of(series)
@@ -258,7 +266,7 @@ Merge = Callable[[Mapping[int, str], NewDay], Mapping[int, str]]
 
 
 def newest_wins(before: Mapping[int, str], new: NewDay) -> Mapping[int, str]:
-    """The new rows, and those before that are outside of what was looked for now."""
+    """The new rows, and the earlier ones outside of what the new ones cover."""
     kept = {
         start: line
         for start, line in before.items()
@@ -271,13 +279,13 @@ def by_day(lines: Mapping[int, str]) -> dict[int, dict[int, str]]:
     """Rows by the start of their day, oldest first."""
     found: dict[int, dict[int, str]] = {}
     for start in sorted(lines):
-        found.setdefault(start - start % DAY_S, {})[start] = lines[start]
+        found.setdefault(day_of(start), {})[start] = lines[start]
     return found
 
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold the exclusive lock of a file; it ends with the process, too."""
+    """Hold the exclusive lock of a file; it is also released when the process ends."""
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -287,13 +295,13 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _clear_drafts(folder: Path) -> None:
-    """Remove what a killed process left: under the lock, no other process writes drafts."""
+    """Remove drafts of a killed process; call it under the lock."""
     for path in folder.glob(".*.draft"):
         path.unlink(missing_ok=True)
 
 
 def _draft(path: Path, content: bytes) -> Path:
-    """Write a file beside the one that it is to replace, and to the disk."""
+    """Write and sync a file beside the one that it will replace."""
     draft = path.with_name(f".{path.name}.draft")
     with disk_full_named(path), draft.open("wb") as file:
         file.write(content)

@@ -80,6 +80,11 @@ def time_text(time_s: int) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if time_s % 60 else f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
+def time_iso(time_s: int) -> str:
+    """Format Unix seconds as ISO 8601: "2025-10-29T04:22:00Z"."""
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _scaled(number: int, text: str) -> int:
     for below, factor, _ in UNITS:
         if number < below:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from arena.candle_cache.manifest import Manifest
+from arena.candle_cache.manifest import SIMULATED, Manifest
 from arena.candle_cache.series import DAY_S, Series, checked_series, days_of
 from arena.candle_cache.spans import Span, within
 from arena.candle_cache.store import CandleStore, NewDay
 from arena.clock import Clock
+from arena.durations import elapsed_text
 from arena.errors import ArenaError, DependencyMissing, UsageError
 from arena.plural import counted
 from arena.pricefiles.times import time_text
@@ -21,7 +22,7 @@ from arena.products import split_key
 from arena.progress import Progress, Step
 from arena.trading_modes import UNLISTED
 from connectors.candles.pages import DayCollector, closed_until, pages_of
-from connectors.candles.report import FetchResult, SeriesResult, duration_text
+from connectors.candles.report import FetchResult, SeriesResult
 from connectors.market.bans import BanFile, BanTimer
 from connectors.market.connection_errors import host_of
 from connectors.market.http_client import HttpClient, RestFailed
@@ -32,8 +33,6 @@ STEP: Final = "candles"
 BANS: Final = "bans"
 REFUSED: Final = (400, 404)
 """Statuses that say that the request is wrong."""
-SIMULATED: Final = "simulated"
-"""In the source of candles of the simulated exchange."""
 AGAIN: Final = "run the same command again: it asks for the missing days only"
 
 
@@ -201,11 +200,11 @@ class _Fetcher:
             )
 
     def _require_one_origin(self, lacking: Sequence[Series]) -> None:
-        """Check that simulated candles do not get between those of a real market."""
+        """Check that a series does not mix simulated candles with those of a real market."""
         simulated = self.rest.origin.simulated
         for series in lacking:
             for entry in self._store.manifest(series).days.values():
-                if (SIMULATED in entry.source) != simulated:
+                if entry.is_simulated != simulated:
                     raise UsageError(
                         f"the cache has candles of {series} from {entry.source}, and "
                         f"{self._source} is {'' if simulated else 'not '}a simulated exchange",
@@ -217,7 +216,7 @@ class _Fetcher:
         host, origin = host_of(self._options.rest_url), self.rest.origin
         if not origin.simulated:
             return host
-        return f"{host} ({SIMULATED}{', recorded prices' if origin.recorded else ''})"
+        return f"{host} {SIMULATED}{', recorded prices' if origin.recorded else ''})"
 
     def _plan(self, series: Series, result: FetchResult) -> tuple[SeriesResult, list[Span]]:
         manifest: Manifest = self._store.whole_days(series, result.start_s, result.end_s)
@@ -250,7 +249,7 @@ class _Fetcher:
         """Requests, the time that is left at the rate so far, and the product."""
         seconds = self._clock.monotonic() - self._began_s
         left_s = seconds / self._made * (self._needed - self._made)
-        left = f", {duration_text(left_s)} left" if self._made < self._needed else ""
+        left = f", {elapsed_text(left_s)} left" if self._made < self._needed else ""
         return f"{self._made:,}/{self._needed:,} requests{left}, {series.symbol}"
 
     def _report(self, detail: str, *, finished: bool = False) -> None:

@@ -1,7 +1,6 @@
 """What a fetch of candles did, as text and as JSON. Pure."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
@@ -9,8 +8,7 @@ from arena.candle_cache.manifest import encode_spans
 from arena.candle_cache.series import Series
 from arena.candle_cache.spans import Spans, spans_text
 from arena.plural import counted
-
-SECONDS_OF_MINUTE = 60
+from arena.pricefiles.times import time_iso
 
 
 @dataclass(slots=True)
@@ -89,7 +87,7 @@ class FetchResult:
         """The results as lines."""
         found = [line for one in self.series for line in (one.line, one.gap_line) if line]
         if self.end_s < self.asked_s:
-            found.append(f"the range ends at {time_iso(self.end_s)}: later candles are not closed")
+            found.append(f"the range ends at {time_iso(self.end_s)}: later candles have not closed")
         if self.refused:
             found.append(f"{counted(self.refused, 'candle')} with impossible values were refused")
         return found
@@ -104,19 +102,3 @@ class FetchResult:
             "refused_candles": self.refused,
             "series": [one.as_json() for one in self.series],
         }
-
-
-def time_iso(time_s: int) -> str:
-    """A time as ISO 8601: "2026-01-31T00:00:00Z"."""
-    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def duration_text(seconds: float) -> str:
-    """A rough duration: "40 s", "12 min", "3 h 05 min"."""
-    whole = int(seconds)
-    minutes = whole // SECONDS_OF_MINUTE
-    if minutes < 2:
-        return f"{whole} s"
-    if minutes < SECONDS_OF_MINUTE:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60:02d} min"

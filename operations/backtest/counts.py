@@ -7,8 +7,9 @@ from arena import topics
 from arena.bus.base import Record
 from arena.bus.memory import MemoryCluster
 from arena.bus.memory_cursor import MARKER
+from arena.durations import elapsed_text
 from arena.plural import counted
-from operations.commands.compete_progress import ContestProgress, duration_text
+from operations.commands.compete_progress import ContestProgress
 
 FOLDED = (topics.ROSTER.name, topics.TURNS.name, topics.LLM_CALLS.name)
 """The topics from which the counts at the end are made, besides the number of snapshots."""
@@ -69,6 +70,6 @@ def counts_line(counts: Counts, planned: int, elapsed_s: float) -> str:
     done = min(counts.snapshots, planned)
     parts = [f"{done:,}/{planned:,} snapshots {done / planned:4.0%}"]
     if done and elapsed_s >= RATE_AFTER_S:
-        parts.append(f"{duration_text((planned - done) * elapsed_s / done)} left")
+        parts.append(f"{elapsed_text((planned - done) * elapsed_s / done)} left")
         parts.append(f"{counted(counts.bars, 'bar')}, {counts.bars / elapsed_s:,.0f}/s")
     return "  ".join(parts)

@@ -1,4 +1,4 @@
-"""`arena backtest lookahead`: does anything in a backtest know what it cannot know yet?
+"""`arena backtest lookahead`: checks a backtest for look-ahead.
 
 Plays a contest on all data, then again on data that end at sampled times, and compares what both
 wrote up to there, byte for byte. Writes nothing but temporary files.
@@ -18,13 +18,13 @@ import typer
 
 from arena import logs
 from arena.atomic_files import require_writable, write_atomic
+from arena.durations import elapsed_text
 from arena.errors import EXIT_NO, ArenaError
 from arena.plural import counted
 from arena.settings import Settings
 from operations.backtest.cut_data import CutRun, play_cut
 from operations.backtest.lookahead import Leak, find_leak, sampled
 from operations.backtest.point import Point
-from operations.commands.compete_progress import duration_text
 from operations.commands.contest_flags import (
     JsonFile,
     PricesFlag,
@@ -37,7 +37,7 @@ from operations.specs.set_values import single_values
 
 SAMPLES = 5
 SNAPSHOTS = 300
-"""The first snapshots are enough: what looks ahead does so at every one."""
+"""Snapshots that are checked by default: what looks ahead usually does so at every one."""
 
 
 def backtest_lookahead(
@@ -84,7 +84,7 @@ def backtest_lookahead(
         print(f" Looks ahead: {leak.text}, if the data end at {leak.cut}.")
     checked_text = (
         f"{counted(checked.snapshots, 'snapshot')} of {counted(checked.agents, 'agent')}, data cut "
-        f"at {counted(len(checked.cuts), 'time')}, in {duration_text(seconds)}"
+        f"at {counted(len(checked.cuts), 'time')}, in {elapsed_text(seconds)}"
     )
     if leaks:
         changed = f"{counted(len(leaks), 'cut')} of {len(checked.cuts)} changed the past"

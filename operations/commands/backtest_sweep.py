@@ -23,6 +23,7 @@ import typer
 
 from arena.atomic_files import require_writable, write_atomic
 from arena.command_exit import print_failure
+from arena.durations import elapsed_text
 from arena.errors import EXIT_NO, UsageError
 from arena.plural import counted
 from arena.settings import Settings
@@ -35,7 +36,6 @@ from operations.backtest.point import (
 )
 from operations.backtest.window_lengths import windows_of
 from operations.commands.aligned_lines import aligned_lines
-from operations.commands.compete_progress import duration_text
 from operations.commands.compete_start import new_contest
 from operations.commands.contest_flags import (
     JsonFile,
@@ -155,7 +155,7 @@ def _report(result: Any, facts: Mapping[str, Any], json_file: Path | None) -> No
         print(f" {line}".rstrip())
     for line in aligned_lines(text.sweep_rows(result), right={2, 4, 5}):
         print(f" {line}")
-    points, seconds = counted(len(facts["points"]), "point"), duration_text(facts["seconds"])
+    points, seconds = counted(len(facts["points"]), "point"), elapsed_text(facts["seconds"])
     print(f"\n {points}, {facts['jobs']} at once, in {seconds}.")
     print(f" Written: {written}")
 
@@ -195,7 +195,7 @@ def _played(points: Sequence[Point], jobs: int) -> list[PlayedPoint]:
 
 
 def _progress(done: int, total: int, elapsed_s: float) -> str:
-    left = duration_text((total - done) * elapsed_s / done) if done else ""
+    left = elapsed_text((total - done) * elapsed_s / done) if done else ""
     return f"{done}/{total} points{f'  {left} left' if left and done < total else ''}"
 
 

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from arena.candle_cache.check import SeriesFacts, check_series, list_series
 from arena.candle_cache.merge import days_in_file, merged_days, merged_lines
-from arena.candle_cache.series import Series, checked_series
+from arena.candle_cache.series import DAY_S, Series, checked_series
 from arena.candle_cache.spans import spans_text
 from arena.candle_cache.store import CandleStore, NewDay
 from arena.command_exit import print_failure
@@ -135,7 +135,7 @@ def import_files(
         rows = sum(len(day.lines) for day in days.values())
         manifest = store.manifest(series)
         added = sum(manifest.days[day].rows for day in days) - before[series]
-        part = [day for day in days if manifest.missing(day, day + 86_400)]
+        part = [day for day in days if manifest.missing(day, day + DAY_S)]
         document.append(
             {
                 "venue": series.venue,
@@ -152,8 +152,8 @@ def import_files(
                 f"{series}: {counted(rows, 'candle')} of {counted(len(days), 'day')}, {added:,} new"
             )
             if part:
-                spans = spans_text([(day, day + 86_400) for day in part])
-                print(f"  the files do not have the whole of {spans}")
+                spans = spans_text([(day, day + DAY_S) for day in part])
+                print(f"  the files have only a part of {spans}")
     if as_json:
         print(json.dumps(document, indent=2))
 

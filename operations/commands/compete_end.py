@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from arena import topics
 from arena.accounts import Shard
 from arena.atomic_files import write_atomic
+from arena.durations import elapsed_text
 from arena.errors import ArenaError
 from arena.exports import Manifest, read_records
 from arena.money import decimal_text
@@ -32,7 +33,6 @@ from operations.commands.compete_monitor import ContestEnd, EndReason
 from operations.commands.compete_progress import (
     ContestProgress,
     cost_text,
-    duration_text,
     gates_line,
     shadows_line,
     tokens_text,
@@ -230,7 +230,7 @@ def _closing_lines(
     cost = "" if not progress.tokens else f", {tokens_text(progress)}, {cost_text(progress)}"
     lines += [
         f"{progress.snapshots} snapshots, {progress.turns:,} turns{aborted} of "
-        f"{len(progress.agents)} agents{cost}, in {duration_text(ending.elapsed_s)}.",
+        f"{len(progress.agents)} agents{cost}, in {elapsed_text(ending.elapsed_s)}.",
         *filter(None, (shadows_line(progress), gates_line(progress))),
         *str(document.get("risk_text") or "").splitlines(),
         f"Verdict:  {verdict}",

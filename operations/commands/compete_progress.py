@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from arena.durations import elapsed_text
 from arena.gate_counts import GateFigures, GateFold, total_saved
 from arena.gate_settings import OFF, gates_text
 from arena.messages import (
@@ -228,15 +229,4 @@ def _left(left: int, done: int, elapsed_s: float) -> str:
         return "last turns"
     if done < RATE_SNAPSHOTS_MIN:
         return "starting"
-    return f"{duration_text(left * elapsed_s / done)} left"
-
-
-def duration_text(seconds: float) -> str:
-    """A duration as m:ss, h:mm:ss, or days and hours."""
-    whole = int(seconds + 0.5)
-    days, rest = divmod(whole, 86_400)
-    hours, rest = divmod(rest, 3_600)
-    if days:
-        return f"{days} d {hours} h"
-    minutes, rest = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{elapsed_text(left * elapsed_s / done)} left"

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from arena.command_sender import command_sender
+from arena.durations import elapsed_text
 from arena.errors import EXIT_NO, ArenaError
 from arena.messages import TrialEnded, TrialStarted
 from arena.node import run_async, run_node
@@ -18,7 +19,6 @@ from arena.prompt_trials import running_trial
 from arena.prompt_versions import short_version
 from arena.run_lookup import ArenaLocation, find_arena
 from arena.trial_words import progress_text
-from operations.commands.compete_progress import duration_text
 from operations.commands.live_line import LiveLine
 from operations.commands.supervised_run import arena_command
 from operations.supervisor.supervisor import Change
@@ -98,7 +98,7 @@ def time_left_text(found: Progress, snapshots: int) -> str:
         return f"{text}, waiting for the first decision of {', '.join(found.silent)}"
     if found.interval_s is None:
         return text
-    return f"{text}, about {duration_text((snapshots - found.done) * found.interval_s)} left"
+    return f"{text}, about {elapsed_text((snapshots - found.done) * found.interval_s)} left"
 
 
 def _still_open(started: TrialStarted) -> str:

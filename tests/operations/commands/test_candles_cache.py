@@ -64,7 +64,7 @@ def test_commands_by_hand(tmp_path: Path) -> None:
     ]
     assert "fetch some with `arena candles fetch`" in empty.stdout
     assert "coinbase BTC-USD 1m: 4,315 candles of 3 days, 4,315 new" in added.stdout
-    assert "do not have the whole of 2026-01-03" in added.stdout
+    assert "have only a part of 2026-01-03" in added.stdout
     assert re.search(r"coinbase +BTC-USD +1m +2026-01-01 00:00 +2026-01-03 23:55", listed.stdout)
     assert "coinbase BTC-USD 1m: 3 days, 4,315 candles, no gaps" in fine.stdout
     assert "1,440 minutes 2026-01-02 00:00 UTC to 2026-01-03 00:00 UTC, no gaps" in readable.stdout

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 
+from arena.durations import elapsed_text
 from arena.messages import (
     AgentSpec,
     Gates,
@@ -17,7 +18,6 @@ from arena.messages import (
 from arena.messages.chat import Usage
 from operations.commands.compete_progress import (
     ContestProgress,
-    duration_text,
     gates_line,
     progress_line,
     shadows_line,
@@ -224,7 +224,7 @@ def test_line_shows_the_time_left() -> None:
 
 def test_durations_as_text() -> None:
     """Minutes, hours, days."""
-    assert [duration_text(s) for s in (0, 59.4, 61, 3_661, 100_000)] == [
+    assert [elapsed_text(s) for s in (0, 59.4, 61, 3_661, 100_000)] == [
         "0:00",
         "0:59",
         "1:01",
