@@ -14,13 +14,13 @@ from arena.clock import Clock, SystemClock
 from arena.virtual_time import VirtualTimeLoop
 
 Result = TypeVar("Result")
-# Any: what a coroutine yields and is sent is the loop's business.
+# Any: the types that a coroutine exchanges with its loop.
 Work = Callable[[], Coroutine[Any, Any, Result]]
 CLOSE_TIMEOUT_S = 5.0
 
 
 class Outside(Protocol):
-    """Where work takes real time.
+    """Runs work that takes real time.
 
     Attributes:
         clock: The machine's clock, for measuring the work.
@@ -41,7 +41,7 @@ class OutsideThread:
     """
 
     def __init__(self, loop: VirtualTimeLoop) -> None:
-        """Start nothing: the thread starts with the first work."""
+        """Take the loop; the first work starts the thread."""
         self.clock: Clock = SystemClock()
         self._virtual = loop
         self._real: asyncio.AbstractEventLoop | None = None
@@ -54,7 +54,7 @@ class OutsideThread:
             return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), real))
 
     def close(self) -> None:
-        """Cancel what still runs, and end the thread."""
+        """Cancel running work, and end the thread."""
         real, thread = self._real, self._thread
         if real is None or thread is None:
             return

@@ -1,8 +1,8 @@
-"""Takes the work of a process from its command, so that a caller runs it in its own loop.
+"""Takes the work of a process from its command, so that a caller can run it in its own loop.
 
 A command parses its flags, prepares its options and calls `arena.node.run_node`, which runs the
-process and exits. Within `take_work` it hands over what it would have run instead. So a run of many
-processes in one loop has exactly the options that the processes of the same command lines have.
+process and exits. Within `take_work` the command returns its work to the caller instead. So many
+processes in one loop have exactly the options that their command lines give.
 """
 
 from collections.abc import Callable

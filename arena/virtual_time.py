@@ -4,8 +4,8 @@ All coroutines of the loop share one time. When none of them can continue, time 
 earliest timer. A loop in which nothing can ever continue is an error instead of a hang.
 
 Sockets, child processes and threads need real time, and do not work on such a loop by themselves.
-`arena.outside` runs them beside it: within `standing_still` time does not move, and the loop waits
-for real until another thread calls it.
+`arena.outside` runs them in another thread: within `standing_still` virtual time does not move, and
+the loop waits in real time until that thread calls it.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from arena.errors import ArenaError
 
 LOOK_EVERY_S = 0.1
-"""While the loop waits for real, it looks so often whether it shall stop."""
+"""Seconds between two checks whether to stop, while the loop waits in real time."""
 
 
 class Deadlock(ArenaError):
@@ -29,7 +29,7 @@ class _JumpingSelector(selectors.SelectSelector):
 
     Attributes:
         elapsed_s: Virtual time since the start.
-        outside: Pieces of work that take real time; while there are any, `elapsed_s` stays.
+        outside: Number of running pieces of work that take real time; `elapsed_s` stays meanwhile.
     """
 
     def __init__(self, on_round: Callable[[], None]) -> None:
@@ -86,7 +86,7 @@ class VirtualClock:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, start: datetime) -> None:
-        """Take the loop whose time this clock shows."""
+        """Take the loop and the start."""
         self._loop = loop
         self._start = start
         self._newest = 0.0, start

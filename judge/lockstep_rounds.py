@@ -62,7 +62,7 @@ class _ExecutorBeat(NamedTuple):
 
 
 class LockstepRounds:
-    """One round of judging per snapshot, in the process of the judge.
+    """Rounds of judging, one per snapshot, in the judge's process.
 
     Args:
         node: The process; its heartbeat names the snapshot of the last round.
@@ -74,7 +74,7 @@ class LockstepRounds:
     def __init__(
         self, node: Node, evaluator: AgentEvaluator, turns: TurnJudge | None, coach: Coach
     ) -> None:
-        """Start without a round; call `open` first."""
+        """Take the process and its parts; call `open` before `play`."""
         self._node = node
         self._evaluator = evaluator
         self._turns = turns
@@ -96,7 +96,7 @@ class LockstepRounds:
         self._heartbeats = await self._node.bus.log_reader(topics.HEARTBEATS.name, start=start)
 
     async def close(self) -> None:
-        """Close them."""
+        """Close the readers."""
         if self._heartbeats is not None:
             await self._heartbeats.close()
         if self._turns is not None:
@@ -139,7 +139,7 @@ class LockstepRounds:
         index = builder.folds.market.index
         last = builder.snapshots - 1
         if not any(index.get(one) == last - 1 for one in self._checked.values()):
-            return True  # Of a shard without open orders and limits nothing is noted.
+            return True  # Executors note nothing for a shard without open orders and limits.
         now_s = self._node.clock.monotonic()
         if self._waits_since_s is None:
             self._waits_since_s = now_s

@@ -62,7 +62,7 @@ class MemoryCursor:
     """
 
     def __init__(self, logs: Logs, waiters: Waiters) -> None:
-        """Take the logs, and those who wait for their growth."""
+        """Take the logs, and the readers that wait for them."""
         self.logs = logs
         self._waiters = waiters
         self._woken: asyncio.Future[None] | None = None

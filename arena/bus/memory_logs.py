@@ -1,6 +1,6 @@
 """Logs of the bus in memory whose older records are in a file: memory does not grow with a run.
 
-A log is a sequence of records that only its end changes. A plain list is one, too.
+A log is a sequence of records that changes only at its end; a plain list can be one, too.
 """
 
 import errno
@@ -23,11 +23,11 @@ DECODED_MAX: Final = 256
 KEPT_RECORDS_MAX: Final = 512
 """Most records of a partition in memory; the older half goes to the file."""
 KEPT_BYTES_MAX: Final = 1_000_000
-"""Most bytes of values of a partition in memory, but for its newest record."""
+"""Most bytes of values of a partition in memory, not counting its newest record."""
 READ_BYTES_MAX: Final = 1_000_000
-"""Most bytes that are read at once, but for one record."""
+"""Most bytes that are read at once, unless one record has more."""
 ITERATED: Final = 256
-"""Records that an iteration reads at once."""
+"""Records that an iteration reads at a time."""
 LENGTH_BITS: Final = 24
 """Bits of a record's length in its place; the other 40 are its position: 1 TB."""
 LENGTH_MASK: Final = (1 << LENGTH_BITS) - 1
@@ -75,7 +75,7 @@ class SpillFile:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Name the folder; the first write opens the file."""
+        """Take the folder; the first write opens the file."""
         self._folder = folder
         self._end = 0
         # Any: a file without a name is another class on each system.

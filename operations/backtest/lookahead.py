@@ -1,4 +1,4 @@
-"""Finds what looks ahead: compares a backtest with one whose data ends at a sampled time. Pure.
+"""Finds look-ahead: compares a backtest with one whose data end at a sampled time. Pure.
 
 Everything that a run wrote up to a snapshot must be the same if no later data exist. The records of
 both runs are compared byte for byte, in the order in which data flow: snapshots, then what agents
@@ -31,7 +31,7 @@ COMPARED: Final = (
 )
 """Topic -> what a record is, in the order in which data flow; the first difference is the cause."""
 IGNORED: Final = frozenset(("context_offsets", "source"))
-"""Fields of a snapshot that tell how much data there is: later items of context, and the rows."""
+"""Fields of a snapshot that depend on how much data there are: offsets and the digest of rows."""
 PATHS_MAX: Final = 8
 VALUE_CHARS_MAX: Final = 60
 MISSING: Final = object()
@@ -69,7 +69,7 @@ def sampled(total: int, samples: int, seed: int) -> list[int]:
 
     Args:
         total: Snapshots of the run.
-        samples: How many; fewer if the run is short.
+        samples: Number of samples; fewer if the run is short.
         seed: The seed.
     """
     last = total - 1
@@ -94,7 +94,7 @@ def find_leak(whole: MemoryCluster, cut: MemoryCluster, cut_at: str) -> Leak | N
     """
     for spec, what in COMPARED:
         for topic in _topics_of(cut, spec):
-            for one, other in zip_longest(_ours(cut, topic), _until(whole, cut, topic)):
+            for one, other in zip_longest(records_of(cut, topic), _until(whole, cut, topic)):
                 if one is not None and other is not None and one.value == other.value:
                     continue
                 if details := _details(one, other):
@@ -111,10 +111,6 @@ def _topics_of(cluster: MemoryCluster, spec: topics.TopicSpec) -> list[str]:
     )
 
 
-def _ours(cluster: MemoryCluster, topic: str) -> Iterator[Record]:
-    return records_of(cluster, topic)
-
-
 def _until(whole: MemoryCluster, cut: MemoryCluster, topic: str) -> Iterator[Record]:
     """The records of the whole run up to where the cut run ends, partition by partition."""
     for p in range(whole.partitions.get(topic, 0)):
@@ -124,7 +120,9 @@ def _until(whole: MemoryCluster, cut: MemoryCluster, topic: str) -> Iterator[Rec
 
 def _details(cut: Record | None, whole: Record | None) -> tuple[str, ...]:
     if cut is None or whole is None:
-        return ("it exists only in the run on all data" if cut is None else "it is new",)
+        return (
+            "it exists only with all data" if cut is None else "it exists only without later data",
+        )
     paths = differing(_json(cut), _json(whole))
     return tuple(f"{path} is {a} with all data and {b} without" for path, b, a in paths)
 
@@ -206,7 +204,7 @@ def _json(record: Record) -> Json:
 
 
 def _where(record: Record | None, topic: str) -> str:
-    """The record in words: its time, agent or product, and its place."""
+    """The record in words: agent, product and time, with topic and offset."""
     if record is None:
         return topic
     body = _json(record)
