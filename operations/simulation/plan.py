@@ -26,8 +26,8 @@ class Fault:
     """One fault.
 
     Attributes:
-        at: It comes after so many appends.
-        steps: And after so many steps of the loop.
+        at: Number of appends after which it comes.
+        steps: Number of steps of the loop after these.
         kind: One of `KINDS`.
         target: Draws which process, partition or group it hits, from 0 to 1.
         seconds: How long it lasts; for "clock" by how much the clock is set.

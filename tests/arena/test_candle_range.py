@@ -152,6 +152,14 @@ def test_simulated_candles_are_called_so(tmp_path: Path) -> None:
     assert "cache:BTC-USD 1m (Coinbase, simulated)" == found.facts.source
 
 
+def test_file_with_the_word_simulated_is_not_taken_for_it(tmp_path: Path) -> None:
+    """Only the mark of the simulated exchange counts, not the name of an imported file."""
+    fill(tmp_path, Series("coinbase", "BTC-USD"), range(2), source="BTC-USD_simulated.csv")
+    (found,) = read_prices(CACHE, ["BTC-USD"], used(tmp_path))
+
+    assert "cache:BTC-USD 1m (Coinbase)" == found.facts.source
+
+
 def test_other_venues_write_products_in_their_way(tmp_path: Path) -> None:
     """Candles of Binance are found for its own product and for that of another venue."""
     fill(tmp_path, Series("binance", "BTCUSDT"), range(2))
