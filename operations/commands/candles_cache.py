@@ -5,6 +5,7 @@ Reads and writes `<home>/candles`. Needs no broker and no network.
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -115,11 +116,11 @@ def import_files(
     Raises:
         UsageError: A file cannot be used, or rows contradict each other or the cache.
     """
-    store, new = CandleStore(home), dict[Series, dict[int, NewDay]]()
+    store, new, now = CandleStore(home), dict[Series, dict[int, NewDay]](), datetime.now(UTC)
     reading = ReadingProgress()
     try:
         for path in files:
-            file = read_price_file(path, (product or "").upper(), reading.show)
+            file = _closed(read_price_file(path, (product or "").upper(), reading.show), now)
             series = _series_of(file, venue)
             days = new.setdefault(series, {})
             for day, found in days_in_file(file).items():
@@ -127,7 +128,6 @@ def import_files(
     finally:
         reading.done()
     before = {series: _rows_in_cache(store, series, days) for series, days in new.items()}
-    now = datetime.now(UTC)
     for series, days in new.items():
         store.replace(series, days, now, partial(merged_lines, series))
     document: list[JsonValue] = []
@@ -156,6 +156,23 @@ def import_files(
                 print(f"  the files have only a part of {spans}")
     if as_json:
         print(json.dumps(document, indent=2))
+
+
+def _closed(file: PriceFile, now: datetime) -> PriceFile:
+    """A file without the candles that have not ended: they can still change.
+
+    Raises:
+        UsageError: None has ended.
+    """
+    if file.last_s <= now.timestamp():
+        return file
+    rows = file.rows.until(int(now.timestamp()))
+    if rows is None:
+        raise UsageError(
+            f"{file.path}: its first candle, {time_text(file.first_s)}, has not ended",
+            remedy="import it when it has ended, or set this machine's clock",
+        )
+    return replace(file, rows=rows)
 
 
 def _rows_in_cache(store: CandleStore, series: Series, days: dict[int, NewDay]) -> int:

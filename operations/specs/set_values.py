@@ -27,13 +27,15 @@ def parse_set(text: str) -> tuple[str, list[Any]]:
     """The key and the values of one `--set`; commas separate values.
 
     Raises:
-        UsageError: It has no key or no value.
+        UsageError: It has no key or no value, or a value twice.
     """
     key, equals, rest = text.partition("=")
     names = key.strip().split(".")
     values = [one.strip() for one in _split(rest)]
     if not equals or len(names) < 2 or not all(names) or not all(values):
         raise UsageError(f"--set {text!r} sets nothing", remedy=FORM)
+    if twice := next((one for one in values if values.count(one) > 1), None):
+        raise UsageError(f"--set {key.strip()} has {twice} twice", remedy="give each value once")
     return ".".join(names), [_value(one) for one in values]
 
 

@@ -112,6 +112,18 @@ def test_same_rows_twice_are_one(tmp_path: Path, capsys: pytest.CaptureFixture[s
     )
 
 
+def test_candles_that_have_not_ended_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dump of the present ends with a candle that still changes; the cache has closed ones."""
+    now = int(datetime.now(UTC).timestamp() - DAY) // 60
+    imported(tmp_path, csv(tmp_path / "BTC-USD.csv", range(now - 10, now + 5)))
+    (found,) = document(capsys)
+    assert found["rows"] in {10, 11}
+    with pytest.raises(UsageError, match="has not ended"):
+        imported(tmp_path, csv(tmp_path / "ETH-USD.csv", range(now + 1_440, now + 1_450)))
+
+
 def test_contradicting_rows_change_nothing(tmp_path: Path) -> None:
     """Of the cache or of another file: the error names the minute, and no file is written."""
     imported(tmp_path, csv(tmp_path / "BTC-USD.csv", range(100)))

@@ -29,6 +29,12 @@ def test_what_sets_nothing_is_refused(text: str) -> None:
         parse_set(text)
 
 
+def test_the_same_value_twice_is_refused() -> None:
+    """Two points with the same settings are one candidate with two names."""
+    with pytest.raises(UsageError, match="--set market.seed has 1 twice; give each value once"):
+        grid_of(["market.seed=1,2,1"])
+
+
 def test_flags_make_a_grid() -> None:
     """Every combination, the last flag fastest."""
     grid = grid_of(["a.x=1,2", "b.y=3,4"])
