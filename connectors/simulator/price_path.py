@@ -52,7 +52,7 @@ class WholeBar:
         low: Lower bound of the middle of bid and ask in any of its steps.
         high: Upper bound of the same.
         distance: Upper bound of how far a price is from that middle.
-        mid: About the last middle; 0 if all quotes are those of the bar before, and no step trades.
+        mid: Last middle, rounded; 0 if all quotes are those of the bar before and no step trades.
         count: Number of steps that trade.
     """
 

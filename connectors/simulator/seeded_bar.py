@@ -1,7 +1,7 @@
 """All steps of a bar of seeded prices at once, in integers. Pure.
 
 It draws the numbers that `SyntheticPricePath` draws step by step, in the same order, and leaves out
-what nothing sees: sizes of quotes inside the bar, and all decimals.
+what no snapshot shows: sizes of quotes inside the bar, and all decimals.
 """
 
 from collections.abc import Sequence
@@ -136,7 +136,7 @@ class Words:
     """
 
     def __init__(self, stream: Noise) -> None:
-        """Draw nothing yet."""
+        """Take the stream."""
         self._stream = stream
         self._first = 0
         self._words: list[int] = []

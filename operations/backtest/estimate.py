@@ -80,6 +80,7 @@ class Asked:
 
     Attributes:
         agents: Number of agents.
+        decisions, calls, tokens_in, tokens_out: Numbers for the whole run.
         cost_usd: Its cost; None if a price is unknown.
     """
 
@@ -234,15 +235,15 @@ def _remarks(agents: Sequence[AskedAgent], season: Season) -> list[str]:
     if not agents:
         return ["No model is asked: rules or recorded replies answer."]
     remarks = [
-        f"Of {counted(season.snapshots, 'snapshot')}; every prompt is counted as long as its"
-        " agent's first one, high rather than low. Later ones also show positions and decisions.",
-        f"Assumed: one call more to end a decision, {REPLY_TOKENS} tokens an answer, "
+        f"For {counted(season.snapshots, 'snapshot')}. Every prompt is assumed to be as long as its"
+        " agent's first one; later ones also show positions and decisions.",
+        f"Assumed: one more call to end a decision, {REPLY_TOKENS} tokens an answer, "
         f"{RESULT_TOKENS} tokens of tools' results. Models that reason write several times as much,"
         " and failed attempts may cost, too.",
     ]
     gates = [agent.gates for agent in agents if agent.gates is not None]
     if any(one.on_move_pct is not None for one in gates):
-        remarks.append("With on_move_pct fewer decisions are made: a move is not known before.")
+        remarks.append("on_move_pct makes fewer decisions: moves are not known in advance.")
     if any(one.wake_on for one in gates):
         remarks.append("wake_on may add decisions between those of every.")
     return remarks

@@ -86,7 +86,7 @@ def _edited(text: str, *, point: Point) -> str:
 
 
 def leave_signals_to_parent() -> None:
-    """Ignore Ctrl-C in this process: the parent ends it."""
+    """Ignore Ctrl-C and print no errors in this process: the parent does both."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with open(os.devnull, "w", encoding="utf-8") as nothing:
         os.dup2(nothing.fileno(), sys.stderr.fileno())

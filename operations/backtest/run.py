@@ -26,7 +26,7 @@ from operations.commands.export_run import with_shadow_inboxes, without_missing_
 from operations.one_process import Member, run_members
 
 GC_THRESHOLDS = (50_000, 20, 50)
-"""Records stay until the export: looking through them again and again would find nothing."""
+"""Records stay until the export, so frequent collections would free nothing."""
 
 
 def peak_memory_mib() -> int:

@@ -1,4 +1,4 @@
-"""Plays a backtest to its end: shows its progress, and stops it early where that is due."""
+"""Plays a backtest to its end: shows its progress, and stops it early if that is due."""
 
 import sys
 import time
@@ -18,7 +18,7 @@ from operations.specs.arena_spec import ArenaSpec
 from operations.specs.competition import BASELINES
 
 LOOK_EVERY = 256
-"""Rounds of the loop between two looks at the clock of the machine."""
+"""Rounds of the loop between two updates of the progress line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class _Playing:
         return time.monotonic() - self._began_s
 
     def on_round(self) -> bool:
-        """Look now and then; True to stop."""
+        """Update the progress line now and then; True to stop."""
         self._rounds += 1
         is_new = self._watch is not None and self._watch.read()
         if is_new or self._rounds % LOOK_EVERY == 0:

@@ -71,7 +71,7 @@ class _NumberedTask(asyncio.Task[Any]):
 
 
 class _Handle(asyncio.Handle):
-    """A callback, made in half the time."""
+    """A callback that is created in half the time of asyncio's own."""
 
     __slots__ = ()
 

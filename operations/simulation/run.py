@@ -16,7 +16,7 @@ from operations.simulation.readings import KeptBooks, kept_books
 from operations.simulation.world import RunPlan, World
 
 REPLAY_EVERY = 50
-"""Prompts and orders of every so manyth seed are recomputed."""
+"""Prompts and orders of each seed that is a multiple of this are recomputed."""
 APPENDS_PER_TURN = 14
 
 

@@ -2,8 +2,8 @@
 
 snapshot_replay    recorded or synthetic prices to tickers and snapshots     pure
 market_events      the simulated market's state as events of the feed        pure
-bar_player         whole bars into the feed, as their steps would          pure
-benchmark_replay   a replay of made-up candles for the bench                pure
+bar_player         whole bars to the feed, with the result of their steps  pure
+benchmark_replay   a replay of generated candles for the bench              pure
 pacing             which agents the last snapshot waits for, and how long    pure
 batch_prefix       how much of a batch is already in the log                 pure
 agent_tracker      reads the roster, accounts and turns of the agents

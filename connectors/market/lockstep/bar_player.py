@@ -1,4 +1,4 @@
-"""Plays a market bar by bar into a feed: what its steps one by one would give. Pure.
+"""Plays a market bar by bar into a feed, with the same result as step by step. Pure.
 
 Nothing looks inside a bar, so only the state at its end counts. A bar whose tickers the feed would
 all accept is folded at once; any other is played in its steps. Of the tickers in a row only the
@@ -32,7 +32,7 @@ class BarPlayer:
     """
 
     def __init__(self, market: SimulatedMarket, feed: Feed, *, whole: bool = True) -> None:
-        """Create it; nothing is played yet."""
+        """Take the market and the feed."""
         self._market = market
         self._feed = feed
         self._whole = whole

@@ -1,4 +1,4 @@
-"""Replays for the bench: made-up candles as rows of a price file, and seeded prices. Pure."""
+"""Replays for the bench: generated candles as rows of a price file, and seeded prices. Pure."""
 
 from decimal import Decimal
 from functools import lru_cache

@@ -104,5 +104,5 @@ def test_what_gates_leave_open_is_said() -> None:
     """Moves and causes are not known before a run."""
     gates = Gates(on_move_pct=Decimal(1), wake_on=("fill",))
     words = " ".join(estimate_of([agent(gates=gates)], WEEK).remarks)
-    assert "a move is not known before" in words
+    assert "moves are not known in advance" in words
     assert "wake_on may add" in words
