@@ -19,7 +19,7 @@ import msgspec
 from arena import topics
 from arena.bus.base import EARLIEST, LATEST, LogReader, Record
 from arena.errors import Malformed
-from arena.messages import Message, ToolCall
+from arena.messages import Message, Product, ToolCall
 from arena.node import Node
 from trading_tools.command_handler import CommandHandler
 from trading_tools.events import PendingEvent
@@ -35,6 +35,7 @@ SNAPSHOTS = topics.SNAPSHOTS.name
 STEPS_MAX = 2_000
 """Tickers that are checked before commands get their turn again."""
 IDLE_S = 5.0
+LISTING = Product.type_name()
 SEED_RECORDS = 2_000
 """How many tickers before the check are looked at first for the newest of each product."""
 
@@ -78,6 +79,7 @@ class MarketWatch:
         self._lock_step = handler.rules.lock_step
         self._watch = OrderWatch(handler)
         self._tickers: deque[Quote] = deque()
+        self._listings: deque[Record] = deque()
         self._snapshots: deque[SnapshotEnd] = deque()
         self._reader: LogReader | None = None
         self._arrived = asyncio.Event()
@@ -103,6 +105,7 @@ class MarketWatch:
                 await self._seed_prices(checked)
         start = EARLIEST if self._lock_step else LATEST
         self._reader = await self._node.bus.log_reader(SNAPSHOTS, start=start)
+        self._watch.market.listings = dict(self._prices.market.listings)
         if self._lock_step and not active:
             self._watch.market.quotes = dict(self._prices.market.quotes)
             self._watch.market.newest_at = self._prices.market.newest_at
@@ -198,6 +201,7 @@ class MarketWatch:
             end = self._snapshots.popleft()
             if _covers(self._handler.checked.offsets, end.ticker_offsets):
                 continue
+            self._note_listings(end.ticker_offsets)
             for quote in self._tickers_before(end.ticker_offsets):
                 records += self._watch.on_quote(quote, now)
             records += self._watch.on_snapshot(_checked(end), now)
@@ -223,8 +227,23 @@ class MarketWatch:
             )
         return sorted(found, key=lambda q: (q.event_ms, q.product_id, q.offset))
 
+    def _note_listings(self, offsets: dict[int, int]) -> None:
+        """Trade by the products' rules as of a snapshot, however far the price feed has read."""
+        waiting = self._listings
+        self._listings = deque()
+        for record in waiting:
+            if record.offset >= offsets.get(record.partition, 0):
+                self._listings.append(record)
+                continue
+            try:
+                self._watch.market.note(record.message(), record.partition, record.offset)
+            except (Malformed, ArithmeticError):
+                continue  # The price feed has reported it.
+
     def _take(self, records: Sequence[Record]) -> None:
         self._tickers.extend(self._quotes_in(records))
+        if self._lock_step:
+            self._listings.extend(record for record in records if record.kind == LISTING)
         self._arrived.set()
 
     def _quotes_in(self, records: Sequence[Record]) -> Iterator[Quote]:

@@ -271,7 +271,8 @@ class OrderWatch:
     def _market(self) -> MarketState:
         if not self.handler.rules.lock_step:
             return self.handler.market
-        self.market.listings = self.handler.market.listings
+        if not self.market.listings:
+            self.market.listings = dict(self.handler.market.listings)
         return self.market
 
     def take_over(self, now: datetime, placed: Mapping[Place, Quote]) -> list[PendingEvent]:

@@ -93,6 +93,27 @@ async def test_lock_step_checks_whole_snapshots(memory_bus: MemoryBus, restart: 
     assert ("stop_loss", Decimal(60000)) == (fired.order_type, fired.used.bid)
 
 
+async def test_lock_step_trades_by_the_products_rules_as_of_a_snapshot(
+    memory_bus: MemoryBus,
+) -> None:
+    """A record of the product that came after the snapshot is not used, though it was read."""
+    rules = TradingRules(pacing="lock-step")
+    await memory_bus.append(topics.TICKERS.name, product(), key="BTC-USD")
+    await memory_bus.append(topics.TICKERS.name, at("67201", 1), key="BTC-USD")
+    await memory_bus.append(topics.SNAPSHOTS.name, snapshot(1, 2), key="test")
+    buy = tool_call("momentum", "execute_trade", BUY, ticker_offsets={0: 2})
+    async with serving(memory_bus, rules):
+        await memory_bus.append(topics.COMMANDS.name, buy, key="momentum")
+        await read_until(memory_bus, buy.reply_to, ToolResult, 1)
+        for message in (product(), at("60000", 2), product(), at("61000", 3)):
+            await memory_bus.append(topics.TICKERS.name, message, key="BTC-USD")
+        await memory_bus.append(topics.SNAPSHOTS.name, snapshot(2, 4), key="test")
+        *_, fired = await read_until(memory_bus, topics.EVENTS.name, OrderDecided, 3)
+    assert fired.used is not None
+    assert fired.listing is not None
+    assert ("stop_loss", 3, 2) == (fired.order_type, fired.used.offset, fired.listing.offset)
+
+
 async def _second_snapshot(bus: MemoryBus) -> None:
     await bus.append(topics.TICKERS.name, at("60000", 2), key="BTC-USD")
     await bus.append(topics.TICKERS.name, at("68000", 2), key="BTC-USD")
