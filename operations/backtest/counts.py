@@ -9,7 +9,6 @@ from arena.bus.memory import MemoryCluster
 from arena.bus.memory_cursor import MARKER
 from arena.durations import elapsed_text
 from arena.plural import counted
-from operations.commands.compete_progress import ContestProgress
 
 FOLDED = (topics.ROSTER.name, topics.TURNS.name, topics.LLM_CALLS.name)
 """The topics from which the counts at the end are made, besides the number of snapshots."""
@@ -47,16 +46,6 @@ def records_of(cluster: MemoryCluster, topic: str) -> Iterator[Record]:
     """The records of a topic, partition by partition."""
     for p in range(cluster.partitions.get(topic, 0)):
         yield from (record for record in cluster.logs[(topic, p)] if record is not MARKER)
-
-
-def fold_progress(cluster: MemoryCluster, progress: ContestProgress) -> None:
-    """Fold the roster, the turns and the model calls into the counts of a contest."""
-    progress.snapshots = records_in(cluster, topics.SNAPSHOTS.name)
-    for topic in FOLDED:
-        for record in records_of(cluster, topic):
-            message = record.message_or_none()
-            if message is not None:
-                progress.apply(message, record.offset)
 
 
 def counts_line(counts: Counts, planned: int, elapsed_s: float) -> str:

@@ -1,6 +1,6 @@
-"""Follows a backtest that asks real models: calls, tokens, cost, dead agents.
+"""Follows a backtest: turns, calls, tokens, cost, dead agents.
 
-Reads the records as they are appended; a run without such models is not followed, which is faster.
+Reads the records soon after they are appended: their messages need not be decoded then.
 """
 
 from dataclasses import dataclass, field

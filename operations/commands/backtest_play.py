@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from signal import SIGINT
 
-from operations.backtest.counts import Counts, counts_line, fold_progress
+from operations.backtest.counts import Counts, counts_line
 from operations.backtest.run import Backtest, Stopped
 from operations.backtest.watch import ModelWatch, asked_nodes
 from operations.commands.compete_health import ContestHealth
@@ -17,6 +17,8 @@ from operations.processes.stop_signals import StopSignals
 from operations.specs.arena_spec import ArenaSpec
 from operations.specs.competition import BASELINES
 
+READ_EVERY = 16
+"""Rounds between two reads of new records, which are still decoded then."""
 LOOK_EVERY = 256
 """Rounds of the loop between two updates of the progress line."""
 
@@ -52,14 +54,12 @@ class _Playing:
         self.planned = competition.snapshot_count(spec.arena.interval_s)
         self._line = LiveLine(sys.stdout)
         self._began_s, self._rounds = time.monotonic(), 0
-        self._watch: ModelWatch | None = None
-        if asked_nodes(spec):
-            budget = competition.llm_budget_usd
-            self._watch = ModelWatch(test.cluster, self.new_progress(), budget)
+        self._asks = bool(asked_nodes(spec))
+        budget = competition.llm_budget_usd
+        self._watch = ModelWatch(test.cluster, self._new_progress(), budget)
         self.ending: ContestEnd | None = None
 
-    def new_progress(self) -> ContestProgress:
-        """Counts of a run that has not begun."""
+    def _new_progress(self) -> ContestProgress:
         agents = self._spec.agents
         names = [agent.name for agent in agents]
         baselines = [agent.name for agent in agents if agent.chat_node == BASELINES]
@@ -73,8 +73,8 @@ class _Playing:
     def on_round(self) -> bool:
         """Update the progress line now and then; True to stop."""
         self._rounds += 1
-        is_new = self._watch is not None and self._watch.read()
-        if is_new or self._rounds % LOOK_EVERY == 0:
+        is_new = (self._asks or self._rounds % READ_EVERY == 0) and self._watch.read()
+        if (is_new and self._asks) or self._rounds % LOOK_EVERY == 0:
             self._line.show(self._text())
             self._look()
         return self.ending is not None or self._signals.received is not None
@@ -82,7 +82,7 @@ class _Playing:
     def _look(self) -> None:
         """Note why the run must end early."""
         watch = self._watch
-        if watch is None or self.ending is not None:
+        if not self._asks or self.ending is not None:
             return
         for news in watch.progress.health.pop_news():
             self._line.print_above(news)
@@ -95,13 +95,19 @@ class _Playing:
         elif watch.progress.health.all_have_turns and (dead := watch.progress.health.stop_reason()):
             self.ending = ContestEnd(EndReason.DEAD, dead, self.elapsed_s)
 
+    def progress(self) -> ContestProgress:
+        """The counts so far."""
+        self._watch.read()
+        self._watch.progress.snapshots = Counts.of(self._test.cluster).snapshots
+        return self._watch.progress
+
     def end_line(self) -> None:
         """End the progress line."""
         self._line.end(self._text())
 
     def _text(self) -> str:
         text = counts_line(Counts.of(self._test.cluster), self.planned, self.elapsed_s)
-        return text if self._watch is None else f"{text}  {self._watch.line}"
+        return f"{text}  {self._watch.line}" if self._asks else text
 
     def _snapshots(self) -> int:
         return min(Counts.of(self._test.cluster).snapshots, self.planned)
@@ -121,8 +127,7 @@ def play(spec: ArenaSpec, test: Backtest, signals: StopSignals) -> Ended:
             name = "Ctrl-C" if signals.received == SIGINT else signals.received.name
             ending = ContestEnd(EndReason.STOPPED, f"by {name}", playing.elapsed_s)
     playing.end_line()
-    progress = playing.new_progress()
-    fold_progress(test.cluster, progress)
+    progress = playing.progress()
     ending = ending or ContestEnd(EndReason.DONE, "", playing.elapsed_s)
     whole = progress.snapshots if ending.is_complete else None
     return Ended(began_at, progress, replace(ending, dead=progress.health.dead_at_end(whole)))

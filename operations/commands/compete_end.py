@@ -7,7 +7,8 @@ a process of its own) and the file of `--json`.
 import json
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -79,10 +80,11 @@ def finish_contest(
     """
     print(flush=True)
     manifest = (export or export_run)(setup, steps.show)
-    document = contest_document(setup, progress, ending, manifest) | dict(more or {})
-    write_contest_document(document, json_file)
     steps.show(Step(REPORT, "computing the verdict"))
-    leaderboard = _run_report(setup)
+    with _started_report(setup) as report:
+        document = contest_document(setup, progress, ending, manifest) | dict(more or {})
+        write_contest_document(document, json_file)
+        leaderboard = _leaderboard(setup, report)
     document["contaminated"] = _contaminated(setup.directory / REPORT / FIGURES)
     write_contest_document(document, json_file)
     steps.show(Step(REPORT, str(setup.directory / REPORT), finished=True))
@@ -100,28 +102,43 @@ def _contaminated(figures: Path) -> dict[str, JsonValue]:
     return {row["agent"]: row["contaminated"] for row in rows if row.get("contaminated")}
 
 
-def _run_report(setup: RunSetup) -> str:
-    """Run `arena compete report`; return the leaderboard that it prints."""
-    ended = subprocess.run(
+@contextmanager
+def _started_report(setup: RunSetup) -> Iterator["subprocess.Popen[str]"]:
+    """`arena compete report` in a process of its own, which does not outlive the block."""
+    process = subprocess.Popen(
         [*LAUNCHER, "compete", "report", str(setup.directory)],
         env=os.environ | process_environment(setup.settings),
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=REPORT_DEADLINE_S,
-        check=False,
     )
-    if ended.returncode == 0:
-        return ended.stdout
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _leaderboard(setup: RunSetup, report: "subprocess.Popen[str]") -> str:
+    """The leaderboard that the report prints at its end.
+
+    Raises:
+        ArenaError: It failed.
+    """
+    printed, errors = report.communicate(timeout=REPORT_DEADLINE_S)
+    if report.returncode == 0:
+        return printed
     raise ArenaError(
-        f"the report could not be written: {_error_text(ended)}",
+        f"the report could not be written: {_error_text(report.returncode, errors)}",
         remedy=f"the records are in {setup.directory / RECORDS}; try again with "
         f"{arena_command()} compete report {setup.directory.name}",
     )
 
 
-def _error_text(ended: subprocess.CompletedProcess[str]) -> str:
-    error = ended.stderr.strip()[-500:].removeprefix("arena: ")
-    return error or f"it ended with {ended.returncode}"
+def _error_text(code: int, errors: str) -> str:
+    error = errors.strip()[-500:].removeprefix("arena: ")
+    return error or f"it ended with {code}"
 
 
 def fold_risk(records: Path) -> RiskLog:

@@ -1,5 +1,6 @@
 """The last lines of a contest repeat its verdict, after tables that filled the screen."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -20,10 +21,15 @@ def test_last_lines_repeat_the_verdict(
 ) -> None:
     """The verdict is printed above the leaderboard, and again at the end."""
     monkeypatch.setattr(compete_end, "export_run", lambda *_: None)
-    monkeypatch.setattr(compete_end, "_run_report", lambda _: f"{VERDICT}\n\nStandings\n  a\n")
+    monkeypatch.setattr(compete_end, "_started_report", lambda _: nullcontext())
+    printed = f"{VERDICT}\n\nStandings\n  a\n"
+    monkeypatch.setattr(compete_end, "_leaderboard", lambda *_: printed)
     monkeypatch.setattr(
         compete_end, "contest_document", lambda *_: {"account_digest": "5e", "report": "index.html"}
     )
+    figures = tmp_path / "run" / "report" / "figures.json"
+    figures.parent.mkdir(parents=True)
+    figures.write_text('{"evaluation": {"rows": []}}')
     setup = cast(RunSetup, SimpleNamespace(directory=tmp_path / "run"))
     steps = cast(NumberedSteps, SimpleNamespace(show=lambda _: None))
     ending = ContestEnd(EndReason.DONE, "", 12.0)
