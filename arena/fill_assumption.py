@@ -4,7 +4,7 @@ from typing import Final
 
 from arena.durations import duration_text
 from arena.granularities import GRANULARITIES, MINUTE, granularity_of
-from arena.messages import Fills, MarketSnapshot
+from arena.messages import Fills
 
 HALF_SPREAD_BPS: Final = 1
 """Distance of bid and ask from the price, if a file has no quotes."""
@@ -34,11 +34,4 @@ def assumption_text(bar_s: int, fills: Fills, interval_s: float, *, recorded: bo
         f"Fills: bars of {granularity_of(bar_s)}, at the {which} at the snapshot, buys at the ask "
         f"and sales at the bid ({spread}); limit orders, stops and targets are checked at "
         f"snapshots, every {duration_text(interval_s)}, not inside bars."
-    )
-
-
-def assumption_of(snapshot: MarketSnapshot) -> str:
-    """The sentence about the replay of a snapshot."""
-    return assumption_text(
-        snapshot.bar_s, snapshot.fills, snapshot.interval_s, recorded=snapshot.recorded
     )

@@ -78,11 +78,6 @@ class Manifest:
         """The missing candles of all days."""
         return union(span for entry in self.days.values() for span in entry.gaps)
 
-    @property
-    def rows(self) -> int:
-        """Number of candles."""
-        return sum(entry.rows for entry in self.days.values())
-
     def with_days(self, days: Mapping[int, DayEntry]) -> "Manifest":
         """A manifest in which some days are new or replaced."""
         merged = {**self.days, **days}

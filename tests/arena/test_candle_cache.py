@@ -84,7 +84,7 @@ def test_day_is_kept_digit_by_digit(tmp_path: Path) -> None:
 
     assert lines == store.read_day(SERIES, DAY, manifest.days[DAY])
     assert list(lines) == list(decode_day(store.file(SERIES, DAY)))
-    assert (1_438, ((DAY + 420, DAY + 540),)) == (manifest.rows, manifest.gaps)
+    assert (1_438, ((DAY + 420, DAY + 540),)) == (manifest.days[DAY].rows, manifest.gaps)
     assert first == store.file(SERIES, DAY).read_bytes()
     assert [SERIES] == store.all_series()
     assert manifest == decode_manifest(encode_manifest(manifest), SERIES)
