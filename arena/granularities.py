@@ -24,7 +24,8 @@ WINDOWS: Final[Mapping[str, tuple[tuple[str, int], ...]]] = {
 }
 """Bars of a market -> the candle windows of its snapshots, newest window first: granularity and
 number of candles. It has a few more if its oldest candle would not begin with one of the next."""
-BOOK_BARS_MIN: Final = 300
+BOOK_BARS: Final = 300
+"""Bars that a book of candles keeps, unless windows, indicators or the operator need more."""
 _SHOWN_MAX: Final = 80
 
 
@@ -48,7 +49,7 @@ def book_bars(bar_s: int) -> int:
     lengths = [(GRANULARITIES[name], count) for name, count in windows]
     coarser = [*(length for length, _ in lengths[1:]), lengths[-1][0]]
     span_s = sum(length * count + up for (length, count), up in zip(lengths, coarser, strict=True))
-    return max(BOOK_BARS_MIN, span_s // bar_s)
+    return max(BOOK_BARS, span_s // bar_s)
 
 
 def granularity_of(length_s: int) -> str:

@@ -13,12 +13,13 @@ from typing import Final
 from arena import topics
 from arena.bus.base import EARLIEST, Bus
 from arena.candle_fold import CandleFold
+from arena.granularities import BOOK_BARS
 from arena.indicators.feature_sets import FeatureSet
 from arena.messages import Candle, ClosedCandle, MarketSnapshot
 from arena.products import split_key
 from arena.read_topic import read_backwards
 from arena.topics import partition_of
-from connectors.market.candles import BOOK_MINUTES_MAX, CandleBook
+from connectors.market.candles import CandleBook
 from connectors.market.snapshot import PublishedCandles
 
 CANDLES: Final = topics.CANDLES.name
@@ -49,7 +50,7 @@ class CandleLog:
         features: FeatureSet,
         counters: Counter[str],
         *,
-        book_minutes: int = BOOK_MINUTES_MAX,
+        book_minutes: int = BOOK_BARS,
     ) -> None:
         """Create it for an empty log; call `resume` for any other."""
         self._book_minutes = book_minutes

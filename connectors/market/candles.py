@@ -23,7 +23,7 @@ from itertools import islice
 from operator import is_
 from typing import Final, NamedTuple
 
-from arena.granularities import BOOK_BARS_MIN, GRANULARITIES, WINDOWS, granularity_of
+from arena.granularities import BOOK_BARS, GRANULARITIES, WINDOWS, granularity_of
 from arena.messages import Candle, CandleWindow
 from connectors.market.json_bodies import YEARS
 
@@ -32,8 +32,6 @@ INTERVALS_MAX: Final = 299
 """Most candles of one request: Coinbase gives at most 300."""
 REFETCHED: Final = 3
 """Newest buckets that each poll fetches again."""
-BOOK_MINUTES_MAX: Final = BOOK_BARS_MIN
-"""Most minutes in a book, unless indicators or the operator need more."""
 TAIL_RETRY_S: Final = 20
 """Venue seconds from a poll that lacked its newest bucket to one more poll."""
 
@@ -68,10 +66,10 @@ class _Bucket(NamedTuple):
 
 
 class CandleBook:
-    """One-minute candles of one product.
+    """The candles of one product, of the length of the market's bars.
 
     Args:
-        minutes_max: Most minutes that are kept, and that the first request covers.
+        bars_max: Most bars that are kept; in a market of minutes the first request covers as many.
         bar_s: Length of the bars in seconds, if they are not minutes.
 
     Attributes:
@@ -79,10 +77,10 @@ class CandleBook:
             before the first poll.
     """
 
-    def __init__(self, minutes_max: int = BOOK_MINUTES_MAX, bar_s: int = MINUTE_S) -> None:
+    def __init__(self, bars_max: int = BOOK_BARS, bar_s: int = MINUTE_S) -> None:
         """Create an empty book; its first request covers the whole history."""
         self._bar_s = bar_s
-        self._minutes_max = minutes_max
+        self._bars_max = bars_max
         self._minutes: OrderedDict[int, Candle] = OrderedDict()  # the oldest is found at once
         self._changed: set[int] = set()
         self._buckets: dict[int, dict[int, _Bucket]] = {}  # granularity -> start -> last window's
@@ -118,7 +116,7 @@ class CandleBook:
             now: Venue time.
         """
         end = floor_s(now, MINUTE_S)
-        earliest = end - self._minutes_max * MINUTE_S
+        earliest = end - self._bars_max * MINUTE_S
         if self.known_until_s is None:
             return earliest, end
         start = min(self.known_until_s, end) - REFETCHED * MINUTE_S
@@ -229,10 +227,10 @@ class CandleBook:
         return _Bucket(span, bars, before.candle if before and same else combine(first, bars))
 
     def _prune(self) -> None:
-        if len(self._unseen) > self._minutes_max:
+        if len(self._unseen) > self._bars_max:
             self._buckets.clear()
             self._unseen.clear()
-        excess = len(self._minutes) - self._minutes_max
+        excess = len(self._minutes) - self._bars_max
         if excess <= 0:
             return
         if self._newest_s is not None:

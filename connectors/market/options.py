@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arena.granularities import book_bars
+from arena.granularities import BOOK_BARS, book_bars
 from arena.indicators.feature_sets import STANDARD, FeatureSet, parse_feature_set
 from arena.products import venue_of
-from connectors.market.candles import BOOK_MINUTES_MAX, MINUTE_S
+from connectors.market.candles import MINUTE_S
 
 if TYPE_CHECKING:
     from connectors.market.venue import Venue
@@ -20,7 +20,7 @@ def history_minutes(features: FeatureSet, asked: int | None) -> int:
         features: Indicators, which must be warm.
         asked: The least number, or None.
     """
-    return max(BOOK_MINUTES_MAX, features.minutes_at_any_time, asked or 0)
+    return max(BOOK_BARS, features.minutes_at_any_time, asked or 0)
 
 
 def history_bars(features: FeatureSet, asked: int | None, bar_s: int) -> int:
@@ -72,7 +72,7 @@ class ConnectorOptions:
     interval_s: float
     context: tuple[Path, ...] = ()
     features: FeatureSet = field(default_factory=lambda: parse_feature_set(STANDARD))
-    history_minutes: int = BOOK_MINUTES_MAX
+    history_minutes: int = BOOK_BARS
 
     @property
     def venue(self) -> str:

@@ -12,9 +12,10 @@ from typing import Final
 
 from arena import logs
 from arena.clock import Clock
+from arena.granularities import BOOK_BARS
 from arena.messages import Candle, Ticker
 from arena.money import decimal_text
-from connectors.market.candles import BOOK_MINUTES_MAX, MINUTE_S, CandleBook, floor_s, pages
+from connectors.market.candles import MINUTE_S, CandleBook, floor_s, pages
 from connectors.market.feed import Dropped, Feed, Received
 from connectors.market.http_client import RestFailed
 from connectors.market.rate_limits import Uniform
@@ -51,7 +52,7 @@ class Refresher:
         self,
         rest: MarketRest,
         feed: Feed,
-        history_minutes: int = BOOK_MINUTES_MAX,
+        history_minutes: int = BOOK_BARS,
         *,
         clock: Clock,
         rng: Uniform,

@@ -13,11 +13,11 @@ from typing import Any, Final
 from arena.bus.base import Record
 from arena.bus.dead_letters import send_dead_letter
 from arena.errors import DependencyMissing, UsageError
+from arena.granularities import BOOK_BARS
 from arena.messages import MarketSnapshot, Ticker
 from arena.node import Node
 from connectors.market.bans import FOLDER as BANS
 from connectors.market.bans import BanFile, BanTimer
-from connectors.market.candles import BOOK_MINUTES_MAX
 from connectors.market.connection_errors import undocumented_answer, unexpected_status
 from connectors.market.events import FrameMalformed
 from connectors.market.feed import Feed, Received
@@ -64,7 +64,7 @@ class VenueFeed:
         on_status: Callable[[], None],
         *,
         others: Callable[[], bool],
-        history_minutes: int = BOOK_MINUTES_MAX,
+        history_minutes: int = BOOK_BARS,
     ) -> None:
         """Create the parts; call `start` and then run `parts`."""
         clock, counters = node.clock, node.counters

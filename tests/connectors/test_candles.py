@@ -6,9 +6,9 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arena.granularities import BOOK_BARS
 from arena.messages import Candle
 from connectors.market.candles import (
-    BOOK_MINUTES_MAX,
     INTERVALS_MAX,
     MINUTE_S,
     TAIL_RETRY_S,
@@ -107,7 +107,7 @@ def test_first_request_covers_history_and_later_ones_the_newest_buckets() -> Non
     """The first request covers the book; later the newest three buckets are requested again."""
     book = CandleBook()
     start_s, end_s = book.request(at(T0_S + 30))
-    assert BOOK_MINUTES_MAX * MINUTE_S == end_s - start_s
+    assert BOOK_BARS * MINUTE_S == end_s - start_s
 
     book.merge([], end_s, at(T0_S + 30))
     assert (T0_S - 3 * MINUTE_S, T0_S + 2 * MINUTE_S) == book.request(at(T0_S + 150))
@@ -149,7 +149,7 @@ def test_book_is_bounded() -> None:
     book = CandleBook()
     book.merge([candle(T0_S + m * 60) for m in range(1440)], T0_S + 86_400, at(T0_S + 86_400))
 
-    assert BOOK_MINUTES_MAX == len(book)
+    assert BOOK_BARS == len(book)
 
 
 def test_book_keeps_as_many_minutes_as_indicators_need() -> None:

@@ -12,10 +12,10 @@ import httpx
 
 from arena.bus.base import Bus, LogReader, Record
 from arena.clock import SystemClock
+from arena.granularities import BOOK_BARS
 from arena.messages import MarketSnapshot, Message, Product, Ticker
 from arena.node import Node
 from arena.settings import Settings
-from connectors.market.candles import BOOK_MINUTES_MAX
 from connectors.market.connector import LiveConnector
 from connectors.market.options import ConnectorOptions, MarketOptions
 from connectors.market.venue import Venue
@@ -55,7 +55,7 @@ async def running_exchange(
     speed: float = 60.0,
     port: int = 0,
     start: datetime | None = None,
-    history_minutes: int = BOOK_MINUTES_MAX,
+    history_minutes: int = BOOK_BARS,
     protocol: Callable[[SimulatedMarket], ExchangeProtocol] = CoinbaseProtocol,
 ) -> AsyncIterator[ExchangeServer]:
     """A simulated exchange on a free port."""
@@ -145,7 +145,7 @@ async def running_connector(
     factor: float = 10.0,
     record: Path | None = None,
     venue: Venue = COINBASE,
-    history_minutes: int = BOOK_MINUTES_MAX,
+    history_minutes: int = BOOK_BARS,
     context: tuple[Path, ...] = (),
 ) -> AsyncIterator[RunningConnector]:
     """Run a connector to the exchange, with a clock that runs `factor` times as fast."""

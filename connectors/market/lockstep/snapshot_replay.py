@@ -15,12 +15,13 @@ from typing import Final
 from arena.candle_fold import CandleFold
 from arena.context.visible import NO_CONTEXT, VisibleContext
 from arena.errors import UsageError
+from arena.granularities import BOOK_BARS
 from arena.ids import snapshot_id
 from arena.indicators.feature_sets import NO_FEATURES, FeatureSet
 from arena.messages import Candle, ClosedCandle, Fills, MarketSnapshot, Product, Ticker
 from arena.pricefiles.span import MarketSpan, interval_of, snapshots_of
 from arena.products import split_key, venue_of
-from connectors.market.candles import BOOK_MINUTES_MAX, CandleBook
+from connectors.market.candles import CandleBook
 from connectors.market.events import HeartbeatSeen
 from connectors.market.feed import Feed, Received
 from connectors.market.lockstep.bar_player import EPOCH, BarPlayer
@@ -77,7 +78,7 @@ class SnapshotReplay:
         snapshots: int | None,
         recorded: bool = False,
         source: str = "",
-        history_bars: int = BOOK_MINUTES_MAX,
+        history_bars: int = BOOK_BARS,
         features: FeatureSet = NO_FEATURES,
         fills: Fills = "close",
         whole_bars: bool = True,
