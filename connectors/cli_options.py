@@ -69,7 +69,10 @@ Agents = Annotated[
 ]
 WaitForJudge = Annotated[
     bool,
-    typer.Option("--wait-for-judge", help="In lock-step: wait until the judge has coached, too."),
+    typer.Option(
+        "--wait-for-judge",
+        help="In lock-step: wait for the judge and its coach, too.",
+    ),
 ]
 ReplaySeed = Annotated[
     int | None, typer.Option("--seed", help="Seed for synthetic prices, without files. [7]")

@@ -106,7 +106,7 @@ CoachTrials = Annotated[
 
 LockStep = Annotated[
     bool,
-    typer.Option("--lock-step", help="With --coach: coach when a snapshot is answered by all."),
+    typer.Option("--lock-step", help="Evaluate and coach when a snapshot is answered by all."),
 ]
 
 

@@ -1,9 +1,10 @@
 """Evaluates and coaches between two snapshots of a contest in lock-step.
 
 When every agent has answered the newest snapshot, the judge reads its topics to their ends, has the
-sampled turns judged, publishes the evaluations that are due, and coaches. Then its heartbeat names
-the snapshot, and the connector publishes the next one. So the text that an agent plays by, and
-limits that are scaled, follow from the records before its snapshot, not from when a process ran.
+sampled turns judged, publishes the evaluations that are due, and coaches if there is a coach. Then
+its heartbeat names the snapshot, and the connector publishes the next one. So evaluations, the text
+that an agent plays by, and limits that are scaled, follow from the records before their snapshot,
+not from when a process ran.
 
 Reads `arena.heartbeats` besides what judge, turn judge and coach read.
 """
@@ -68,11 +69,15 @@ class LockstepRounds:
         node: The process; its heartbeat names the snapshot of the last round.
         evaluator: Evaluates agents.
         turns: Has turns judged by a model; None if none judges.
-        coach: Proposes and decides about prompts.
+        coach: Proposes and decides about prompts; None without one.
     """
 
     def __init__(
-        self, node: Node, evaluator: AgentEvaluator, turns: TurnJudge | None, coach: Coach
+        self,
+        node: Node,
+        evaluator: AgentEvaluator,
+        turns: TurnJudge | None,
+        coach: Coach | None,
     ) -> None:
         """Take the process and its parts; call `open` before `play`."""
         self._node = node
@@ -88,7 +93,8 @@ class LockstepRounds:
 
     async def open(self) -> None:
         """Open the readers of turn judge and coach, and the heartbeats."""
-        await self._coach.open()
+        if self._coach is not None:
+            await self._coach.open()
         if self._turns is not None:
             await self._turns.open()
         since_s = (await self._node.broker_now()).timestamp() - LOOK_BACK_S
@@ -101,7 +107,8 @@ class LockstepRounds:
             await self._heartbeats.close()
         if self._turns is not None:
             await self._turns.close()
-        await self._coach.close()
+        if self._coach is not None:
+            await self._coach.close()
 
     def note(self, record: Record) -> None:
         """Note a record of `account.events`: how far an executor has checked the market."""
@@ -126,10 +133,11 @@ class LockstepRounds:
             await self._turns.finish()
         await catch_up()
         await self._evaluator.publish_due(catch_up)
-        await self._coach.step()
-        if self._coach.adjusted_to > self._adjusted_to:
-            self._adjusted_to = self._coach.adjusted_to
-            await self._wait_for_executors(self._adjusted_to)
+        if self._coach is not None:
+            await self._coach.step()
+            if self._coach.adjusted_to > self._adjusted_to:
+                self._adjusted_to = self._coach.adjusted_to
+                await self._wait_for_executors(self._adjusted_to)
         self._done, self._waits_since_s = snapshot_id, None
         self._node.details[COACHED] = snapshot_id
         await self._node.beat()

@@ -13,7 +13,7 @@ async def serve(node: Node, options: JudgeOptions) -> None:
     judge = Judge(node, options)
     turns = TurnJudge(node, options.turns) if options.turns is not None else None
     coach = Coach(node, options.coach) if options.coach is not None else None
-    if options.lock_step and coach is not None:
+    if options.lock_step:
         await _serve_in_lock_step(judge, LockstepRounds(node, judge.evaluator, turns, coach))
         return
     others = [one.serve() for one in (turns, coach) if one is not None]

@@ -68,9 +68,14 @@ def check_coach(table: CoachTable | None, contest: "CompetitionTable | None") ->
         raise SpecFault(("coach", "trials"), f"{what}; remove it")
 
 
-def waits_for_judge(coach: CoachTable | None, contest: "CompetitionTable | None") -> bool:
-    """True if the next snapshot waits for the judge: a contest in lock-step with a coach."""
-    return coach is not None and contest is not None and contest.lock_step
+def waits_for_judge(contest: "CompetitionTable | None", *tables: object) -> bool:
+    """True if the next snapshot waits for the judge.
+
+    Args:
+        contest: The contest, which must be in lock-step; None without one.
+        tables: `[judge]` and `[coach]`, one of which must exist.
+    """
+    return contest is not None and contest.lock_step and any(one is not None for one in tables)
 
 
 def coach_flags(coach: CoachTable | None) -> list[str]:

@@ -84,5 +84,5 @@ def judge_command(
     for flag, value in options.items():
         if value is not None:
             words += [flag, f"{value:f}" if isinstance(value, Decimal) else str(value)]
-    in_rounds = ["--lock-step"] if waits_for_judge(coach, contest) else []
+    in_rounds = ["--lock-step"] if waits_for_judge(contest, table, coach) else []
     return words + coach_flags(coach) + in_rounds

@@ -224,7 +224,7 @@ def replay_command(spec: ArenaSpec, directory: Path) -> list[str]:
         "--deadline": max(a.decision_deadline_s or 0.0 for a in spec.agents),
     }
     more = context_flags(spec, directory) + connector_flags(spec.features)
-    more += ["--wait-for-judge"] if waits_for_judge(spec.coach, contest) else []
+    more += ["--wait-for-judge"] if waits_for_judge(contest, spec.judge, spec.coach) else []
     return [*words, *_flags(options), *more]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from arena import topics
 from arena.exports import read_records
+from arena.messages import AgentEvaluation, TurnJudgement
 from arena.runs import RECORDS, RUN_FILE, SPEC_FILE
 from arena.toml_files import parse_toml
 from tests.operations.commands.cli import ROOT
@@ -115,6 +116,18 @@ def test_decisions_are_capped(tmp_path: Path) -> None:
     words = ("audit", "verify", "--run", "last")
     ended = run_arena(*words, env=environment(tmp_path), cwd=tmp_path, timeout_s=DEADLINE_S)
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_the_market_waits_for_a_judge_without_a_coach(tmp_path: Path) -> None:
+    """Evaluations and calls of the judge follow from the records: each snapshot has its round."""
+    judged = SPEC.replace("= 20", "= 10") + '[judge]\nchat_node = "rules"\nshare = 1\n'
+    found = document(tmp_path, judged + 'evaluate_after = "2m"\n')
+    records = Path(found["directory"]) / RECORDS
+    evaluations = [r.message() for r in read_records(records, [topics.EVALUATIONS.name])]
+    turns = [one for one in evaluations if isinstance(one, TurnJudgement)]
+    agents = [one for one in evaluations if isinstance(one, AgentEvaluation)]
+    assert len(turns) == 10
+    assert agents
 
 
 def test_two_backtests_write_the_same_records(tmp_path: Path) -> None:

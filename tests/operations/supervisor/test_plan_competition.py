@@ -68,11 +68,12 @@ def test_lock_step_competition_has_its_processes() -> None:
     assert " ".join(found["judge"].argv) == "arena judge --confidence 0.9 --seed 1"
 
 
-def test_lock_step_waits_for_a_coach() -> None:
-    """The judge coaches once per snapshot, and the connector waits for it; not in real time."""
-    coached = planned(TEXT + 'prompts = "coached"\n[coach]\nauto = true\n')
-    assert coached["connector"].argv[-1] == "--wait-for-judge"
-    assert coached["judge"].argv[-1] == "--lock-step"
+@pytest.mark.parametrize("table", ['prompts = "coached"\n[coach]\nauto = true\n', "[judge]\n"])
+def test_lock_step_waits_for_judge_and_coach(table: str) -> None:
+    """The judge has one round per snapshot, and the connector waits for it; not in real time."""
+    judged = planned(TEXT + table)
+    assert judged["connector"].argv[-1] == "--wait-for-judge"
+    assert judged["judge"].argv[-1] == "--lock-step"
 
     real_time = TEXT.replace('source = "replay"', 'source = "exchange"') + 'pacing = "real-time"\n'
     found = planned(real_time + 'prompts = "coached"\n[coach]\nauto = true\n')
