@@ -1,5 +1,6 @@
 """Fixtures for every test: settings with a unique topic prefix, a bus to a real Kafka."""
 
+import gc
 import logging
 import os
 
@@ -64,6 +65,17 @@ def pytest_configure_node(node: "WorkerController") -> None:
         shared = running.enter_context(closing(SharedBroker(start_session_broker)))
         stash[LOCATION] = shared.location
     node.workerinput[BROKER] = stash[LOCATION]
+
+
+def pytest_collection() -> None:
+    """Collect no garbage while tests are imported: they all stay."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of the collections that follow."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

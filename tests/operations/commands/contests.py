@@ -15,10 +15,29 @@ from arena.settings import Settings
 from tests.operations.commands.cli import ROOT, environment
 from tests.operations.commands.test_demo import environment as without_broker
 from tests.operations.localbroker.processes import enable_ctrl_c
+from tests.warm_commands import run_arena
 
 DEADLINE_S = 100
+BROKERLESS = "127.0.0.1:1"
+"""An address at which nothing answers."""
 TRADING = 3
 """A contest trades by its third snapshot."""
+
+
+def backtested(spec: Path, home: Path) -> dict[str, Any]:
+    """The result of a contest that is held as a backtest, where its records are the point.
+
+    Args:
+        spec: Its specification.
+        home: Its home folder.
+    """
+    file = home / "backtest.json"
+    settings = Settings(home=home, bootstrap_servers=BROKERLESS)
+    words = ("backtest", str(spec), "--json", str(file))
+    done = run_arena(*words, env=environment(settings), timeout_s=DEADLINE_S)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(file.read_text())  # Any: JSON
+    return found
 
 
 @dataclass

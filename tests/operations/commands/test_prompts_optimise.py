@@ -1,9 +1,8 @@
-"""`arena prompts optimise` on real Kafka: a better text for a strategy that is bad on purpose."""
+"""`arena prompts optimise` on a run's records: a better text for a strategy bad on purpose."""
 
 import asyncio
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,8 @@ from judge.prompts.templates import DECISIONS
 from operations.commands.prompts_optimise import _cut
 from routers.strategy import load_strategy
 from tests.operations.commands.cli import ROOT, environment
-from tests.operations.commands.contests import DEADLINE_S, Contests
+from tests.operations.commands.contests import BROKERLESS, DEADLINE_S, backtested
+from tests.warm_commands import run_arena
 
 RECKLESS = ROOT / "examples" / "strategies" / "reckless.toml"
 SNAPSHOTS = 90
@@ -52,15 +52,8 @@ judge = false
 def search(settings: Settings, *words: str) -> "subprocess.CompletedProcess[str]":
     """`arena prompts optimise` with these words."""
     known = environment(settings)
-    return subprocess.run(
-        [sys.executable, "-m", "arena", "prompts", "optimise", *words],
-        env={name: value for name, value in known.items() if name != "ARENA_PREFIX"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    env = {name: value for name, value in known.items() if name != "ARENA_PREFIX"}
+    return run_arena("prompts", "optimise", *words, env=env, timeout_s=DEADLINE_S)
 
 
 async def _recorded(records: Path) -> tuple[RecordedPrompt, ...]:
@@ -74,12 +67,13 @@ async def _recorded(records: Path) -> tuple[RecordedPrompt, ...]:
 
 @pytest.mark.timeout(200)
 def test_better_text_is_found_in_the_records_of_a_contest(
-    settings: Settings, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     """Without a key: scripted rules answer. The same search gives the same text."""
     spec = tmp_path / "searched.toml"
     spec.write_text(SPEC)
-    Contests(settings, spec).outcome(str(spec))
+    settings = Settings(home=tmp_path, bootstrap_servers=BROKERLESS)
+    backtested(spec, tmp_path)
     run = newest_run(settings.home)
     assert run is not None
     words = ("--run", run[0].name, "--budget-calls", "200", "--json")

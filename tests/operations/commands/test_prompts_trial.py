@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,9 +21,10 @@ from operations.commands.prompts_trial import prompts_trial
 from operations.trials.contest import read_agent, report_to_arena
 from routers.strategy import load_strategy
 from tests.operations.commands.cli import ROOT, environment
-from tests.operations.commands.contests import DEADLINE_S, Contests
+from tests.operations.commands.contests import DEADLINE_S, backtested
 from tests.routers.builders import AS_OF, snapshot
 from tests.routers.fake_peers import OtherConnection
+from tests.warm_commands import run_arena
 
 RECKLESS = ROOT / "examples" / "strategies" / "reckless.toml"
 PREFIX = "ARENA_PREFIX"
@@ -55,15 +55,8 @@ judge = false
 
 def trial(settings: Settings, *words: str) -> "subprocess.CompletedProcess[str]":
     """`arena prompts trial` with these words."""
-    return subprocess.run(
-        [sys.executable, "-m", "arena", "prompts", "trial", *words],
-        env={name: value for name, value in environment(settings).items() if name != PREFIX},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    env = {name: value for name, value in environment(settings).items() if name != PREFIX}
+    return run_arena("prompts", "trial", *words, env=env, timeout_s=DEADLINE_S)
 
 
 # Any: arguments of the command.
@@ -154,7 +147,7 @@ def test_careful_text_is_promoted_over_the_reckless_one(settings: Settings, tmp_
     spec.write_text(SPEC)
     text = load_strategy(str(RECKLESS)).prompt
     careful.write_text(compose(text, "conservative", ["figures", "churn"]))
-    Contests(settings, spec).outcome(str(spec))
+    backtested(spec, settings.home)
     run = newest_run(settings.home)
     assert run is not None
     name = run[0].name
