@@ -236,7 +236,8 @@ class _Markers:
 
     def pass_records(self, records: Sequence[Record]) -> None:
         for record in records:
-            self.until(record.offset)
+            if record.offset != self._next:
+                self.until(record.offset)
             self._next = record.offset + 1
 
     def until(self, end: int) -> list[int]:
@@ -298,7 +299,8 @@ class _Writer:
         for record in records:
             self.rows.append(record)
             self._size_bytes += len(record.key or b"") + len(record.value or b"")
-            self._size_bytes += sum(HEADER_BYTES + len(v or b"") for v in record.headers.values())
+            self._size_bytes += HEADER_BYTES * len(record.headers)
+            self._size_bytes += sum(map(len, filter(None, record.headers.values())))
             if len(self.rows) >= ROW_GROUP_RECORDS_MAX or self._size_bytes >= ROW_GROUP_BYTES_MAX:
                 full, self.rows, self._size_bytes = self.rows, [], 0
                 yield full
