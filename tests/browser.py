@@ -27,6 +27,8 @@ FLAGS = (
 DEADLINE_S = 60
 PNG = b"\x89PNG\r\n\x1a\n"
 AXE = Path(__file__).parent / "dashboard/web/vendor/axe.min.js"
+AXE_S = 120
+"""Axe takes four seconds for a report on a quiet machine."""
 
 Browser = Any  # Any: selenium's driver, imported only where it is there.
 
@@ -100,6 +102,7 @@ def find(browser: Browser, css: str) -> WebElement:
 
 def axe_violations(browser: Browser) -> list[str]:
     """What axe-core finds on the page: rule and element, one line each."""
+    browser.set_script_timeout(AXE_S)
     browser.execute_script(AXE.read_text(encoding="utf-8"))
     found: list[str] = browser.execute_async_script(
         "const done = arguments[arguments.length - 1];"

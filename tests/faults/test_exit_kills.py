@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.timeout(600)]
 
 ORDERS = 500
 EXTRA_ROUNDS_MAX = 60
+BROADCAST_S = 20.0
 CHANCES = {
     "after_epoch": 1.0,
     "during_recovery": 1.0,
@@ -73,6 +74,15 @@ async def test_exits_survive_kills_at_every_fault_point(
     assert set(CHANCES) <= set(executors.ends)
     assert 20 <= sum(n for end, n in found.ends.items() if end.endswith("triggered"))
     assert _approved(records) <= await _broadcast(bus)
+
+
+async def _wait_until_broadcast(bus: KafkaBus) -> None:
+    """Wait for the intents of the last exits: no reply tells that an executor has sent them."""
+    deadline_s = asyncio.get_running_loop().time() + BROADCAST_S
+    while asyncio.get_running_loop().time() < deadline_s:
+        if _approved(await read_topics(bus)) <= await _broadcast(bus):
+            return
+        await asyncio.sleep(0.5)
 
 
 def _approved(records: TopicRecords) -> set[str]:
