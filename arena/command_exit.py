@@ -207,8 +207,23 @@ def _usage_line(error: ClickUsageError) -> str:
     from arena.visible_text import one_line
 
     message = one_line(str(error.format_message()), LINE_CHARS_MAX).rstrip(".")
+    message = _in_own_words(message)
     path = getattr(getattr(error, "ctx", None), "command_path", None) or "arena"
     return f"{message}; see {path} --help"
+
+
+def _in_own_words(message: str) -> str:
+    """A message without a library's prefix, and with examples instead of formats of times."""
+    import re
+    from datetime import datetime
+
+    message = message.replace("Value error, ", "", 1)
+    text, matches, formats = message.partition(" does not match the formats ")
+    if not matches:
+        return message
+    example = datetime(2026, 1, 31, 12, 0)  # noqa: DTZ001  A format with an offset gets one below.
+    times = [example.strftime(one.replace("%z", "Z")) for one in re.findall(r"'([^']+)'", formats)]
+    return f"{text} is not a time; write it like {' or '.join(dict.fromkeys(times))}"
 
 
 def _unexpected_line(error: BaseException) -> str:

@@ -44,6 +44,7 @@ from connectors.cli_options import (
     Snapshots,
     StateOption,
     WaitForJudge,
+    price_time,
 )
 from connectors.venues import load_venue, venue_names
 
@@ -287,6 +288,7 @@ def exchange(
         typer.Option(
             "--start",
             formats=START_FORMATS,
+            callback=price_time,
             help="Venue time (UTC) at the start, or of the first candle from the cache. "
             "[now, or early in the files]",
         ),

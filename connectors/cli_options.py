@@ -9,12 +9,32 @@ import typer
 from arena.environment import HISTORY
 from arena.indicators import MINUTES_MAX, STANDARD
 from arena.messages.market import Fills
+from arena.pricefiles.times import require_price_time
 
 FEATURES: Final = STANDARD
 """The indicators without the flag."""
 EXCHANGE_MINUTES_MAX: Final = 129_600
 """Ninety days: most minutes of history of a simulated exchange."""
-START_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+START_FORMATS = [
+    "%Y-%m-%d",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S%z",
+]
+
+
+def price_time(moment: datetime | None) -> datetime | None:
+    """A time of prices from a flag.
+
+    Raises:
+        BadParameter: It is not from 2000 to 2100.
+    """
+    try:
+        return moment and require_price_time(moment)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
 
 Features = Annotated[
     str,
@@ -82,6 +102,7 @@ ReplayStart = Annotated[
     typer.Option(
         "--start",
         formats=START_FORMATS,
+        callback=price_time,
         help="Venue time (UTC) of the first snapshot, or of the first candle from the cache. "
         "[2026-01-01, or 60 candles into the files]",
     ),
@@ -91,6 +112,7 @@ PricesEnd = Annotated[
     typer.Option(
         "--end",
         formats=START_FORMATS,
+        callback=price_time,
         help="Venue time (UTC) by which the last candle that is used ends. [all candles]",
     ),
 ]

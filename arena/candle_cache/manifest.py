@@ -132,14 +132,14 @@ def decode_manifest(content: bytes, series: Series) -> Manifest:
         if named != series:
             raise ValueError(f"it is that of {named}")
         starts = {read_day_name(name): entry for name, entry in body["days"].items()}
-        days = {day: _decode(entry, day) for day, entry in starts.items()}
+        days = {day: _decode(entry, day, series.step_s) for day, entry in starts.items()}
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"not a manifest: {error!r}"[:200]) from None
     return Manifest(series, {day: days[day] for day in sorted(days)})
 
 
 # Any: the JSON of a file, checked here.
-def _decode(entry: Mapping[str, Any], day_s: int) -> DayEntry:
+def _decode(entry: Mapping[str, Any], day_s: int, step_s: int) -> DayEntry:
     rows, sha256 = entry["rows"], str(entry["sha256"])
     if not isinstance(rows, int) or rows < 0 or len(sha256) != SHA256_CHARS:
         raise ValueError("a day without rows or SHA-256")
@@ -147,6 +147,11 @@ def _decode(entry: Mapping[str, Any], day_s: int) -> DayEntry:
     gaps = union(_decode_span(span) for span in entry["gaps"])
     if within(covers, day_s, day_s + DAY_S) != covers or without(gaps, covers):
         raise ValueError(f"{day_name(day_s)} has times of other days")
+    expected = (_seconds(covers) - _seconds(gaps)) // step_s
+    if rows != expected:
+        raise ValueError(
+            f"{day_name(day_s)} has {rows:,} rows, but its times and gaps give {expected:,}"
+        )
     return DayEntry(
         rows,
         sha256,
@@ -156,6 +161,10 @@ def _decode(entry: Mapping[str, Any], day_s: int) -> DayEntry:
         datetime.fromisoformat(entry["fetched_at"]),
         str(entry.get("replaces", "")),
     )
+
+
+def _seconds(spans: Spans) -> int:
+    return sum(last - first for first, last in spans)
 
 
 def _decode_span(span: Mapping[str, str]) -> Span:

@@ -54,6 +54,10 @@ _PAIR_LIKE = re.compile(r"[A-Z0-9]{5,20}|[A-Za-z0-9]{1,20}([-/_:][A-Za-z0-9]{2,2
 _SYMBOL = re.compile(r"(?=[0-9]*[A-Z])[A-Z0-9]{2,10}")
 
 
+class ProductNotNamed(UsageError):
+    """The name of a price file does not say of which product it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProductInName:
     """Product and venue in a file's name.
@@ -89,17 +93,18 @@ def product_of(path: PurePath) -> str:
     """The product in a file's name.
 
     Raises:
-        UsageError: There is none, or it is ambiguous.
+        ProductNotNamed: There is none, or it is ambiguous.
     """
     says = find_product(path.name)
     if says.readings:
-        raise UsageError(
+        raise ProductNotNamed(
             f"{path.name} may be of {' or of '.join(says.readings)}",
             remedy=f"write the two parts apart, such as {says.readings[0]}, in the file's name, or "
             "list the files in the specification's [market] and their products in [arena]",
         )
     if not says.product_id:
-        raise UsageError(f"{path.name} does not name a product such as BTC-USD", remedy=REMEDY)
+        text = f"{path.name} does not name a product such as BTC-USD"
+        raise ProductNotNamed(text, remedy=REMEDY)
     return says.product_id
 
 

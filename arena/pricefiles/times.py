@@ -5,7 +5,7 @@ these ranges do not overlap. A text is ISO 8601; without an offset it is UTC, on
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
@@ -53,6 +53,21 @@ def unix_ns(cell: str) -> int:
     if not FIRST_NS <= found < END_NS:
         raise ValueError(f"time {text[:SHOWN_CHARS]} is not from 2000 to 2100; {WANTED}")
     return found
+
+
+def require_price_time(moment: datetime) -> datetime:
+    """A start or an end of prices, which is returned unchanged; without an offset it is UTC.
+
+    Raises:
+        ValueError: It is not from 2000 to 2100, as the times of candles.
+    """
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not FIRST_NS <= (aware - EPOCH) // timedelta(microseconds=1) * 1_000 < END_NS:
+        raise ValueError(
+            f"{moment.date().isoformat()} is not from 2000 to 2100, as prices are; "
+            "choose a day from 2000-01-01 to 2099-12-31"
+        )
+    return moment
 
 
 def is_clock(cell: str) -> bool:

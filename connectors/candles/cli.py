@@ -16,22 +16,35 @@ from arena.granularities import MINUTE, find_granularity
 from arena.options import AsJson
 from arena.settings import Settings
 from connectors.cli_markets import read_products
-from connectors.cli_options import START_FORMATS
+from connectors.cli_options import START_FORMATS, price_time
 from connectors.venues import load_venue
+
+FirstDay = Annotated[
+    datetime,
+    typer.Option(
+        "--from",
+        formats=START_FORMATS,
+        callback=price_time,
+        metavar="DAY",
+        help="First day (UTC).",
+    ),
+]
+DayAfter = Annotated[
+    datetime | None,
+    typer.Option(
+        "--to",
+        formats=START_FORMATS,
+        callback=price_time,
+        metavar="DAY",
+        help="Day (UTC) after the last. [now]",
+    ),
+]
 
 
 def fetch(
     venue_name: Annotated[str, typer.Option("--venue", help="Venue to ask: coinbase or binance.")],
-    start: Annotated[
-        datetime,
-        typer.Option("--from", formats=START_FORMATS, metavar="DAY", help="First day (UTC)."),
-    ],
-    end: Annotated[
-        datetime | None,
-        typer.Option(
-            "--to", formats=START_FORMATS, metavar="DAY", help="Day (UTC) after the last. [now]"
-        ),
-    ] = None,
+    start: FirstDay,
+    end: DayAfter = None,
     products: Annotated[
         list[str] | None,
         typer.Option("--products", help="Product ids, comma-separated or the flag repeated."),

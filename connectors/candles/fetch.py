@@ -24,7 +24,7 @@ from arena.trading_modes import UNLISTED
 from connectors.candles.pages import DayCollector, closed_until, pages_of
 from connectors.candles.report import FetchResult, SeriesResult
 from connectors.market.bans import BanFile, BanTimer
-from connectors.market.connection_errors import host_of
+from connectors.market.connection_errors import OFFLINE_REST, host_of
 from connectors.market.http_client import HttpClient, RestFailed
 from connectors.market.rate_limits import Uniform
 from connectors.market.venue import MarketRest, Venue
@@ -143,6 +143,7 @@ class _Fetcher:
             rng=rng,
             counters=self._counters,
             ban=self._ban,
+            offline=OFFLINE_REST,
         )
         self.rest: MarketRest = venue.rest(http, self._counters)
         self._made = 0

@@ -18,6 +18,9 @@ CAUSES_MAX: Final = 8
 """Most nested errors that are examined."""
 TEXT_CHARS_MAX: Final = 200
 OFFLINE: Final = "are you offline? `arena up examples/demo.toml` needs no network"
+OFFLINE_REST: Final = (
+    "are you offline? `arena exchange` needs no network: give its address with --rest-url"
+)
 NO_EXCHANGE: Final = "is the simulated exchange running? start it with `arena exchange`"
 NOT_TRUSTED: Final = "if a proxy uses its own certificates, set SSL_CERT_FILE=/path/to/ca.pem"
 REFUSED: Final = "the venue refuses this address or asks for fewer requests"
@@ -42,14 +45,15 @@ def host_of(url: str) -> str:
     return one_line(urlsplit(url).netloc.rpartition("@")[2] or url, TEXT_CHARS_MAX)
 
 
-def cannot_reach(url: str, error: BaseException) -> str:
+def cannot_reach(url: str, error: BaseException, offline: str = OFFLINE) -> str:
     """One sentence about a failed connection.
 
     Args:
         url: URL of the connection.
         error: Error of the system or a library; its causes are examined, too.
+        offline: The remedy without a network.
     """
-    return f"cannot reach {host_of(url)}: {_cause(error)}; {_remedy(url, error)}"
+    return f"cannot reach {host_of(url)}: {_cause(error)}; {_remedy(url, error, offline)}"
 
 
 def unexpected_status(url: str, status: int, until: datetime | None = None) -> str:
@@ -91,12 +95,12 @@ def _cause(error: BaseException) -> str:
     return one_line(str(error), TEXT_CHARS_MAX) or type(error).__name__
 
 
-def _remedy(url: str, error: BaseException) -> str:
+def _remedy(url: str, error: BaseException, offline: str) -> str:
     if urlsplit(url).hostname in LOOPBACK:
         return NO_EXCHANGE
     if any(isinstance(one, ssl.SSLError) for one in _nested(error)):
         return NOT_TRUSTED
-    return OFFLINE
+    return offline
 
 
 def _nested(error: BaseException) -> Iterator[BaseException]:

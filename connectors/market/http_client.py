@@ -14,7 +14,7 @@ from arena import __version__, logs
 from arena.clock import Clock
 from arena.optional_imports import import_without
 from connectors.market.bans import BanTimer
-from connectors.market.connection_errors import LOOPBACK, cannot_reach, undocumented_answer
+from connectors.market.connection_errors import LOOPBACK, OFFLINE, cannot_reach, undocumented_answer
 from connectors.market.json_bodies import RestMalformed, error_text
 from connectors.market.rate_limits import (
     Backoff,
@@ -109,6 +109,7 @@ class HttpClient:
         rng: Random source of the jitter of retries.
         counters: Gets `rest_requests`, `rest_429`, `rest_errors`.
         ban: Knows until when the venue asked for no requests; None for a new one.
+        offline: The remedy without a network.
 
     Attributes:
         origin: Whether the venue is simulated; from the headers of the last response.
@@ -124,6 +125,7 @@ class HttpClient:
         rng: Uniform,
         counters: Counter[str],
         ban: BanTimer | None = None,
+        offline: str = OFFLINE,
     ) -> None:
         """Create the client; the first request opens a connection."""
         self.origin = Origin()
@@ -132,6 +134,7 @@ class HttpClient:
         self._clock = clock
         self._rng = rng
         self._counters = counters
+        self._offline = offline
         self._log = logs.get("rest")
         self._client = httpx.AsyncClient(
             base_url=base_url,
@@ -230,7 +233,11 @@ class HttpClient:
             self._counters["rest_errors"] += 1
             url = str(self._client.base_url)
             damaged = isinstance(error, httpx.DecodingError)
-            words = undocumented_answer(url, str(error)) if damaged else cannot_reach(url, error)
+            words = (
+                undocumented_answer(url, str(error))
+                if damaged
+                else cannot_reach(url, error, self._offline)
+            )
             return RestFailed(path, 0, words), backoff.next_delay()
         self._note_origin(response.headers)
         if response.status_code == OK and body is not None:

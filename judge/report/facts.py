@@ -26,6 +26,7 @@ from judge.leaderboard import Leaderboard, leaderboard
 from judge.metrics import Metrics, as_columns
 from judge.report.coaching import CoachedAgent, coached_agents
 from judge.report.coaching_fold import COACHING_TOPICS, CoachingFold
+from judge.report.code import code_digest
 from judge.report.daily import DailyReport, daily_reports
 from judge.report.daily_fold import DAILY_TOPICS, DailyFold
 from judge.season import SEASON_TOPICS, Season, SeasonBuilder
@@ -239,6 +240,7 @@ def figures(facts: Facts) -> Figures:
     return {
         "format": FORMAT,
         "arena": __version__,
+        "code": code_digest(),
         "run": facts.run,
         "options": asdict(facts.options),
         "records": dict(facts.records),

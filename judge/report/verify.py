@@ -67,6 +67,10 @@ def verify_report(directory: Path, folder: Path) -> Verification:
         return Verification(0, (*differences, f"the records cannot be read: {error}"))
     expected = orjson.loads(canonical(document(facts)))
     version, reported["arena"] = reported.get("arena"), expected["arena"]
+    code, reported["code"] = reported.get("code"), expected["code"]
+    if version == __version__ and code != expected["code"]:
+        found = _other_code(reported, expected, facts, folder)
+        return Verification(found.compared, (*differences, *found.differences), found.notes)
     if version != __version__:
         notes.append(f"written by arena {version}, checked by {__version__}")
     compared, written = _count(expected), texts(facts)
@@ -89,6 +93,49 @@ def verify_report(directory: Path, folder: Path) -> Verification:
     differences += _bounded(where, list(_compare(where, texts_reported, texts_expected)))
     differences += _pages(written, folder, comparable=not notes)
     return Verification(compared, tuple(differences), tuple(notes))
+
+
+def _other_code(
+    reported: dict[str, Any], expected: dict[str, Any], facts: Facts, folder: Path
+) -> Verification:
+    """Compare a report that other code of the same version wrote: a development version.
+
+    Such a report may have other chapters and columns. Every figure that both have must be equal;
+    texts are only counted.
+    """
+    texts_reported, texts_expected = reported.pop(PRINTED, {}), expected.pop(PRINTED)
+    written, lacking, differences = texts(facts), Lacking(), list[str]()
+    compared, notes = _count(expected), list[str]()
+    differences += _bounded(FIGURES, list(_compare(FIGURES, reported, expected, lacking=lacking)))
+    for name, found in _tables(facts, written, folder, lacking):
+        compared += found.compared
+        differences += found.differences
+        notes += [f"{name}: {note}" for note in found.notes]
+    differences += _pages(written, folder, comparable=False)
+    changed = sum(1 for _ in _compare(PRINTED, texts_reported, texts_expected))
+    why = f"other code of arena {__version__} wrote this report"
+    notes.append(
+        f"{why}: {lacking.count:,} figures that only one of both has and {changed:,} printed texts "
+        "were not compared; `arena compete report` writes them again"
+    )
+    if differences:
+        notes.append(
+            f"{why}: it may have computed the figures below in another way; check it with that "
+            "code, or write the report again"
+        )
+    return Verification(max(0, compared - lacking.count), tuple(differences), tuple(notes))
+
+
+class Lacking:
+    """Counts the figures that only one of two reports has.
+
+    Attributes:
+        count: Their number.
+    """
+
+    def __init__(self) -> None:
+        """Begin at zero."""
+        self.count = 0
 
 
 def _older_version_note(version: str, by_other_rules: int) -> Iterator[str]:
@@ -122,10 +169,11 @@ def _read_figures(path: Path) -> dict[str, Any]:  # Any: a JSON tree.
 
 
 def _tables(
-    facts: Facts, written: Mapping[str, str], folder: Path
+    facts: Facts, written: Mapping[str, str], folder: Path, lacking: "Lacking | None" = None
 ) -> Iterator[tuple[str, Verification]]:
-    for name in (files.FILLS, files.LEADERBOARD):
-        yield name, _compare_csv(folder / name, written[name])
+    yield files.FILLS, _compare_csv(folder / files.FILLS, written[files.FILLS])
+    board = folder / files.LEADERBOARD
+    yield files.LEADERBOARD, _compare_csv(board, written[files.LEADERBOARD], lacking)
     for name, table in (
         (files.EQUITY, files.equity_table(facts.season)),
         (files.FILLS_PARQUET, files.fills_table(facts.season)),
@@ -133,14 +181,14 @@ def _tables(
         yield name, _compare_parquet(folder / name, table)
 
 
-def _compare_csv(path: Path, expected: str) -> Verification:
+def _compare_csv(path: Path, expected: str, lacking: "Lacking | None" = None) -> Verification:
     try:
         rows = files.parse_csv(expected)
         reported = files.read_csv(path, _bytes_max(expected), len(rows))
     except (OSError, ValueError, csv.Error, NotReadable) as error:
         return Verification(0, (f"{path.name} cannot be read: {error}",))
     exact = path.name == files.FILLS
-    return _compare_rows(path.name, reported, rows, exact=exact)
+    return _compare_rows(path.name, reported, rows, exact=exact, lacking=lacking)
 
 
 def _bytes_max(expected: str) -> int:
@@ -165,6 +213,7 @@ def _compare_rows(
     expected: Sequence[Mapping[str, object]],
     *,
     exact: bool,
+    lacking: "Lacking | None" = None,
 ) -> Verification:
     """Compare row by row; `exact` if amounts are exact text."""
     found: list[str] = []
@@ -173,7 +222,7 @@ def _compare_rows(
     for number, (one, two) in enumerate(zip(reported, expected, strict=False), 1):
         who = two.get("name") or two.get("agent") or ""
         where = f"{name} row {number} ({who})"
-        found += _compare(where, dict(one), dict(two), exact=exact)
+        found += _compare(where, dict(one), dict(two), exact=exact, lacking=lacking)
     return Verification(sum(len(row) for row in expected), tuple(_bounded(name, found)))
 
 
@@ -198,21 +247,33 @@ def _pages(written: Mapping[str, str], folder: Path, *, comparable: bool) -> Ite
 
 
 def _compare(
-    where: str, reported: object, expected: object, *, exact: bool = False
+    where: str,
+    reported: object,
+    expected: object,
+    *,
+    exact: bool = False,
+    lacking: "Lacking | None" = None,
 ) -> Iterator[str]:
+    """Yield what differs; with `lacking`, keys that only one of both has are counted instead."""
     if isinstance(reported, dict) and isinstance(expected, dict):
         for key in dict.fromkeys([*expected, *reported]):
+            if lacking is not None and (key not in reported or key not in expected):
+                lacking.count += _count(reported.get(key, expected.get(key)))
+                continue
             yield from _compare(
                 f"{where} {key}",
                 reported.get(key, "nothing"),
                 expected.get(key, "nothing"),
                 exact=exact,
+                lacking=lacking,
             )
     elif isinstance(reported, list) and isinstance(expected, list):
         if len(reported) != len(expected):
             yield f"{where}: {len(reported)} items in the report, the records give {len(expected)}"
         for number, (one, two) in enumerate(zip(reported, expected, strict=False)):
-            yield from _compare(f"{where}[{_label(two, number)}]", one, two, exact=exact)
+            yield from _compare(
+                f"{where}[{_label(two, number)}]", one, two, exact=exact, lacking=lacking
+            )
     elif reported != expected and (exact or not _close(reported, expected)):
         yield f"{where}: the report says {_short(reported)}, the records give {_short(expected)}"
 

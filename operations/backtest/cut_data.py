@@ -56,11 +56,13 @@ class PlayedCut:
     Attributes:
         cluster: Its records.
         snapshots: Number of its snapshots.
+        planned: Number of snapshots of the contest, of which these are the first.
         agents: Number of its agents.
     """
 
     cluster: MemoryCluster
     snapshots: int
+    planned: int
     agents: int
     _replay: Replay
     _test: Backtest = field(repr=False)
@@ -101,6 +103,7 @@ def play_cut(point: Point, settings: Settings, folder: Path, run: CutRun) -> Pla
     connector, *others = test.members
     options: Any = connector.options  # Any: the options of the connectors' room
     replay: Replay = options.replay
+    planned = replay.total
     if run.last is None:
         replay.end_at(min(run.most, replay.total) - 1)
     else:
@@ -110,7 +113,8 @@ def play_cut(point: Point, settings: Settings, folder: Path, run: CutRun) -> Pla
         options = replace(options, context=files)
     test.members = [Member(connector.kind, connector.name, options), *others]
     test.play()
-    return PlayedCut(test.cluster, replay.total, len(contest.spec.agents), replay, test)
+    agents = len(contest.spec.agents)
+    return PlayedCut(test.cluster, replay.total, planned, agents, replay, test)
 
 
 def _without_later(

@@ -75,6 +75,7 @@ def backtest_lookahead(
         document = {
             "spec": str(spec),
             "snapshots": checked.snapshots,
+            "planned_snapshots": checked.planned,
             "cuts": list(checked.cuts),
             "leaks": [{"cut": one.cut, "what": one.what, "text": one.text} for one in leaks],
             "seconds": round(seconds, 1),
@@ -83,7 +84,7 @@ def backtest_lookahead(
     for leak in leaks:
         print(f" Looks ahead: {leak.text}, if the data end at {leak.cut}.")
     checked_text = (
-        f"{counted(checked.snapshots, 'snapshot')} of {counted(checked.agents, 'agent')}, data cut "
+        f"{checked.range_text} of {counted(checked.agents, 'agent')}, data cut "
         f"at {counted(len(checked.cuts), 'time')}, in {elapsed_text(seconds)}"
     )
     if leaks:
@@ -93,29 +94,39 @@ def backtest_lookahead(
     print(f" Nothing looks ahead: {checked_text}.")
 
 
-class _Checked:
+class Checked:
     """What was checked.
 
     Attributes:
-        snapshots: Snapshots of the whole run.
+        snapshots: Snapshots of the run on all data.
+        planned: Snapshots of the contest.
         agents: Its agents.
         cuts: Venue times at which the data ended.
     """
 
-    def __init__(self, snapshots: int, agents: int) -> None:
+    def __init__(self, snapshots: int, planned: int, agents: int) -> None:
+        """Begin without a cut."""
         self.snapshots = snapshots
+        self.planned = planned
         self.agents = agents
         self.cuts: list[str] = []
+
+    @property
+    def range_text(self) -> str:
+        """Which snapshots were checked: "60 snapshots", "the first 300 of 8,760 snapshots"."""
+        if self.snapshots == self.planned:
+            return counted(self.snapshots, "snapshot")
+        return f"the first {self.snapshots:,} of {counted(self.planned, 'snapshot')}"
 
 
 def _checked(
     point: Point, settings: Settings, folder: Path, samples: int, seed: int, line: LiveLine
-) -> tuple[_Checked, list[Leak]]:
+) -> tuple[Checked, list[Leak]]:
     most = point.snapshots or SNAPSHOTS
     line.show("playing on all data")
     leaks: list[Leak] = []
     with contextlib.closing(play_cut(point, settings, folder, CutRun(most=most))) as whole:
-        checked = _Checked(whole.snapshots, whole.agents)
+        checked = Checked(whole.snapshots, whole.planned, whole.agents)
         numbers = sampled(whole.snapshots, samples, seed)
         for done, number in enumerate(numbers):
             line.show(f"{done}/{len(numbers)} times at which the data end")

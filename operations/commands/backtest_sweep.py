@@ -6,6 +6,7 @@ how many. Writes `<home>/sweeps/<time>.json` and keeps no records of the points.
 Exit codes: 0 done, 1 a point failed, 2 wrong usage, 130 after Ctrl-C.
 """
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import datetime
 from importlib import import_module
+from itertools import count as counting
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -218,10 +220,20 @@ def _write(document: dict[str, Any], json_file: Path | None) -> Path:
     text = json.dumps(document, indent=2) + "\n"
     folder = Settings().home / SWEEPS
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{datetime.now().astimezone():%Y-%m-%dT%H-%M-%S}.json"
+    path = new_file(folder, f"{datetime.now().astimezone():%Y-%m-%dT%H-%M-%S}")
     for each in _unique((path, json_file)):
         write_atomic(each, text)
     return json_file or path
+
+
+def new_file(folder: Path, name: str) -> Path:
+    """Create an empty file of a sweep; sweeps that end in the same second get "-2", "-3", ..."""
+    for number in counting(1):
+        path = folder / f"{name}{f'-{number}' if number > 1 else ''}.json"
+        with contextlib.suppress(FileExistsError):
+            path.touch(exist_ok=False)
+            break
+    return path
 
 
 def _unique(paths: Iterable[Path | None]) -> list[Path]:

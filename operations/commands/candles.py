@@ -119,7 +119,8 @@ def _facts_of(path: Path, product: str | None) -> PriceFacts:
             f"{path} has no price file",
             remedy=f"give files that end with {', '.join(SUFFIXES)}, or their folder",
         )
-    (facts,) = read_facts([path], [product.upper()] if product else [])
+    with candles_cache.name_product_flag():
+        (facts,) = read_facts([path], [product.upper()] if product else [])
     return facts
 
 

@@ -3,8 +3,9 @@
 Reads and writes `<home>/candles`. Needs no broker and no network.
 """
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -21,7 +22,7 @@ from arena.command_exit import print_failure
 from arena.errors import EXIT_NO, UsageError
 from arena.granularities import granularity_of
 from arena.plural import counted
-from arena.pricefiles.names import VENUES
+from arena.pricefiles.names import VENUES, ProductNotNamed
 from arena.pricefiles.read import PriceFile, read_price_file
 from arena.pricefiles.times import time_text
 from arena.products import split_key
@@ -40,6 +41,7 @@ COLUMNS = (
     ("KB", True),
 )
 KILOBYTE = 1_000
+PRODUCT_FLAG = "name it: --product BTC-USD, for one or several files of that product"
 
 
 def print_list(home: Path, *, as_json: bool) -> None:
@@ -120,7 +122,9 @@ def import_files(
     reading = ReadingProgress()
     try:
         for path in files:
-            file = _closed(read_price_file(path, (product or "").upper(), reading.show), now)
+            with name_product_flag():
+                file = read_price_file(path, (product or "").upper(), reading.show)
+            file = _closed(file, now)
             series = _series_of(file, venue)
             days = new.setdefault(series, {})
             for day, found in days_in_file(file).items():
@@ -156,6 +160,15 @@ def import_files(
                 print(f"  the files have only a part of {spans}")
     if as_json:
         print(json.dumps(document, indent=2))
+
+
+@contextlib.contextmanager
+def name_product_flag() -> Iterator[None]:
+    """Let the error of a file whose name has no product name the flag that has it."""
+    try:
+        yield
+    except ProductNotNamed as error:
+        raise UsageError(str(error.args[0]), remedy=PRODUCT_FLAG) from None
 
 
 def _closed(file: PriceFile, now: datetime) -> PriceFile:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from arena.bounded_json import first_error
 from arena.errors import UsageError
 from arena.toml_files import parse_toml
 from operations.specs.market import SYNTHETIC_START, Moment
@@ -72,9 +73,9 @@ def _snapshots_until(market: Mapping[str, Any], arena: Mapping[str, Any]) -> int
     ends = {"start": market.get("start", SYNTHETIC_START), "end": market["end"]}
     try:
         start, end = (TypeAdapter(Moment).validate_python(value) for value in ends.values())
-    except ValidationError:
+    except ValidationError as error:
         raise UsageError(
-            f"{' and '.join(map(str, ends.values()))} are not two times",
+            f"{' and '.join(map(str, ends.values()))} are not two times: {first_error(error)}",
             remedy="write days such as 2026-01-31, or times such as 2026-01-31T12:00:00Z",
         ) from None
     snapshots = (end - start).total_seconds() // float(arena.get("interval_s", INTERVAL_S))

@@ -12,6 +12,10 @@ from arena.errors import UsageError
 from operations.specs.set_values import Values
 
 BPS: Final = 10_000
+FEE_RATE_MAX: Final = Decimal("0.1")
+"""The largest fee of an executor, 1,000 basis points."""
+FEE_RATE_DECIMALS: Final = 8
+"""Four decimals of a basis point."""
 BUILT_IN: Final = """\
 # Written by `arena backtest` from its flags: hourly decisions on cached candles.
 
@@ -70,12 +74,14 @@ def shortcut_values(flags: Shortcuts) -> Values:
         raise UsageError("--pair has an empty name", remedy="such as --pair BTC-USD,ETH-USD")
     fees = None
     if flags.fee_rate is not None:
-        if not 0 <= flags.fee_rate < 1:
+        rate = flags.fee_rate
+        if not 0 <= rate <= FEE_RATE_MAX or rate != round(rate, FEE_RATE_DECIMALS):
             raise UsageError(
-                f"--fee-rate {flags.fee_rate} is not a share from 0 to 1",
+                f"--fee-rate {rate} is not a share from 0 to {FEE_RATE_MAX} with at most "
+                f"{FEE_RATE_DECIMALS} decimals",
                 remedy="0.001 is a fee of 0.1 %",
             )
-        fees = flags.fee_rate * BPS
+        fees = rate * BPS
     named: dict[str, Any] = {
         "arena.products": pairs or None,
         "market.start": flags.start,

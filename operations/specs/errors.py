@@ -108,7 +108,7 @@ def _sentence(first: ErrorDetails, location: Location, model: type[BaseModel]) -
         return "it is missing" if len(location) > 1 else f"add a [[{location[0]}]] table"
     if isinstance(fault := first.get("ctx", {}).get("error"), ValueError):
         text = first["input"]
-        shown = f"{text!r}: " if isinstance(text, str) else ""
+        shown = f"{text!r}: " if isinstance(text, str) and not str(fault).startswith(text) else ""
         return f"{shown}{fault}"
     found = first["input"]
     value = str(found) if isinstance(found, Decimal | datetime) else repr(found)

@@ -4,12 +4,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, model_validator
 
 from arena.candle_cache.names import PREFIX as CACHE
 from arena.candle_cache.names import cache_venue
 from arena.granularities import GRANULARITIES, MINUTE, Granularity
 from arena.messages.market import Fills
+from arena.pricefiles.times import require_price_time
 from arena.products import DEFAULT_VENUE
 from operations.specs.errors import SpecFault
 from operations.specs.tables import ProductId, SpecTable
@@ -50,8 +51,8 @@ def _midnight(value: object) -> object:
     return value
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_midnight)]
-"""A time with an offset, or a day, which begins at midnight UTC."""
+Moment = Annotated[AwareDatetime, BeforeValidator(_midnight), AfterValidator(require_price_time)]
+"""A time from 2000 to 2100 with an offset, or a day, which begins at midnight UTC."""
 
 
 class MarketTable(SpecTable):

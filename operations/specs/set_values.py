@@ -6,12 +6,13 @@ written as in TOML; text needs no quotes.
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import product
 from typing import Any, Final
 
 from arena.errors import UsageError
-from arena.toml_files import parse_toml
+from arena.toml_files import EXPONENT_MAX, parse_toml
+from operations.specs.errors import VALUE_CHARS_MAX
 from operations.specs.toml_text import to_toml
 
 Values = dict[str, Any]
@@ -27,7 +28,7 @@ def parse_set(text: str) -> tuple[str, list[Any]]:
     """The key and the values of one `--set`; commas separate values.
 
     Raises:
-        UsageError: It has no key or no value, or a value twice.
+        UsageError: It has no key or no value, a value twice, or a number out of bounds.
     """
     key, equals, rest = text.partition("=")
     names = key.strip().split(".")
@@ -36,7 +37,8 @@ def parse_set(text: str) -> tuple[str, list[Any]]:
         raise UsageError(f"--set {text!r} sets nothing", remedy=FORM)
     if twice := next((one for one in values if values.count(one) > 1), None):
         raise UsageError(f"--set {key.strip()} has {twice} twice", remedy="give each value once")
-    return ".".join(names), [_value(one) for one in values]
+    name = ".".join(names)
+    return name, [_value(name, one) for one in values]
 
 
 def grid_of(sets: Sequence[str]) -> list[Values]:
@@ -142,11 +144,34 @@ def _split(text: str) -> list[str]:
     return parts
 
 
-def _value(text: str) -> object:
+def _value(key: str, text: str) -> object:
+    """A value as in TOML, or the text.
+
+    Raises:
+        UsageError: It has a number that no key takes.
+    """
     try:
-        return tomllib.loads(f"value = {text}", parse_float=Decimal)["value"]
+        found: object = tomllib.loads(f"value = {text}", parse_float=_number)["value"]
     except tomllib.TOMLDecodeError:
         return text
+    except ValueError as error:
+        raise UsageError(
+            f"--set {key}={text[:VALUE_CHARS_MAX]}: {error}",
+            remedy="give a number that the key takes",
+        ) from None
+    return found
+
+
+def _number(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError("its exponent is too large") from None
+    if not value.is_finite():
+        raise ValueError("it is not a finite number")
+    if value and abs(value.adjusted()) > EXPONENT_MAX:
+        raise ValueError(f"its exponent is above {EXPONENT_MAX:,}")
+    return value
 
 
 def _text(value: object) -> str:

@@ -258,3 +258,28 @@ def test_exchange_stops_at_a_signal(number: int, code: int) -> None:
     assert code == process.returncode
     assert time.monotonic() - started_s < 5
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("connector", "replay", "--start", "9999-12-30"), "9999-12-30 is not from 2000 to 2100"),
+        (("connector", "replay", "--end", "1800-01-02"), "1800-01-02 is not from 2000 to 2100"),
+        (("exchange", "--start", "1999-12-31"), "1999-12-31 is not from 2000 to 2100"),
+        (
+            ("candles", "fetch", "--venue", "coinbase", "--from", "1800-01-02", "BTC-USD"),
+            "1800-01-02 is not from 2000 to 2100, as prices are; choose a day from 2000-01-01",
+        ),
+        (
+            ("candles", "fetch", "--venue", "coinbase", "--from", "yesterday", "BTC-USD"),
+            "'yesterday' is not a time; write it like 2026-01-31 or 2026-01-31T12:00 or",
+        ),
+    ],
+)
+def test_times_that_no_price_has_are_refused(words: tuple[str, ...], complaint: str) -> None:
+    """The error names the flag, the bounds and the remedy, in the arena's own words."""
+    ended = arena(*words)
+    assert 2 == ended.returncode
+    assert complaint in ended.stderr
+    assert "Value error" not in ended.stderr
+    assert 1 == ended.stderr.count("\n")

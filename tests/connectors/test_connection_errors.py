@@ -12,6 +12,7 @@ from connectors.market.connection_errors import (
     NO_EXCHANGE,
     NOT_TRUSTED,
     OFFLINE,
+    OFFLINE_REST,
     cannot_reach,
     host_of,
     undocumented_answer,
@@ -63,6 +64,7 @@ def test_other_remedies() -> None:
     assert cannot_reach(VENUE, wrapped(CERTIFICATE)).endswith(f"; {NOT_TRUSTED}")
     assert "its certificate is not trusted" in cannot_reach(VENUE, CERTIFICATE)
     assert cannot_reach("ws://127.0.0.1:8765", UNKNOWN).endswith(f"; {NO_EXCHANGE}")
+    assert cannot_reach(VENUE, UNKNOWN, OFFLINE_REST).endswith(f"; {OFFLINE_REST}")
     assert f"{HOST} did not answer as the venue documents: odd words; check --rest-url" in (
         undocumented_answer(VENUE, "odd\nwords")
     )

@@ -196,3 +196,47 @@ def test_a_report_of_another_version_names_the_version(run: Path) -> None:
     assert "written by arena 0.1.0" in older.notes[0]
     assert "figures differ because" in older.notes[-1]
     assert [files.FILLS_PARQUET in line for line in check(run).differences] == [True]
+
+
+def earlier_code(run: Path, change: Callable[[dict[str, Any]], None]) -> Verification:
+    """Verify the report as if code without some of the chapters had written it."""
+    path = run / "report" / "figures.json"
+    recorded = json.loads(path.read_text())
+    del recorded["code"], recorded["season"]["periods_per_year"], recorded["printed"]["charts"]
+    change(recorded)
+    path.write_text(json.dumps(recorded))
+    (run / "report" / "index.html").write_text("another page")
+    board = run / "report" / "leaderboard.csv"
+    table = [line.rpartition(",")[0] for line in board.read_text().splitlines()]
+    board.write_text("\n".join(table) + "\n")
+    return check(run)
+
+
+def test_a_report_of_other_code_is_compared_in_what_both_have(run: Path) -> None:
+    """Chapters and columns that only one of both has are noted, and are not differences."""
+    found = earlier_code(run, lambda _: None)
+    assert () == found.differences
+    assert 1 == len(found.notes)
+    assert "other code of arena" in found.notes[0]
+    assert "`arena compete report`" in found.notes[0]
+
+
+def test_a_changed_figure_of_other_code_is_a_difference(run: Path) -> None:
+    """The note does not excuse a figure that both have."""
+
+    def change(recorded: dict[str, Any]) -> None:
+        recorded["season"]["snapshots"] += 1
+
+    found = earlier_code(run, change)
+    assert 1 == len(found.differences)
+    assert "season snapshots: the report says 66, the records give 65" in found.differences[0]
+    assert "may have computed" in found.notes[-1]
+
+
+def test_a_lacking_figure_of_the_same_code_is_a_difference(run: Path) -> None:
+    """A figure cannot be left out of a report of this code."""
+    path = run / "report" / "figures.json"
+    recorded = json.loads(path.read_text())
+    del recorded["season"]["periods_per_year"]
+    path.write_text(json.dumps(recorded))
+    assert "the report says 'nothing'" in check(run).differences[0]

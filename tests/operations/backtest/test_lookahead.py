@@ -15,7 +15,7 @@ from arena.context.visible import ContextBook
 from arena.messages import ContextItem, MarketSnapshot
 from connectors.market.lockstep.snapshot_replay import SnapshotReplay
 from operations.backtest.lookahead import differing, sampled
-from operations.commands.backtest_lookahead import backtest_lookahead
+from operations.commands.backtest_lookahead import Checked, backtest_lookahead
 from routers import snapshot_cache
 from routers.prompt import render_market
 from tests.operations.backtest.test_backtest import DEADLINE_S, environment
@@ -180,3 +180,12 @@ def test_differences_are_named_by_their_path() -> None:
     text = "# Market\n## Tickers\na,1\n## Indicators\nrsi,50"
     found = differing({"t": text.replace("50", "60")}, {"t": text})
     assert found == [("t", "(Indicators) rsi,60", "(Indicators) rsi,50")]
+
+
+@pytest.mark.parametrize(
+    ("snapshots", "planned", "text"),
+    [(30, 30, "30 snapshots"), (300, 8_760, "the first 300 of 8,760 snapshots")],
+)
+def test_the_checked_snapshots_are_named(snapshots: int, planned: int, text: str) -> None:
+    """A contest that is longer than what was checked is not called checked."""
+    assert Checked(snapshots, planned, agents=2).range_text == text

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from operations.commands.backtest_sweep import new_file
 from tests.operations.backtest.test_backtest import DEADLINE_S, SPEC, environment
 from tests.warm_commands import run_arena
 
@@ -69,3 +70,9 @@ def test_wrong_values_are_refused_before_anything_runs(tmp_path: Path) -> None:
         )
         assert ended.returncode == 2
         assert words in ended.stderr
+
+
+def test_sweeps_that_end_in_the_same_second_have_a_file_each(tmp_path: Path) -> None:
+    """The second one gets a number."""
+    names = [new_file(tmp_path, "2026-01-31T12-00-00").name for _ in range(3)]
+    assert ["", "-2", "-3"] == [name[len("2026-01-31T12-00-00") : -len(".json")] for name in names]

@@ -183,3 +183,19 @@ def test_check_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "2026-01-02.parquet is missing; fetch or import 2026-01-02 again" in btc["problems"][1]
     assert f"{foreign} is not in the manifest" in btc["problems"][2]
     assert "manifest.json cannot be read" in eth["problems"][0]
+
+
+@pytest.mark.parametrize("name", ["x.csv", "AEUR.csv"])
+def test_product_is_named_by_a_flag(tmp_path: Path, name: str) -> None:
+    """The remedy is the flag, for a name without a product."""
+    with pytest.raises(UsageError, match="name it: --product BTC-USD"):
+        imported(tmp_path, csv(tmp_path / name, range(20)))
+
+
+def test_edited_rows_of_a_manifest_are_refused(tmp_path: Path) -> None:
+    """Every command that reads it says so, not the check alone."""
+    imported(tmp_path, csv(tmp_path / "BTC-USD.csv", range(1_440)))
+    (path,) = (tmp_path / "candles").rglob("manifest.json")
+    path.write_text(path.read_text().replace('"rows": 1440', '"rows": 1441'))
+    with pytest.raises(UsageError, match="has 1,441 rows, but its times and gaps give 1,440"):
+        print_list(tmp_path, as_json=True)

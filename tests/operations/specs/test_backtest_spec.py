@@ -6,6 +6,7 @@ import pytest
 
 from arena.errors import UsageError
 from arena.toml_files import parse_toml
+from operations.specs.arena_spec import parse_spec
 from operations.specs.backtest import backtest_toml
 from operations.specs.backtest_shortcuts import Shortcuts, shortcut_values
 
@@ -72,6 +73,27 @@ def test_flags_are_keys() -> None:
         "competition.calls_per_day_max": 24,
         "competition.decisions_max": 9,
     }
-    for wrong in (Shortcuts(("",)), Shortcuts(fee_rate=Decimal(10))):
-        with pytest.raises(UsageError, match="--pair has an empty name|is not a share"):
+    rates = [Shortcuts(fee_rate=Decimal(rate)) for rate in ("10", "0.2", "-1", "1e-23")]
+    for wrong in (Shortcuts(("",)), *rates):
+        with pytest.raises(
+            UsageError, match="--pair has an empty name|--fee-rate .* is not a share from 0 to 0.1"
+        ):
             shortcut_values(wrong)
+
+
+@pytest.mark.parametrize("key", ["start", "end"])
+@pytest.mark.parametrize("day", ["9999-12-30", "0001-01-01", "1999-12-31", "2100-01-01"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_times_that_no_price_has_are_refused(key: str, day: str, quote: str) -> None:
+    """The error names the value, the bounds and the remedy, for days and texts."""
+    text = f'[market]\nsource = "replay"\nprices = "cache:coinbase"\n{key} = {quote}{day}{quote}\n'
+    with pytest.raises(UsageError) as caught:
+        parse_spec(f'[arena]\nproducts = ["BTC-USD"]\n{text}{MATRIX}', path="x.toml")
+    assert f"line 6: [market] {key}: {day} is not from 2000 to 2100" in str(caught.value)
+    assert "choose a day from 2000-01-01 to 2099-12-31" in str(caught.value)
+
+
+def test_an_end_of_seeded_prices_has_the_same_bounds() -> None:
+    """It becomes a number of snapshots before the specification is read."""
+    with pytest.raises(UsageError, match="not two times: 9999-12-30 is not from 2000 to 2100"):
+        backtest_toml(f'[market]\nsource = "replay"\nend = "9999-12-30"\n{MATRIX}')

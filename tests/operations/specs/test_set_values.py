@@ -60,3 +60,13 @@ def test_values_are_put_where_the_key_leads() -> None:
         with_values(TEXT, {"agents.seed": 7})
     with pytest.raises(UsageError, match="has no table 'name'"):
         with_values(TEXT, {"arena.name.x": 7})
+
+
+@pytest.mark.parametrize(
+    "value", ["nan", "inf", "-inf", "[1,nan]", "{a=inf}", "1e1001", "1e-99999"]
+)
+def test_numbers_that_no_key_takes_are_refused(value: str) -> None:
+    """The error names the flag, the key and the value."""
+    with pytest.raises(UsageError) as caught:
+        parse_set(f"rules.slippage_bps={value}")
+    assert f"--set rules.slippage_bps={value}: it" in str(caught.value)
