@@ -218,6 +218,8 @@ def _in_own_words(message: str) -> str:
     from datetime import datetime
 
     message = message.replace("Value error, ", "", 1)
+    message = re.sub(r"Input should be (.*), unable to parse.*", r"it must be \1", message)
+    message = message.replace("Input should be", "it must be", 1)
     text, matches, formats = message.partition(" does not match the formats ")
     if not matches:
         return message

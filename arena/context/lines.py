@@ -98,7 +98,11 @@ def parse_line(line: bytes, first: datetime | None = None) -> ParsedLine:
             )
         except ValidationError as error:  # A bound of the message that is not checked above.
             first_error = error.errors(include_url=False)[0]
-            _refuse(".".join(map(str, first_error["loc"])), first_error["msg"], "change it")
+            _refuse(
+                ".".join(map(str, first_error["loc"])),
+                first_error["msg"].removeprefix("Value error, "),
+                "change it",
+            )
         found.append(item)
     return ParsedLine(tuple(found), fields.get("after") is not None)
 

@@ -112,10 +112,10 @@ def _other_code(
         differences += found.differences
         notes += [f"{name}: {note}" for note in found.notes]
     differences += _pages(written, folder, comparable=False)
-    changed = sum(1 for _ in _compare(PRINTED, texts_reported, texts_expected))
+    changed = sum(1 for _ in _compare(PRINTED, texts_reported, texts_expected)) + lacking.sentences
     why = f"other code of arena {__version__} wrote this report"
     notes.append(
-        f"{why}: {lacking.count:,} figures that only one of both has and {changed:,} printed texts "
+        f"{why}: {lacking.count:,} figures that only one of both has and {changed:,} texts "
         "were not compared; `arena compete report` writes them again"
     )
     if differences:
@@ -127,15 +127,17 @@ def _other_code(
 
 
 class Lacking:
-    """Counts the figures that only one of two reports has.
+    """Counts what is not compared in a report that other code wrote.
 
     Attributes:
-        count: Their number.
+        count: Number of figures that only one of both reports has.
+        sentences: Number of sentences, or lists of them, that differ: their figures are elsewhere.
     """
 
     def __init__(self) -> None:
         """Begin at zero."""
         self.count = 0
+        self.sentences = 0
 
 
 def _older_version_note(version: str, by_other_rules: int) -> Iterator[str]:
@@ -267,6 +269,8 @@ def _compare(
                 exact=exact,
                 lacking=lacking,
             )
+    elif lacking is not None and _are_sentences(reported) and _are_sentences(expected):
+        lacking.sentences += reported != expected
     elif isinstance(reported, list) and isinstance(expected, list):
         if len(reported) != len(expected):
             yield f"{where}: {len(reported)} items in the report, the records give {len(expected)}"
@@ -276,6 +280,12 @@ def _compare(
             )
     elif reported != expected and (exact or not _close(reported, expected)):
         yield f"{where}: the report says {_short(reported)}, the records give {_short(expected)}"
+
+
+def _are_sentences(value: object) -> bool:
+    """True for a text of several words, and for a list of such texts."""
+    values = value if isinstance(value, list) and value else [value]
+    return all(isinstance(one, str) and " " in one.strip() for one in values)
 
 
 def _label(item: object, number: int) -> str:

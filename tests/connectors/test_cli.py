@@ -191,6 +191,8 @@ def test_frames_are_printed_without_a_broker() -> None:
             2,
             "does not exist",
         ),
+        (("exchange", "--port", "x"), 2, "'--port': it must be a valid integer; see"),
+        (("exchange", "--port", "-1"), 2, "'--port': it must be greater than or equal to 0; see"),
         (("exchange", "--faults", "explode"), 2, "unknown fault"),
         (("exchange", "--prices", "nowhere.csv"), 2, "does not exist"),
         (("exchange", "--log-level", "loud"), 2, "--log-level"),

@@ -204,6 +204,7 @@ def earlier_code(run: Path, change: Callable[[dict[str, Any]], None]) -> Verific
     recorded = json.loads(path.read_text())
     del recorded["code"], recorded["season"]["periods_per_year"], recorded["printed"]["charts"]
     change(recorded)
+    recorded["evaluation"]["assumptions"].append("An assumption that this code does not name.")
     path.write_text(json.dumps(recorded))
     (run / "report" / "index.html").write_text("another page")
     board = run / "report" / "leaderboard.csv"
