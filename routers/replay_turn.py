@@ -85,9 +85,9 @@ def turn_difference(recorded: Turn, replayed: Turn) -> tuple[str, str] | None:
     found["rounds"] = [
         round_.model_dump(mode="json", exclude=ROUND_TIME_FIELDS) for round_ in replayed.rounds
     ]
-    for name, value in expected.items():
-        if found[name] != value:
-            return f"{name} {value}", f"{name} {found[name]}"
+    for name in (*expected, *(name for name in found if name not in expected)):
+        if expected.get(name) != found.get(name):  # A field that is None is left out.
+            return f"{name} {expected.get(name)}", f"{name} {found.get(name)}"
     return None
 
 

@@ -14,6 +14,7 @@ from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
 from arena.exports import export_topics
 from arena.messages import AgentSpec, CallOutcome, Cause, ChatReply, ChatRequest, Turn
+from arena.messages.turns import AccountCheck
 from routers.cli_strategies import check
 from routers.kinds import AwaitedCall, create_turn
 from routers.replay import TurnReplay
@@ -248,3 +249,7 @@ def test_turn_without_a_role_replays_identically(silent: int, end: str) -> None:
     assert [one.call_id for one in asked] == [one.call_id for one in found.sent]
     assert None is turn_difference(finish.turn, found.turn)
     assert "expired" == finish.turn.rounds[silent].outcome
+    checked = finish.turn.model_copy(update={"checked": AccountCheck.model_construct(call_id="c")})
+    named = turn_difference(checked, found.turn)
+    assert named is not None
+    assert named[1] == "checked None"  # A field that only one of them has is no error.
