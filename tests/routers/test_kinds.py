@@ -13,8 +13,15 @@ from arena import ids, topics
 from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
 from arena.exports import export_topics
-from arena.messages import AgentSpec, CallOutcome, Cause, ChatReply, ChatRequest, Turn
-from arena.messages.turns import AccountCheck
+from arena.messages import (
+    AccountCheck,
+    AgentSpec,
+    CallOutcome,
+    Cause,
+    ChatReply,
+    ChatRequest,
+    Turn,
+)
 from routers.cli_strategies import check
 from routers.kinds import AwaitedCall, create_turn
 from routers.replay import TurnReplay
