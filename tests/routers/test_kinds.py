@@ -20,6 +20,7 @@ from arena.messages import (
     Cause,
     ChatReply,
     ChatRequest,
+    Portfolio,
     Turn,
 )
 from routers.cli_strategies import check
@@ -29,7 +30,7 @@ from routers.replay_roster import RosterHistory
 from routers.replay_turn import replay_turn, turn_difference
 from routers.strategy import load_strategy, turn_kinds
 from routers.turn_types import Effect, FinishTurn, SendRequest
-from tests.routers.builders import TRADER, now, reply, resolved_agent, turn_input
+from tests.routers.builders import TRADER, now, portfolio_value, reply, resolved_agent, turn_input
 from tests.routers.fake_peers import FakePeers, agent_config, playing, until
 from tests.routers.test_replay import TOPICS
 
@@ -256,7 +257,10 @@ def test_turn_without_a_role_replays_identically(silent: int, end: str) -> None:
     assert [one.call_id for one in asked] == [one.call_id for one in found.sent]
     assert None is turn_difference(finish.turn, found.turn)
     assert "expired" == finish.turn.rounds[silent].outcome
-    checked = finish.turn.model_copy(update={"checked": AccountCheck.model_construct(call_id="c")})
+    account = Portfolio.model_validate(portfolio_value())
+    checked = finish.turn.model_copy(
+        update={"checked": AccountCheck(call_id="c", portfolio=account)}
+    )
     named = turn_difference(checked, found.turn)
     assert named is not None
     assert named[1] == "checked None"  # A field that only one of them has is no error.
