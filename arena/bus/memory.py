@@ -71,7 +71,7 @@ class MemoryCluster:
             None to keep all in memory.
 
     Attributes:
-        newest: The record that was appended last.
+        newest: The newest record.
     """
 
     def __init__(
@@ -96,11 +96,10 @@ class MemoryCluster:
         headers: Iterable[tuple[str, bytes | None]],
     ) -> MemoryAck:
         """Append one record and return its ack."""
-        log, now_ms = self._log(topic, partition), self.clock_ms()
-        offset, plain = len(log), plain_headers(headers)
+        log, now_ms, plain = self._log(topic, partition), self.clock_ms(), plain_headers(headers)
+        offset = len(log)
         record = MemoryRecord(topic, partition, offset, now_ms, key, value, plain)
-        record.kept = self._decoded
-        self.newest = record
+        record.kept, self.newest = self._decoded, record
         log.append(record)
         self.waiters.wake((topic, partition))
         return MemoryAck(partition, offset, now_ms)
@@ -112,9 +111,12 @@ class MemoryCluster:
     def grow(self, topic: str, partitions: int) -> None:
         """Add partitions to a topic, or a topic; groups assign them at their next rebalance."""
         for p in range(self.partitions.get(topic, 0), partitions):
-            log = SpilledLog(topic, p, self._file, self._decoded) if self._file else []
-            self.logs[(topic, p)] = log
+            self.logs[(topic, p)] = self.new_log(topic, p)
         self.partitions[topic] = partitions
+
+    def new_log(self, topic: str, partition: int) -> MutableSequence[Record]:
+        """The empty log of a new partition."""
+        return SpilledLog(topic, partition, self._file, self._decoded) if self._file else []
 
     def close(self) -> None:
         """Remove the file with older records."""

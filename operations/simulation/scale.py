@@ -9,7 +9,7 @@ import asyncio
 import resource
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableSequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -153,11 +153,11 @@ class _CountingCluster(MemoryCluster):
         self.turns = 0
 
     def grow(self, topic: str, partitions: int) -> None:
-        figures = self.figures[_family(topic)]
-        figures.topics += topic not in self.partitions
-        for number in range(self.partitions.get(topic, 0), partitions):
-            self.logs[topic, number] = _CountedLog(figures)
-        self.partitions[topic] = partitions
+        self.figures[_family(topic)].topics += topic not in self.partitions
+        super().grow(topic, partitions)
+
+    def new_log(self, topic: str, partition: int) -> MutableSequence[Record]:
+        return _CountedLog(self.figures[_family(topic)])
 
     def append(
         self,
@@ -171,7 +171,8 @@ class _CountingCluster(MemoryCluster):
             self.first_snapshot_s = time.monotonic(), time.process_time()
             self.at_start = sums_of(self.figures.values())
         acked = super().append(topic, partition, key, value, headers)
-        record = self.logs[topic, partition][-1]
+        record = self.newest
+        assert record is not None, "it was just appended"
         figures = self.figures[_family(topic)]
         figures.messages += 1
         figures.bytes += _size(record)

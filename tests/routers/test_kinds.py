@@ -263,4 +263,4 @@ def test_turn_without_a_role_replays_identically(silent: int, end: str) -> None:
     )
     named = turn_difference(checked, found.turn)
     assert named is not None
-    assert named[1] == "checked None"  # A field that only one of them has is no error.
+    assert named[1] == "checked None"  # the replayed turn lacks the field
